@@ -1,0 +1,54 @@
+# `make` alone lists the targets. Everything runs from .venv, which `make install` keeps up to date.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+DONE   := $(VENV)/.installed
+JOBS   ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test chaos scale lint format bench lab clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(DONE)  ## put the toolkit and all its tools into .venv; does nothing when that is up to date
+
+$(DONE): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook,test,lint]'
+	@touch $@
+
+demo: $(DONE)  ## the whole job on the local emulator: collect, publish, summarise
+	$(BIN)/tokenvault demo
+
+test: $(DONE)  ## the default test suite
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not chaos and not scale'
+
+chaos: $(DONE)  ## kills, faults and outages over many rounds
+	$(BIN)/python -m pytest -m chaos
+
+scale: $(DONE)  ## hundreds of thousands of customers
+	$(BIN)/python -m pytest -m scale
+
+lint: $(DONE)  ## style, types, and which room may import which
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DONE)  ## put the code into its one form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DONE)  ## measure against peers in the same run; results as JSON in benchmarks/results
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
+	$(BIN)/python -m benchmarks
+
+lab: $(DONE)  ## JupyterLab, on this machine only
+	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.extension_manager=readonly \
+	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+
+clean:  ## remove what the targets made, but no collected data
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

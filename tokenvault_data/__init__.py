@@ -1,0 +1,75 @@
+"""Collect, analyse and clean up the saved cards of a Cashfree Token Vault.
+
+>>> import tokenvault_data as tv
+>>> with tv.connect("emulator") as vault:  # doctest: +SKIP
+...     snapshot = tv.collect(vault, ["cust_0000000", "cust_0000001"])
+>>> tv.open_snapshot("vault-data").to_pandas()  # doctest: +SKIP
+
+Everything here is loaded when first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tokenvault_data.collect.collection import collect
+    from tokenvault_data.collect.customers import read_customers
+    from tokenvault_data.collect.frames import iter_frames
+    from tokenvault_data.dataset.snapshots import Snapshot, list_snapshots, open_snapshot
+    from tokenvault_data.errors import TokenVaultError
+    from tokenvault_data.profiles import Profile, load_profile
+    from tokenvault_data.reports.export import export, read_export
+    from tokenvault_data.vault_api.blocking import Vault
+    from tokenvault_data.vault_api.client import AsyncVault
+    from tokenvault_data.vault_api.connecting import connect, connect_async
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "AsyncVault": "vault_api.client",
+    "Profile": "profiles",
+    "Snapshot": "dataset.snapshots",
+    "TokenVaultError": "errors",
+    "Vault": "vault_api.blocking",
+    "collect": "collect.collection",
+    "connect": "vault_api.connecting",
+    "connect_async": "vault_api.connecting",
+    "export": "reports.export",
+    "iter_frames": "collect.frames",
+    "list_snapshots": "dataset.snapshots",
+    "load_profile": "profiles",
+    "open_snapshot": "dataset.snapshots",
+    "read_customers": "collect.customers",
+    "read_export": "reports.export",
+}
+__all__ = [
+    "AsyncVault",
+    "Profile",
+    "Snapshot",
+    "TokenVaultError",
+    "Vault",
+    "collect",
+    "connect",
+    "connect_async",
+    "export",
+    "iter_frames",
+    "list_snapshots",
+    "load_profile",
+    "open_snapshot",
+    "read_customers",
+    "read_export",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,95 @@
+"""`tokenvault collect`: from a list of customers to a published snapshot."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tokenvault_data.cli import exit_codes, options
+from tokenvault_data.cli.output import print_json, print_line
+from tokenvault_data.cli.summary import print_summary, summary_document
+
+if TYPE_CHECKING:
+    from tokenvault_data.collect.customers import CustomerList
+
+
+def collect(
+    customers: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="CUSTOMERS",
+            help="Customer ids: a text file with one a line, a CSV or Parquet file, or - for stdin.",
+        ),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Where the ids are, in a file of several columns.")
+    ] = None,
+    resume: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Go on with this run, and try its failed customers again."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start anew where an unfinished run would be gone on with.")
+    ] = False,
+    share: Annotated[
+        float, typer.Option(help="Part of the account's rate limit to use, above 0 up to 1.")
+    ] = 0.5,
+    rate: Annotated[
+        float | None,
+        typer.Option(metavar="PER_MINUTE", help="Ceiling of requests a minute, instead of a share."),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(help="Calls under way at once, 1 to 512.")] = 64,
+    patience: Annotated[
+        float, typer.Option(metavar="MINUTES", help="How long an outage is waited out.")
+    ] = 15.0,
+    profile: options.Profile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> int:
+    """Fetch all customers' cards at the account's pace and publish a snapshot.
+
+    The same command run again after a crash, an outage or Ctrl-C goes on where it stopped. Progress
+    is shown on a terminal; exit code 3 says that some customers failed.
+    """
+    from tokenvault_data.collect.collection import collect as collect_cards
+    from tokenvault_data.profiles import load_profile
+    from tokenvault_data.vault_api.blocking import Vault
+
+    chosen = load_profile(profile)
+    ids = None if customers is None else _read(customers, column)
+    with Vault(chosen, share=share, rate_per_minute=rate) as vault:
+        snapshot = collect_cards(
+            vault,
+            ids,
+            store=store,
+            resume=resume,
+            fresh=fresh,
+            concurrency=concurrency,
+            patience_seconds=patience * 60,
+        )
+    if as_json:
+        print_json(summary_document(snapshot) | ({} if ids is None else {"list": _list_document(ids)}))
+    else:
+        if ids is not None:
+            print_line(ids.describe())
+        print_summary(snapshot)
+    return exit_codes.DONE if snapshot.manifest.complete else exit_codes.DONE_IN_PART
+
+
+def _read(source: str, column: str | None) -> CustomerList:
+    from tokenvault_data.collect.customers import read_customers
+
+    return read_customers(sys.stdin.buffer if source == "-" else source, column=column)
+
+
+def _list_document(ids: CustomerList) -> dict[str, Any]:
+    return {
+        "rows_read": ids.rows_read,
+        "customers": len(ids),
+        "dropped": [
+            {"reason": str(dropped.reason), "count": dropped.count, "first_rows": list(dropped.first_rows)}
+            for dropped in ids.dropped
+        ],
+    }

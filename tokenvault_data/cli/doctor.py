@@ -1,0 +1,147 @@
+"""`tokenvault doctor`: whether this machine and this profile are ready to collect."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from tokenvault_data.cli import exit_codes, options
+from tokenvault_data.cli.output import print_json, print_line
+from tokenvault_data.errors import ProfileError
+
+if TYPE_CHECKING:
+    from tokenvault_data.profiles import Profile
+    from tokenvault_data.vault_api.probe import Probe
+
+PACKAGES = ("tokenvault-data", "httpx", "pyreqwest", "pandas", "pyarrow", "ipywidgets", "jupyterlab")
+LEAST_FREE_BYTES = 2 * 1024**3  # ten million cards are about a gigabyte, and parts come before them
+CLOCK_TOLERANCE_SECONDS = 30.0
+
+
+class Finding(NamedTuple):
+    """One thing looked at; `detail` says what was found and, unless it is fine, what to do."""
+
+    check: str
+    state: Literal["ok", "warning", "problem"]
+    detail: str
+
+
+def doctor(
+    profile: options.Profile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> int:
+    """Check Python, versions, credentials, host, clock, disk and the rate limit.
+
+    Sends one request, for the cards of a customer that does not exist. Exit code 1 when there is a
+    problem.
+    """
+    findings = [*_machine(), _disk(store), *_vault(profile)]
+    if as_json:
+        print_json([finding._asdict() for finding in findings])
+    else:
+        for check, state, detail in findings:
+            print_line(f"{state:<8}  {check:<12}  {detail}")
+    bad = any(finding.state == "problem" for finding in findings)
+    return exit_codes.FAILED if bad else exit_codes.DONE
+
+
+def _machine() -> Iterator[Finding]:
+    yield Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+    found = []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            found.append(f"{package} not installed")
+    yield Finding("versions", "ok", ", ".join(found))
+
+
+def _disk(store: Path) -> Finding:
+    place = next(folder for folder in (store, *store.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    detail = f"{free / 1024**3:,.1f} GiB free for {store}"
+    if free < LEAST_FREE_BYTES:
+        return Finding("disk", "warning", f"{detail}; a large collection may not fit")
+    return Finding("disk", "ok", detail)
+
+
+def _vault(name: str | None) -> Iterator[Finding]:
+    from tokenvault_data.profiles import load_profile
+
+    try:
+        profile = load_profile(name)
+    except ProfileError as error:
+        yield Finding("profile", "problem", str(error))
+        return
+    yield Finding(
+        "profile",
+        "ok",
+        f"{profile.name}: {profile.environment}, API version {profile.api_version},"
+        f" credentials {profile.masked_account}",
+    )
+    yield from _answer(profile)
+
+
+def _answer(profile: Profile) -> Iterator[Finding]:
+    import anyio
+    import httpx
+
+    from tokenvault_data.vault_api.probe import probe
+
+    try:
+        result = anyio.run(probe, profile)
+    except httpx.TransportError as error:
+        hint = "start it with `tokenvault emulator`" if profile.environment == "emulator" else (
+            "check the network, and whether a proxy stands in between"
+        )  # fmt: skip
+        yield Finding("host", "problem", f"{profile.base_url} does not answer ({error}); {hint}")
+        return
+    yield Finding("host", "ok", f"{profile.base_url} answered in {result.seconds * 1000:,.0f} ms")
+    yield _access(result)
+    yield _clock(result)
+    yield _limit(result)
+
+
+def _access(result: Probe) -> Finding:
+    if result.status in (200, 404):
+        return Finding("access", "ok", "credentials accepted, token vault enabled")
+    hints = {
+        401: "the credentials are wrong for this environment",
+        403: "the token vault is not enabled for this account",
+        429: "the account's rate limit is spent just now; try again in a minute",
+    }
+    hint = hints.get(result.status, "try again later; if it stays, ask the vault's support")
+    return Finding("access", "problem", f"the vault answered {result.status}: {hint}")
+
+
+def _clock(result: Probe) -> Finding:
+    ahead = result.clock_ahead_seconds
+    if ahead is None:
+        return Finding("clock", "ok", "the vault tells no time to compare with")
+    detail = f"{abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the vault's"
+    if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
+        return Finding("clock", "warning", f"{detail}; set this machine's clock")
+    return Finding("clock", "ok", detail)
+
+
+def _limit(result: Probe) -> Finding:
+    from tokenvault_data.vault_api.limit_reading import read_limits
+
+    reading = read_limits(result.headers)
+    if reading.limit_per_minute is None:
+        detail = "the vault names no limit; it is learned from refusals, or set with --rate"
+        return Finding("rate limit", "ok", detail)
+    left = "" if reading.remaining is None else f", {reading.remaining:,} left just now"
+    hours = 100_000 / (reading.limit_per_minute / 2) / 60
+    return Finding(
+        "rate limit",
+        "ok",
+        f"{reading.limit_per_minute:,} a minute{left};"
+        f" 100,000 customers take {hours:,.1f} hours at half of it",
+    )

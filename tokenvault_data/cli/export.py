@@ -1,0 +1,39 @@
+"""`tokenvault export`: the cards of a snapshot as a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tokenvault_data.cli import options
+from tokenvault_data.cli.output import print_json, print_line
+
+
+def export(
+    snapshot: options.Snapshot,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="A .csv or .parquet file.")],
+    columns: Annotated[
+        str | None, typer.Option(metavar="A,B,C", help="Only these columns, in this order.")
+    ] = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Write a snapshot's cards to CSV or Parquet, one row each.
+
+    In CSV, text that a spreadsheet would run as a formula gets an apostrophe in front;
+    `tokenvault_data.read_export` takes it away again.
+    """
+    from tokenvault_data.dataset.snapshots import open_snapshot
+    from tokenvault_data.reports.export import export as export_table
+
+    opened = open_snapshot(store, snapshot)
+    chosen = None if columns is None else [name.strip() for name in columns.split(",")]
+    path = export_table(opened, to, columns=chosen)
+    size_bytes = path.stat().st_size
+    if as_json:
+        rows = opened.manifest.instruments
+        print_json({"snapshot": opened.id, "path": str(path), "rows": rows, "bytes": size_bytes})
+    else:
+        print_line(f"{opened.manifest.instruments:,} cards of {opened.id} in {path}")

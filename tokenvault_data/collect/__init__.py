@@ -1,0 +1,1 @@
+"""From customer ids to a snapshot: lists, fan-out, durable parts, resuming."""

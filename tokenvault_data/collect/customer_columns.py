@@ -1,0 +1,90 @@
+"""Which column of a table holds the customer ids, and whether a first line is a heading."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from tokenvault_data.errors import CustomerListError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+OBVIOUS_NAMES: Final = (
+    "customerid",
+    "customerids",
+    "custid",
+    "custids",
+    "customer",
+    "customers",
+)
+"""Names that can only mean this, best first, in the spelling of `_plain_name`."""
+
+_LIST_HEADINGS: Final = (*OBVIOUS_NAMES, "id", "ids")
+_SHOWN_COLUMNS: Final = 20
+
+
+def choose_column(names: Sequence[str], wanted: str | None, *, described: str) -> int:
+    """Choose the column of customer ids.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of all columns, in order.
+    wanted : str or None
+        The name asked for; case and surrounding white space matter only if they have to.
+    described : str
+        What the table is called in errors.
+
+    Returns
+    -------
+    int
+        0-based position of the column.
+
+    Raises
+    ------
+    CustomerListError
+        When it is not there, there twice, or not obvious; the message names the columns.
+    """
+    if wanted is not None:
+        found = [at for at, name in enumerate(names) if name == wanted] or [
+            at for at, name in enumerate(names) if name.strip().lower() == wanted.strip().lower()
+        ]
+        if len(found) == 1:
+            return found[0]
+        problem = f"has no column {wanted!r}" if not found else f"has several columns {wanted!r}"
+        raise CustomerListError(f"Nothing was read: {described} {problem}; {_listing(names)}.")
+    if len(names) == 1:
+        return 0
+    for obvious in OBVIOUS_NAMES:
+        found = [at for at, name in enumerate(names) if _plain_name(name) == obvious]
+        if len(found) == 1:
+            return found[0]
+    raise CustomerListError(
+        f"Nothing was read, because it is not obvious which column of {described} holds the"
+        f" customer ids; {_listing(names)}; name one with --column, in Python with column=."
+    )
+
+
+def is_list_heading(text: str) -> bool:
+    """Tell whether the first line of a plain list is a heading such as ``customer_id``."""
+    return _plain_name(text) in _LIST_HEADINGS
+
+
+def is_column_heading(text: str) -> bool:
+    """Tell whether the first cell of a one-column CSV file is the name of the column.
+
+    Ids hold digits, or an ``@``, far more often than names of columns do; a known name is a
+    heading in any case.
+    """
+    return is_list_heading(text) or re.search(r"[0-9@]", text) is None
+
+
+def _plain_name(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def _listing(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) for name in names[:_SHOWN_COLUMNS])
+    more = len(names) - _SHOWN_COLUMNS
+    return f"its columns are {shown}" + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,283 @@
+"""Customer ids out of files and streams: plain lists, CSV, Parquet; also gzipped, also UTF-16.
+
+What a file is, is told by its first bytes; a name ending in ``.csv`` or ``.tsv`` only settles that
+a file of one column is CSV. In a plain list every line is one id, and nothing is a comment: ``#``
+does not occur in ids, so a line that holds it is dropped and counted like any other bad one.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import itertools
+import zlib
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Final, cast
+
+from tokenvault_data.collect.customer_columns import (
+    choose_column,
+    is_column_heading,
+    is_list_heading,
+)
+from tokenvault_data.collect.customer_sifting import CHUNK_ROWS, MisfitRow, Rows
+from tokenvault_data.collect.customer_values import rows_of_batches
+from tokenvault_data.errors import CustomerListError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from _typeshed import WriteableBuffer
+
+HEAD_BYTES: Final = 65_536
+"""How much is looked at to tell what a file is; a first line longer than this is no line."""
+
+_DELIMITERS: Final = ",;\t|"
+_CSV_SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_misfit = MisfitRow()
+
+
+@contextmanager
+def rows_of_path(path: Path, column: str | None) -> Iterator[Rows]:
+    """Open a file of customer ids.
+
+    Parameters
+    ----------
+    path : Path
+        A text, CSV or Parquet file.
+    column : str or None
+        The column of ids, for tables.
+
+    Yields
+    ------
+    Rows
+        Its values, to be read before the file is closed.
+
+    Raises
+    ------
+    CustomerListError
+        When it cannot be opened, or read as what it is.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        hint = "" if path.parent.exists() and path.suffix else "; a single id goes into a list"
+        raise CustomerListError(
+            f"Nothing was read: {path} cannot be opened ({error.strerror}){hint}."
+        ) from None
+    with file, _read_errors(path.name):
+        yield _rows_of_bytes(file, path.name, column)
+
+
+@contextmanager
+def rows_of_stream(stream: IO[bytes], name: str, column: str | None) -> Iterator[Rows]:
+    """Read customer ids from a binary stream, such as standard input.
+
+    Parameters
+    ----------
+    stream : binary file
+        Anything with ``read``; it is not closed.
+    name : str
+        What it is called in messages.
+    column : str or None
+        The column of ids, for tables.
+
+    Yields
+    ------
+    Rows
+        Its values.
+
+    Raises
+    ------
+    CustomerListError
+        When it cannot be read as what it is.
+    """
+    with _read_errors(name):
+        yield _rows_of_bytes(stream, name, column)
+
+
+@contextmanager
+def _read_errors(name: str) -> Iterator[None]:
+    """Say in the user's words what a reader found wrong; none of these quote the content."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (gzip.BadGzipFile, zlib.error, EOFError):
+        raise CustomerListError(
+            f"Nothing was requested: {name} is cut off or damaged; copy it again."
+        ) from None
+    except UnicodeError:
+        raise CustomerListError(
+            f"Nothing was requested: {name} is not the UTF-16 text it begins as; save it as UTF-8."
+        ) from None
+    except OSError as error:
+        if isinstance(error, pa.ArrowException):
+            raise CustomerListError(f"Nothing was requested: {name} is damaged.") from None
+        raise CustomerListError(
+            f"Nothing was requested: {name} cannot be read ({error.strerror or error})."
+        ) from None
+    except pa.ArrowException:
+        raise CustomerListError(
+            f"Nothing was requested: {name} begins like a Parquet file and cannot be read as one;"
+            " write it again."
+        ) from None
+
+
+def _rows_of_bytes(stream: IO[bytes], name: str, column: str | None) -> Rows:
+    head, whole = _with_head(stream)
+    if head.startswith(b"\x1f\x8b"):
+        head, whole = _with_head(cast(IO[bytes], gzip.GzipFile(fileobj=whole)))
+    if head.startswith(b"PAR1"):
+        return _rows_of_parquet(whole, name, column)
+    if head.startswith(b"PK\x03\x04"):
+        raise CustomerListError(
+            f"Nothing was read: {name} is a workbook or archive; save the sheet as CSV."
+        )
+    encoding = _encoding(head, name)
+    first_line = _first_line(head, encoding, name)
+    text = io.TextIOWrapper(whole, encoding, errors="surrogateescape", newline="")
+    is_csv = column is not None or name.lower().endswith(_CSV_SUFFIXES)
+    if is_csv or first_line.startswith('"') or any(sign in first_line for sign in _DELIMITERS):
+        return _rows_of_csv(text, first_line, name, column)
+    return _rows_of_lines(text, first_line, name)
+
+
+def _rows_of_parquet(whole: IO[bytes], name: str, column: str | None) -> Rows:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    # Parquet is read from its end, which a pipe does not have.
+    file = pq.ParquetFile(pa.py_buffer(whole.read()))
+    at = choose_column(file.schema_arrow.names, column, described=name)
+    chosen = file.schema_arrow.field(at)
+    if pa.types.is_nested(chosen.type):
+        raise CustomerListError(f"Nothing was read: column {chosen.name!r} of {name} is nested.")
+    batches = file.iter_batches(CHUNK_ROWS, columns=[chosen.name])
+    return rows_of_batches(
+        (batch.column(0) for batch in batches), chosen.type, f"{name}, column {chosen.name!r}"
+    )
+
+
+def _rows_of_lines(text: io.TextIOWrapper, first_line: str, name: str) -> Rows:
+    text.reconfigure(newline=None)
+    if not is_list_heading(first_line):
+        return Rows(name, _chunked(text), row_word="line")
+    heading = next(at for at, line in enumerate(text, start=1) if line.strip())
+    return Rows(name, _chunked(text), heading + 1, "line", (heading,))
+
+
+def _rows_of_csv(text: io.TextIOWrapper, first_line: str, name: str, column: str | None) -> Rows:
+    delimiter = _delimiter(first_line, column)
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    rows = _csv_rows(reader, name)
+    heading_row, heading = next(
+        ((at, row) for at, row in enumerate(rows, start=1) if any(row)), (1, [])
+    )
+    if len(heading) == 1 and column is None and not is_column_heading(heading[0]):
+        return Rows(
+            f"{name}, one column without a heading",
+            _chunked(_cells(itertools.chain([heading], rows), 0, 1)),
+            first_row=heading_row,
+        )
+    at = choose_column([cell.strip() for cell in heading], column, described=name)
+    return Rows(
+        f"{name}, column {heading[at].strip()!r}",
+        _chunked(_cells(rows, at, len(heading))),
+        first_row=heading_row + 1,
+    )
+
+
+def _csv_rows(reader: Iterator[list[str]], name: str) -> Iterator[list[str]]:
+    try:
+        yield from reader
+    except csv.Error:
+        line = getattr(reader, "line_num", 0)
+        raise CustomerListError(
+            f"Nothing was requested: {name} is not well-formed CSV at or before line {line}, where"
+            " a quote is not closed, or closed in the middle of a field; write the file again."
+        ) from None
+
+
+def _cells(rows: Iterator[list[str]], at: int, width: int) -> Iterator[object]:
+    for row in rows:
+        if len(row) == width:
+            yield row[at]
+        else:
+            yield _misfit if row else ""
+
+
+def _chunked(values: Iterator[object]) -> Iterator[list[object]]:
+    while chunk := list(itertools.islice(values, CHUNK_ROWS)):
+        yield chunk
+
+
+def _encoding(head: bytes, name: str) -> str:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    if b"\0" in head[:1024]:
+        raise CustomerListError(
+            f"Nothing was read: {name} holds zero bytes and is no UTF-8 text; save it as CSV or"
+            " text in UTF-8."
+        )
+    return "utf-8-sig"
+
+
+def _first_line(head: bytes, encoding: str, name: str) -> str:
+    # Cut to whole UTF-16 units; what is broken at the cut does not matter for a look.
+    text = head[: len(head) // 2 * 2].decode(encoding, "replace")
+    first_line = text.lstrip("\r\n").partition("\n")[0].partition("\r")[0]
+    if len(head) >= HEAD_BYTES and len(first_line) >= HEAD_BYTES // 4:
+        raise CustomerListError(
+            f"Nothing was read: {name} begins with a line of more than {HEAD_BYTES // 4:,}"
+            " characters; write one id a line."
+        )
+    if first_line.lstrip().startswith(("[", "{")):
+        raise CustomerListError(
+            f"Nothing was read: {name} looks like JSON; write one id a line, or CSV."
+        )
+    return first_line
+
+
+def _delimiter(first_line: str, column: str | None) -> str:
+    """Choose what gives the first line the most fields, or the field that is asked for."""
+
+    def fields(delimiter: str) -> list[str]:
+        return next(csv.reader([first_line], delimiter=delimiter), [])
+
+    return max(
+        _DELIMITERS,
+        key=lambda sign: (column is not None and column in fields(sign), len(fields(sign))),
+    )
+
+
+class _WithHead(io.RawIOBase):
+    """A stream of which a piece was read already, from its beginning again."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        super().__init__()
+        self._head = io.BytesIO(head)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer)
+        piece = self._head.read(len(view)) or self._rest.read(len(view))
+        view[: len(piece)] = piece
+        return len(piece)
+
+
+def _with_head(stream: IO[bytes]) -> tuple[bytes, IO[bytes]]:
+    head = b""
+    while len(head) < HEAD_BYTES:
+        piece = stream.read(HEAD_BYTES - len(head))
+        if not isinstance(piece, bytes):
+            raise CustomerListError("Nothing was read: open the stream in binary mode.")
+        if not piece:
+            break
+        head += piece
+    return head, io.BufferedReader(_WithHead(head, stream), HEAD_BYTES)

@@ -1,0 +1,252 @@
+"""Sifting: of all values read, the ids that can be requested, and a count of the others.
+
+Values pass in chunks. Plainly good ones are recognised in C++, a whole chunk at once; only the odd
+rest is judged one by one. What is kept is Arrow text, so a million ids take their bytes and four
+more each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokenvault_data.errors import CustomerListError
+from tokenvault_data.identifiers import (
+    DAMAGED_ID,
+    MAX_ID_BYTES,
+    PLAIN_ID_SIGN,
+    Refusal,
+    RefusedId,
+    judge_id,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHUNK_ROWS: Final = 65_536
+"""Values looked at together: enough for C++ to pay, and a few megabytes."""
+
+FIRST_ROWS: Final = 5
+"""How many row numbers are kept for each reason."""
+
+DUPLICATE: Final = "duplicate"
+MISFIT: Final = "row with more or fewer fields than the heading"
+HEADING: Final = "heading"
+
+RowWord = Literal["row", "line"]
+
+
+class MisfitRow:
+    """Stands for a row whose fields cannot be told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Values of a source, as they are read.
+
+    Attributes
+    ----------
+    described : str
+        What they are, for messages: ``ids.csv, column 'customer_id'``.
+    chunks : iterator of list or pyarrow.Array
+        The values in order; text arrays, or lists of anything.
+    first_row : int
+        Number of the first value as the user counts, 1 at least.
+    row_word : str
+        What the user calls it, ``row`` or ``line``.
+    heading_rows : tuple of int
+        Rows before the first value that were taken as a heading of a list.
+    """
+
+    described: str
+    chunks: Iterator[list[Any] | pa.Array]
+    first_row: int = 1
+    row_word: RowWord = "row"
+    heading_rows: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Dropped:
+    """Values that were not kept, for one reason.
+
+    Attributes
+    ----------
+    reason : str
+        A value of `identifiers.Refusal`, or one of `DUPLICATE`, `MISFIT`, `HEADING`.
+    count : int
+        How many.
+    first_rows : list of int
+        Numbers of the first few rows.
+    explanation : str
+        What is wrong with the first one and what to do; empty when the reason says it all.
+    """
+
+    reason: str
+    count: int = 0
+    first_rows: list[int] = field(default_factory=list)
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    """The outcome of sifting.
+
+    Attributes
+    ----------
+    ids : pyarrow.StringArray
+        What can be requested: trimmed, each once, in order.
+    dropped : tuple of Dropped
+        Everything else, by reason.
+    rows_read : int
+        ``len(ids)`` plus all that was dropped.
+    """
+
+    ids: pa.Array
+    dropped: tuple[Dropped, ...]
+    rows_read: int
+
+
+def sift(rows: Rows) -> Sifted:
+    """Read all values and keep those that can be requested.
+
+    Parameters
+    ----------
+    rows : Rows
+        The values; read once, to the end.
+
+    Returns
+    -------
+    Sifted
+        Kept ids and counts of the others.
+
+    Raises
+    ------
+    CustomerListError
+        When the values are numbers and not text.
+    """
+    sieve = _Sieve(rows)
+    for chunk in rows.chunks:
+        sieve.add(chunk)
+    return sieve.finish()
+
+
+def refuse_numbers(rows: Rows, kind: str, row: int) -> CustomerListError:
+    """Return the error for a column of numbers where ids should be.
+
+    Parameters
+    ----------
+    rows : Rows
+        Where it was found.
+    kind : str
+        Type of the values, as the user knows it.
+    row : int
+        Number of the first such row.
+
+    Returns
+    -------
+    CustomerListError
+        To be raised.
+    """
+    return CustomerListError(
+        f"Nothing was requested: {rows.described} holds {kind} values, not text, first in"
+        f" {rows.row_word} {row}, so leading zeros or digits of the ids may be lost; read the ids"
+        " as text from their source, in pandas with dtype=str."
+    )
+
+
+class _Sieve:
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._next_row = rows.first_row
+        self._kept: list[pa.Array] = []
+        self._kept_rows: list[npt.NDArray[np.int64]] = []
+        self._dropped: dict[str, Dropped] = {}
+        self._number_kind = ""
+        for row in rows.heading_rows:
+            self._drop(HEADING, row)
+
+    def add(self, values: list[Any] | pa.Array) -> None:
+        first_row = self._next_row
+        self._next_row += len(values)
+        texts = values if isinstance(values, pa.Array) else _as_text(values)
+        if texts is None:
+            odd_at = np.arange(len(values))
+            odd = values
+            kept = pa.nulls(len(values), pa.string())
+        else:
+            kept = pc.ascii_trim_whitespace(texts)
+            odd_at = np.flatnonzero(~_plainly_good(kept))
+            odd = texts.take(pa.array(odd_at)).to_pylist() if len(odd_at) else []
+        if len(odd_at):
+            judged = [
+                self._judge(value, first_row + at)
+                for value, at in zip(odd, odd_at.tolist(), strict=True)
+            ]
+            is_odd = np.zeros(len(kept), dtype=bool)
+            is_odd[odd_at] = True
+            kept = pc.replace_with_mask(kept, pa.array(is_odd), pa.array(judged, pa.string()))
+        is_kept = kept.is_valid().to_numpy(zero_copy_only=False)
+        self._kept.append(kept.drop_null())
+        self._kept_rows.append(first_row + np.flatnonzero(is_kept))
+
+    def finish(self) -> Sifted:
+        if self._number_kind and not any(map(len, self._kept)):
+            # Not a single text among them: the column as a whole was read as numbers.
+            first = self._dropped[Refusal.NOT_TEXT].first_rows[0]
+            raise refuse_numbers(self._rows, self._number_kind, first)
+        kept = pa.chunked_array(self._kept, pa.string())
+        encoded = pc.dictionary_encode(kept).combine_chunks() if len(kept) else None
+        ids = kept.combine_chunks() if encoded is None else encoded.dictionary
+        if len(ids) < len(kept) and encoded is not None:
+            codes = encoded.indices.to_numpy()
+            # Codes are given in order of first appearance, so only a new id exceeds all before.
+            is_again = codes[1:] <= np.maximum.accumulate(codes)[:-1]
+            rows = np.concatenate(self._kept_rows)[1:][is_again]
+            first_rows = rows[:FIRST_ROWS].tolist()
+            self._dropped[DUPLICATE] = Dropped(DUPLICATE, len(rows), first_rows)
+        rows_read = self._next_row - self._rows.first_row + len(self._rows.heading_rows)
+        return Sifted(ids, tuple(self._dropped.values()), rows_read)
+
+    def _judge(self, value: object, row: int) -> str | None:
+        if isinstance(value, MisfitRow):
+            self._drop(MISFIT, row)
+            return None
+        judged = judge_id(value)
+        if not isinstance(judged, RefusedId):
+            return judged
+        if judged.reason is Refusal.NOT_TEXT and not self._number_kind:
+            self._number_kind = type(value).__name__
+        self._drop(judged.reason, row, judged.explanation)
+        return None
+
+    def _drop(self, reason: str, row: int, explanation: str = "") -> None:
+        dropped = self._dropped.get(reason)
+        if dropped is None:
+            dropped = self._dropped[reason] = Dropped(reason, explanation=explanation)
+        dropped.count += 1
+        if len(dropped.first_rows) < FIRST_ROWS:
+            dropped.first_rows.append(row)
+
+
+def _as_text(values: list[Any]) -> pa.Array | None:
+    """Turn a list into Arrow text; None when something in it is no text, or broken text."""
+    if not set(map(type, values)) <= {str, type(None)}:
+        return None
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:  # half a character
+        return None
+
+
+def _plainly_good(trimmed: pa.Array) -> npt.NDArray[np.bool_]:
+    looks_plain = pc.match_substring_regex(trimmed, rf"\A{PLAIN_ID_SIGN}+\z")
+    is_damaged = pc.match_substring_regex(trimmed, rf"\A(?:{DAMAGED_ID})\z")
+    is_short = pc.less_equal(pc.binary_length(trimmed), MAX_ID_BYTES)
+    good = pc.and_(pc.and_not(looks_plain, is_damaged), is_short)
+    found: npt.NDArray[np.bool_] = pc.fill_null(good, False).to_numpy(zero_copy_only=False)
+    return found

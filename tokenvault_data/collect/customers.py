@@ -1,0 +1,187 @@
+"""The list of customers to collect: read from anywhere, checked before anything is requested."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokenvault_data.collect.customer_files import rows_of_path, rows_of_stream
+from tokenvault_data.collect.customer_sifting import CHUNK_ROWS, FIRST_ROWS, Dropped, Rows, sift
+from tokenvault_data.collect.customer_values import rows_of_values
+from tokenvault_data.errors import CustomerListError
+from tokenvault_data.identifiers import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tokenvault_data.collect.customer_sifting import RowWord
+
+
+_LOST_FORM: Final = frozenset({Refusal.NOT_TEXT, Refusal.DAMAGED_NUMBER})
+
+
+class CustomerList:
+    """Customer ids that can be requested, each once, in order; its repr shows none of them.
+
+    Attributes
+    ----------
+    ids : pyarrow.StringArray
+        The ids, without nulls.
+    dropped : tuple of Dropped
+        What was read and not kept, by reason, with the first row numbers.
+    source : str
+        Where the ids come from, in words.
+    rows_read : int
+        ``len(ids)`` plus all that was dropped.
+    row_word : str
+        What the rows are called, ``row`` or ``line``.
+    """
+
+    def __init__(
+        self,
+        ids: pa.Array,
+        dropped: tuple[Dropped, ...] = (),
+        *,
+        source: str = "the list",
+        rows_read: int | None = None,
+        row_word: RowWord = "row",
+    ) -> None:
+        self.ids = ids
+        self.dropped = dropped
+        self.source = source
+        self.rows_read = len(ids) if rows_read is None else rows_read
+        self.row_word = row_word
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self.ids), CHUNK_ROWS):
+            yield from self.ids.slice(start, CHUNK_ROWS).to_pylist()
+
+    def __repr__(self) -> str:
+        return (
+            f"<CustomerList: {len(self):,} from {self.source}, {self._count_dropped():,} dropped>"
+        )
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """SHA-256 of the ids in order, each followed by a line feed; 64 hexadecimal digits."""
+        sha256 = hashlib.sha256()
+        for start in range(0, len(self.ids), CHUNK_ROWS):
+            ids = self.ids.slice(start, CHUNK_ROWS)
+            joined = pc.binary_join(pa.ListArray.from_arrays([0, len(ids)], ids), "\n")
+            sha256.update(joined[0].as_buffer())
+            sha256.update(b"\n")
+        return sha256.hexdigest()
+
+    def describe(self) -> str:
+        """Say in one paragraph what was read and what was dropped; no id is quoted.
+
+        Returns
+        -------
+        str
+            For a screen or a log.
+        """
+        many = len(self) != 1
+        text = (
+            f"{len(self):,} customer{'s' if many else ''} from {self.rows_read:,} {self.row_word}s"
+            f" of {self.source}."
+        )
+        if not self.dropped:
+            return text
+        parts = [_describe_dropped(dropped, self.row_word) for dropped in self.dropped]
+        text = f"{text} Dropped, and not requested, {self._count_dropped():,}: {'; '.join(parts)}."
+        if any(dropped.reason in _LOST_FORM for dropped in self.dropped):
+            text += (
+                " Read the ids as text from their source, in pandas with dtype=str, to keep all."
+            )
+        return text
+
+    def _count_dropped(self) -> int:
+        return sum(dropped.count for dropped in self.dropped)
+
+
+def read_customers(source: object, *, column: str | None = None) -> CustomerList:
+    """Read, trim, check and de-duplicate a list of customer ids.
+
+    Memory grows with the ids kept, by their bytes, and not with Python objects.
+
+    Parameters
+    ----------
+    source : object
+        The path of a text file (one id a line), CSV or Parquet file, each also gzipped; ``-`` or a
+        binary stream, of the same content; a pandas, Polars or Arrow column or table; or any
+        iterable of text, which is read once.
+    column : str, optional
+        The column of ids; by default the only one, or the one named ``customer_id`` or alike.
+
+    Returns
+    -------
+    CustomerList
+        What can be requested, and a summary of what was dropped.
+
+    Raises
+    ------
+    CustomerListError
+        When the source cannot be read, it is not clear which column is meant, the ids were read as
+        numbers, or none is left.
+
+    Examples
+    --------
+    >>> read_customers(["cust_1", " cust_2 ", "cust_1", ".."]).describe()  # doctest: +ELLIPSIS
+    '2 customers from 4 rows of the list. Dropped, and not requested, 2: ...'
+    """
+    if isinstance(source, CustomerList):
+        return source
+    with _open_rows(source, column) as rows:
+        sifted = sift(rows)
+    customers = CustomerList(
+        sifted.ids,
+        sifted.dropped,
+        source=rows.described,
+        rows_read=sifted.rows_read,
+        row_word=rows.row_word,
+    )
+    if len(customers):
+        return customers
+    if not customers.rows_read:
+        raise CustomerListError(f"Nothing was requested: {rows.described} holds no ids.")
+    reasons = [dropped for dropped in sifted.dropped if dropped.explanation]
+    worst = max(reasons, key=lambda dropped: dropped.count, default=None)
+    hint = (
+        f" The first of these, {rows.row_word} {worst.first_rows[0]}, {worst.explanation}."
+        if worst
+        else ""
+    )
+    raise CustomerListError(f"Nothing was requested: {customers.describe()}{hint}")
+
+
+@contextmanager
+def _open_rows(source: object, column: str | None) -> Iterator[Rows]:
+    if source == "-" if isinstance(source, str) else source is sys.stdin:
+        with rows_of_stream(sys.stdin.buffer, "standard input", column) as rows:
+            yield rows
+    elif isinstance(source, (str, os.PathLike)):
+        with rows_of_path(Path(source), column) as rows:
+            yield rows
+    elif hasattr(source, "read") and not hasattr(source, "encoding"):
+        with rows_of_stream(cast(IO[bytes], source), "the stream", column) as rows:
+            yield rows
+    else:
+        yield rows_of_values(source, column)
+
+
+def _describe_dropped(dropped: Dropped, row_word: RowWord) -> str:
+    rows = ", ".join(f"{row:,}" for row in dropped.first_rows)
+    word = f"{row_word}{'s' if dropped.count > 1 else ''}"
+    more = ", …" if dropped.count > FIRST_ROWS else ""
+    return f"{dropped.count:,} {dropped.reason} ({word} {rows}{more})"

@@ -1,0 +1,88 @@
+"""A finished run becomes a snapshot: the parts compacted, hashed, and visible all at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
+from tokenvault_data.dataset.snapshots import Snapshot
+from tokenvault_data.errors import CollectionError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from tokenvault_data.collect.run import Run, Standing
+
+
+def publish(store: Path, run: Run) -> Snapshot:
+    """Publish what a run has, every requested customer with exactly one outcome.
+
+    The parts go once nothing in them is wanted any more: of a partial snapshot they stay, so that
+    its failed customers can be tried again alone.
+
+    Raises
+    ------
+    CollectionError
+        No customer could be fetched, or the snapshot could not be written; the parts are kept.
+    """
+    standing = run.standing()
+    if standing.failed.all():
+        raise CollectionError(
+            f"none of the {run.facts.requested:,} customers could be fetched"
+            f" ({_causes(run, standing)}); no snapshot was published."
+            f" When that is mended, try again with --resume {run.run_id}"
+        )
+    try:
+        snapshot = _write(store, run, standing)
+    except OSError as error:
+        raise CollectionError(
+            f"the snapshot could not be written ({error.strerror or error}); nothing was published"
+            f" and all {run.facts.requested:,} customers are kept in run {run.run_id}."
+            " Make room or check the disk, then run the same command again"
+        ) from error
+    if snapshot.complete:
+        run.drop_parts()
+    return snapshot
+
+
+def _write(store: Path, run: Run, standing: Standing) -> Snapshot:
+    finished_at = run.started_at
+    with SnapshotWriter(store) as writer:
+        for number in run.part_numbers():
+            outcomes = _latest_outcomes(run, standing, number)
+            finished_at = max(finished_at, _last_instant(outcomes))
+            writer.add(run.read_instruments(number), outcomes)
+        run.note_publishing(writer.id)
+        facts = CollectionFacts(
+            requested=run.facts.requested,
+            environment=run.facts.environment,
+            api_version=run.facts.api_version,
+            started_at=run.started_at,
+            finished_at=finished_at,
+            merchant=run.facts.merchant,
+        )
+        return writer.publish(facts)
+
+
+def _latest_outcomes(run: Run, standing: Standing, number: int) -> pa.Table:
+    """The outcomes of one part that no later part has replaced."""
+    outcomes = run.read_outcomes(number)
+    positions = outcomes.column("position").to_numpy()
+    return outcomes.filter(standing.part_of[positions] == number)
+
+
+def _last_instant(outcomes: pa.Table) -> datetime:
+    import pyarrow.compute as pc
+
+    return pc.max(outcomes.column("finished_at")).as_py() or datetime.min.replace(tzinfo=UTC)
+
+
+def _causes(run: Run, standing: Standing) -> str:
+    """Count the causes of all failures, most frequent first."""
+    causes: Counter[str] = Counter()
+    for number in run.part_numbers():
+        causes.update(_latest_outcomes(run, standing, number).column("cause").to_pylist())
+    return ", ".join(f"{customers:,} {cause}" for cause, customers in causes.most_common())

@@ -1,0 +1,1 @@
+"""Tables: from raw bodies to Arrow, from Arrow to published snapshots. Knows no HTTP."""

@@ -1,0 +1,138 @@
+"""Every error the toolkit raises on purpose, in one tree.
+
+::
+
+    TokenVaultError
+    ├── UsageError                what was asked for cannot be done as asked; nothing was sent
+    │   ├── IdentifierError       an id that no request can be made of
+    │   ├── CustomerListError     a list of customer ids that cannot be trusted as read
+    │   └── ProfileError          credentials or environment missing, unsafe or contradictory
+    ├── VaultError                one call to the vault did not end in an answer that can be used
+    │   ├── RequestRejected       400, 409, 422 and other 4xx: the vault refused this request
+    │   │   └── NotFound          404: no such instrument (or wrong customer, or already deleted)
+    │   ├── AccessDenied          401, 403: credentials wrong or feature off; every call will fail
+    │   ├── RateLimited           429, and waiting for the budget would have passed the deadline
+    │   ├── VaultUnavailable      5xx: the gateway, or something behind it, is down
+    │   ├── NotSent               the connection never stood: the vault did not see the request
+    │   │   └── CertificateRejected   the other side could not prove who it is
+    │   ├── AnswerLost            sent, but no whole answer came back: it may have been carried out
+    │   ├── CallAbandoned         the client was told to stop before the request left
+    │   └── UnusableAnswer        an answer came that is not what the operation promises
+    │       └── PagingFault       pages that repeat, never end, or lead to another host
+    ├── SnapshotError             a folder that is not, or is no longer, the snapshot it claims to be
+    ├── CollectionError           a collection could not go on; what was done is kept
+    │   └── CollectionInterrupted the user, or the system, asked it to stop; it can be resumed
+    ├── Locked                    another process holds what this one needs
+    └── RefusedByGuardRail        allowed to ask for, not allowed to happen
+
+Messages say what happened, what was done about it, and what to do next; none holds a credential or
+a customer id in clear unless the caller has just typed that id.
+"""
+
+from __future__ import annotations
+
+
+class TokenVaultError(Exception):
+    """Anything the toolkit reports on purpose."""
+
+
+class UsageError(TokenVaultError):
+    """What was asked for cannot be done as asked; nothing was sent."""
+
+
+class IdentifierError(UsageError, ValueError):
+    """An id that no request can be made of."""
+
+
+class CustomerListError(UsageError, ValueError):
+    """A list of customer ids that cannot be trusted as read."""
+
+
+class ProfileError(UsageError):
+    """Credentials or environment are missing, unsafe or contradictory."""
+
+
+class VaultError(TokenVaultError):
+    """One call to the vault did not end in an answer that can be used.
+
+    Attributes
+    ----------
+    status : int or None
+        HTTP status of the last answer, None when there was none.
+    code : str or None
+        The vault's own ``code`` of the error body, e.g. ``instrument_not_found``.
+    attempts : int
+        How many requests were sent for this call, 0 when none left.
+    """
+
+    def __init__(
+        self, message: str, *, status: int | None = None, code: str | None = None, attempts: int = 1
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.attempts = attempts
+
+
+class RequestRejected(VaultError):
+    """The vault refused this request; sending it again would be refused again."""
+
+
+class NotFound(RequestRejected):
+    """No such instrument: wrong id, wrong customer, or already deleted."""
+
+
+class AccessDenied(VaultError):
+    """Credentials are wrong or the feature is off; every further call would fail alike."""
+
+
+class RateLimited(VaultError):
+    """The account's budget was spent, and waiting for it would have passed the deadline."""
+
+
+class VaultUnavailable(VaultError):
+    """The gateway, or a service behind it, is down; the same call may work later."""
+
+
+class NotSent(VaultError):
+    """The connection never stood: the vault did not see the request."""
+
+
+class CertificateRejected(NotSent):
+    """The other side could not prove who it is; nothing was sent to it."""
+
+
+class AnswerLost(VaultError):
+    """Sent, but no whole answer came back: the vault may or may not have carried it out."""
+
+
+class CallAbandoned(VaultError):
+    """The client was told to stop while the call was waiting to be sent; nothing left."""
+
+
+class UnusableAnswer(VaultError):
+    """An answer came that is not what the operation promises."""
+
+
+class PagingFault(UnusableAnswer):
+    """Pages that repeat, never end, or lead to another host."""
+
+
+class SnapshotError(TokenVaultError):
+    """A folder that is not, or is no longer, the snapshot it claims to be."""
+
+
+class CollectionError(TokenVaultError):
+    """A collection could not go on; what was done is kept."""
+
+
+class CollectionInterrupted(CollectionError):
+    """Someone asked the collection to stop; run it again and it goes on."""
+
+
+class Locked(TokenVaultError):
+    """Another process holds what this one needs."""
+
+
+class RefusedByGuardRail(TokenVaultError):
+    """Something that may be asked for, but must not happen."""

@@ -1,0 +1,277 @@
+"""What must not be seen is not shown: secrets, customer ids, credentials.
+
+Secrets are held by `Secret`, which shows nothing of itself wherever Python would print it.
+`RedactingFilter` is the net below: it takes every secret that is alive out of log records, also
+when some other library has put it there. Customer ids are personal data, so logs get a keyed hash
+(`customer_hash`) and screens a mask (`mask_id`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import hmac
+import json
+import logging
+import secrets
+import traceback
+import weakref
+from typing import TYPE_CHECKING, Final, NoReturn
+from urllib.parse import quote
+
+from tokenvault_data.private_files import (
+    NotPrivateError,
+    config_directory,
+    read_private_file,
+    write_private_file,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+MASKED: Final = "Secret(****)"
+HASH_KEY_BYTES: Final = 32
+HASH_HEX_DIGITS: Final = 12
+"""48 bits: among a million customers two share a hash once in some 600 installations."""
+
+SHORTEST_SCRUBBED: Final = 4
+"""Shorter secrets are no secrets, and taking them out would garble every line."""
+
+
+class Secret:
+    """Text that shows itself only when asked to with `reveal`.
+
+    ``repr``, ``str``, formatting and tracebacks show ``Secret(****)``; it cannot be pickled or
+    written as JSON; copies are the object itself. Equal texts make equal secrets.
+
+    Parameters
+    ----------
+    text : str
+        What to hold.
+    """
+
+    __slots__ = ("__weakref__", "_open")
+
+    def __init__(self, text: str) -> None:
+        # Held by a closure, so that tools which walk attributes find a function and not the text.
+        self._open: Callable[[], str] = lambda: text
+        _living_secrets[id(self)] = self
+
+    def reveal(self) -> str:
+        """Return the text; keep it out of variables that outlive the call it is needed for."""
+        return self._open()
+
+    def __repr__(self) -> str:
+        return MASKED
+
+    __str__ = __repr__
+
+    def __format__(self, format_spec: str) -> str:
+        return MASKED
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        mine, theirs = (held.reveal().encode("utf-8", "surrogatepass") for held in (self, other))
+        return hmac.compare_digest(mine, theirs)
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.reveal()))
+
+    def __bool__(self) -> bool:
+        return bool(self.reveal())
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __getstate__(self) -> NoReturn:
+        self.__reduce__()
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        self.__reduce__()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "A Secret was not pickled, so that it reaches neither a file nor another process;"
+            " load the profile again on the other side."
+        )
+
+
+_living_secrets: weakref.WeakValueDictionary[int, Secret] = weakref.WeakValueDictionary()
+
+
+def scrub(text: str) -> str:
+    """Take every living `Secret` out of a text, in plain, URL, JSON and Python spelling.
+
+    Parameters
+    ----------
+    text : str
+        Anything about to be shown.
+
+    Returns
+    -------
+    str
+        The text with ``Secret(****)`` in place of each.
+    """
+    for reference in _living_secrets.valuerefs():
+        secret = reference()
+        hidden = secret.reveal() if secret is not None else ""
+        if len(hidden) < SHORTEST_SCRUBBED:
+            continue
+        spellings = {
+            hidden,
+            quote(hidden, safe="", errors="replace"),
+            json.dumps(hidden)[1:-1],
+            repr(hidden)[1:-1],
+        }
+        for spelling in sorted(spellings, key=len, reverse=True):
+            text = text.replace(spelling, MASKED)
+    return text
+
+
+_RECORD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({})))
+
+
+class RedactingFilter(logging.Filter):
+    """Takes living secrets out of a log record: message, traceback, stack and extra fields.
+
+    Attach it to a *handler*; a filter on a logger does not see what its children log. Records are
+    changed in place, so further handlers get the scrubbed record as well.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Scrub the record and let it pass."""
+        try:
+            message = record.getMessage()
+        except Exception as error:  # noqa: BLE001  a wrong log call must not stop the program
+            message = f"(log message could not be formatted: {type(error).__name__})"
+        record.msg = scrub(message)
+        record.args = None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
+        record.exc_info = None
+        if record.exc_text:
+            record.exc_text = scrub(record.exc_text)
+        if record.stack_info:
+            record.stack_info = scrub(record.stack_info)
+        for name, value in vars(record).items():
+            if name not in _RECORD_FIELDS and value is not None:
+                plain = isinstance(value, (bool, int, float, Secret))
+                setattr(record, name, value if plain else scrub(str(value)))
+        return True
+
+
+def customer_hash(customer_id: str) -> str:
+    """Name a customer in a log without saying who it is.
+
+    The hash is keyed per installation: the same customer has the same name in all logs of one
+    user on one machine, and nobody without the key can try ids until one fits.
+
+    Parameters
+    ----------
+    customer_id : str
+        The id, as requested.
+
+    Returns
+    -------
+    str
+        ``cust#`` and twelve hexadecimal digits.
+    """
+    key, _ = _hash_key()
+    encoded = customer_id.encode("utf-8", "surrogatepass")
+    digest = hashlib.blake2s(encoded, key=key, digest_size=HASH_HEX_DIGITS // 2)
+    return f"cust#{digest.hexdigest()}"
+
+
+def customer_hash_key_status() -> str:
+    """Say where the key of `customer_hash` is kept, or why it lasts for this process only.
+
+    Returns
+    -------
+    str
+        One sentence, for ``tokenvault doctor``.
+    """
+    _, status = _hash_key()
+    return status
+
+
+def mask_id(customer_id: str) -> str:
+    """Show just enough of an id for somebody who knows it already.
+
+    Parameters
+    ----------
+    customer_id : str
+        A customer or instrument id.
+
+    Returns
+    -------
+    str
+        Two characters of each end of a long id, one of a short one, none of a very short one.
+
+    Examples
+    --------
+    >>> mask_id("cust_0000001")
+    'cu…01'
+    """
+    return _mask(customer_id, wide=2, wide_from=8)
+
+
+def mask_credential(text: str) -> str:
+    """Show just enough of a client id to tell two accounts apart; not meant for secrets.
+
+    Parameters
+    ----------
+    text : str
+        A client id or merchant id.
+
+    Returns
+    -------
+    str
+        Four characters of each end, and of a text below twelve characters at most one.
+
+    Examples
+    --------
+    >>> mask_credential("TEST1234abcd")
+    'TEST…abcd'
+    """
+    return _mask(text, wide=4, wide_from=12)
+
+
+def _mask(text: str, *, wide: int, wide_from: int) -> str:
+    if len(text) >= wide_from:
+        return f"{text[:wide]}…{text[-wide:]}"
+    if len(text) >= 5:
+        return f"{text[0]}…{text[-1]}"
+    return "…"
+
+
+@functools.cache
+def _hash_key() -> tuple[bytes, str]:
+    path = config_directory() / "customer-hash.key"
+    try:
+        key = _read_or_make_key(path)
+    except NotPrivateError as error:
+        reason = f"{path} {error}"
+    except OSError as error:
+        reason = f"{path} cannot be read or written ({error.strerror or type(error).__name__})"
+    else:
+        if len(key) == HASH_KEY_BYTES:
+            return key, f"Customer hashes in logs are keyed with {path}."
+        reason = f"{path} is damaged; delete it to have a new one made"
+    return (
+        secrets.token_bytes(HASH_KEY_BYTES),
+        f"Customer hashes in logs hold for this process only, because {reason}.",
+    )
+
+
+def _read_or_make_key(path: Path) -> bytes:
+    with contextlib.suppress(FileNotFoundError):
+        return read_private_file(path)
+    with contextlib.suppress(FileExistsError):  # another process was first; its key is the one
+        write_private_file(path, secrets.token_bytes(HASH_KEY_BYTES), replace=False)
+    return read_private_file(path)

@@ -1,0 +1,1 @@
+"""What leaves the toolkit: summaries and exports."""

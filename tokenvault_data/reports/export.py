@@ -1,0 +1,216 @@
+"""Tables out of the toolkit, as CSV or Parquet, and back in again, equal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from tokenvault_data.errors import TokenVaultError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pandas as pd
+    import pyarrow as pa
+
+BATCH_ROWS: Final = 65_536
+"""Rows in memory at once while exporting."""
+
+
+class ArrowStream(Protocol):
+    """Anything that gives its rows as an Arrow stream: snapshots, tables, frames, queries."""
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        """Return the stream, as the Arrow PyCapsule interface says."""
+        ...
+
+
+def export(
+    source: ArrowStream, path: str | os.PathLike[str], *, columns: Sequence[str] | None = None
+) -> Path:
+    """Write a table or snapshot to a CSV or Parquet file, in bounded memory.
+
+    An existing file is replaced, but only by a whole one: the rows are written beside it first.
+
+    Parameters
+    ----------
+    source : object with ``__arrow_c_stream__``
+        A snapshot, an Arrow table, a pandas or Polars DataFrame, a DuckDB relation.
+    path : str or path
+        Where to; ``.csv`` or ``.parquet`` decides the form. In CSV, text that a spreadsheet would
+        run as a formula gets an apostrophe in front, which `read_export` takes away again.
+    columns : sequence of str, optional
+        Which columns, in this order; all by default.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    UsageError
+        For other suffixes, sources or unknown columns; nothing was written.
+    TokenVaultError
+        When the file cannot be written; what was there before is untouched.
+    """
+    path = Path(path)
+    suffix = _suffix(path)
+    if not path.parent.is_dir():
+        raise UsageError(
+            f"Nothing was written: there is no directory {path.parent}; make it first."
+        )
+    if path.is_dir():
+        raise UsageError(f"Nothing was written: {path} is a directory; name a file in it.")
+    batches, schema = _open(source, columns)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        with beside.open("xb") as file:
+            if suffix == ".csv":
+                from tokenvault_data.reports.csv_export import write_csv
+
+                write_csv(batches, schema, file)
+            else:
+                _write_parquet(batches, schema, file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise TokenVaultError(
+            f"{path} was not written ({error.strerror or error}); what was there before is"
+            " untouched. Make room, or choose another place."
+        ) from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()
+    return path
+
+
+def read_export(path: str | os.PathLike[str], schema: pa.Schema | None = None) -> pd.DataFrame:
+    """Read a file that `export` wrote, with its types.
+
+    Parquet knows its types. For CSV they are those of `schema`; without one, those of the snapshot
+    table whose columns the file has; otherwise every column is text.
+
+    Parameters
+    ----------
+    path : str or path
+        A ``.csv`` or ``.parquet`` file.
+    schema : pyarrow.Schema, optional
+        Types of CSV columns by name; columns it does not name are text.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With Arrow-backed types; low-cardinality columns are categories.
+
+    Raises
+    ------
+    UsageError
+        When there is no such file, or it has another suffix.
+    TokenVaultError
+        When it cannot be read as what it claims to be.
+    """
+    import pyarrow as pa
+
+    path = Path(path)
+    suffix = _suffix(path)
+    if not path.is_file():
+        raise UsageError(f"Nothing was read: there is no file {path}.")
+    if suffix == ".csv":
+        from tokenvault_data.reports.csv_export import column_names, read_csv
+
+        known = _schema_of(column_names(path)) if schema is None else schema
+        types = {} if known is None else {field.name: field.type for field in known}
+        return _to_pandas(read_csv(path, types))
+    import pyarrow.parquet as pq
+
+    try:
+        return _to_pandas(pq.read_table(path, partitioning=None))
+    except (pa.ArrowException, OSError):
+        raise TokenVaultError(f"{path} is not a whole Parquet file; export it again.") from None
+
+
+def _suffix(path: Path) -> str:
+    suffix = path.suffix.lower()
+    if suffix not in {".csv", ".parquet"}:
+        raise UsageError(
+            f"An export is a .csv or .parquet file, and {path.name!r} is neither; rename it."
+        )
+    return suffix
+
+
+def _open(
+    source: ArrowStream, columns: Sequence[str] | None
+) -> tuple[Iterator[pa.RecordBatch], pa.Schema]:
+    import pyarrow as pa
+
+    if not hasattr(source, "__arrow_c_stream__"):
+        raise UsageError(
+            f"Nothing was written: {type(source).__name__} cannot be exported; give a snapshot, a"
+            " DataFrame or an Arrow table."
+        )
+    reader = pa.RecordBatchReader.from_stream(source)
+    names = reader.schema.names
+    wanted = list(names if columns is None else columns)
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise UsageError(
+            f"Nothing was written: there is no column {', '.join(map(repr, unknown))}; known are"
+            f" {', '.join(names)}."
+        )
+    if not wanted or len(set(wanted)) < len(wanted) or any(names.count(n) > 1 for n in wanted):
+        raise UsageError(
+            "Nothing was written: an export needs at least one column, and each only once."
+        )
+    fields = [reader.schema.field(name) for name in wanted]
+    schema = pa.schema(fields, metadata=reader.schema.metadata)
+    return _sliced(reader, wanted), schema
+
+
+def _sliced(reader: pa.RecordBatchReader, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+    for batch in reader:
+        chosen = batch.select(wanted)
+        for start in range(0, chosen.num_rows, BATCH_ROWS):
+            yield chosen.slice(start, BATCH_ROWS)
+
+
+def _write_parquet(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: Any) -> None:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for batch in batches:
+            writer.write_batch(batch)
+
+
+def _schema_of(names: Sequence[str]) -> pa.Schema | None:
+    """Return the pinned schema that has all these columns, if one has."""
+    from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
+
+    for schema in (INSTRUMENTS, OUTCOMES):
+        if set(names) <= set(schema.names):
+            return schema
+    return None
+
+
+def _to_pandas(table: pa.Table) -> pd.DataFrame:
+    import pandas as pd
+    import pyarrow as pa
+
+    from tokenvault_data.dataset.frames import to_frame
+
+    known = _schema_of(table.column_names)
+    if known is not None and all(
+        known.field(field.name).type == field.type for field in table.schema
+    ):
+        return to_frame(table)
+
+    def arrow_backed(arrow_type: pa.DataType) -> pd.ArrowDtype | None:
+        return None if pa.types.is_dictionary(arrow_type) else pd.ArrowDtype(arrow_type)
+
+    # What pandas noted about an index is ignored, so that CSV and Parquet give the same frame.
+    frame: pd.DataFrame = table.to_pandas(types_mapper=arrow_backed, ignore_metadata=True)
+    return frame

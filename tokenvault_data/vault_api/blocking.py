@@ -1,0 +1,151 @@
+"""The vault for plain code: the coroutines of `client`, run on a loop in a background thread.
+
+One core serves scripts, notebooks whose kernel already runs a loop, and widget callbacks, which
+have no fixed thread.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from anyio.from_thread import start_blocking_portal
+
+from tokenvault_data.errors import UsageError
+from tokenvault_data.vault_api.client import AsyncVault
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from concurrent.futures import Future
+    from contextlib import AbstractContextManager
+
+    from anyio.from_thread import BlockingPortal
+
+    from tokenvault_data.profiles import Profile
+    from tokenvault_data.vault_api.cryptogram import Cryptogram
+    from tokenvault_data.vault_api.pacing import Budget
+
+T = TypeVar("T")
+
+
+class Vault:
+    """A client of one account's vault, for plain code.
+
+    Use it as ``with tokenvault_data.connect(...) as vault``, or close it when done. It may be used
+    from several threads; all calls share the account's budget. Its own thread starts with the first
+    call.
+
+    Parameters
+    ----------
+    profile : Profile
+        Environment, credentials and API version.
+    **settings
+        As for `AsyncVault`.
+
+    Raises
+    ------
+    UsageError
+        A setting is out of range; or, of any call, the vault was closed.
+    """
+
+    def __init__(self, profile: Profile, **settings: Any) -> None:
+        self.profile = profile
+        self._vault = AsyncVault(profile, **settings)
+        self._changing = threading.Lock()
+        self._is_closed = False
+        self._thread: AbstractContextManager[BlockingPortal] | None = None
+        self._portal: BlockingPortal | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.profile.environment} {self.profile.api_version}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Abandon what is waiting, close every connection and end the background thread.
+
+        The vault cannot be used again. Closing it twice does no harm.
+        """
+        with self._changing:
+            self._is_closed = True
+            thread, portal = self._thread, self._portal
+            self._thread = self._portal = None
+        if thread is not None and portal is not None:
+            try:
+                portal.call(self._vault.aclose)
+            finally:
+                thread.__exit__(None, None, None)
+
+    @property
+    def budget(self) -> Budget:
+        """The account's rate limit as known now, and what is used of it."""
+        return self.run(_budget)
+
+    def list_instruments(self, customer_id: str) -> list[dict[str, Any]]:
+        """List all saved cards of one customer; see `AsyncVault.list_instruments`."""
+        return self.run(AsyncVault.list_instruments, customer_id)
+
+    def fetch_instrument(self, customer_id: str, instrument_id: str) -> dict[str, Any]:
+        """Fetch one saved card; see `AsyncVault.fetch_instrument`."""
+        return self.run(AsyncVault.fetch_instrument, customer_id, instrument_id)
+
+    def delete_instrument(self, customer_id: str, instrument_id: str) -> dict[str, Any]:
+        """Delete one saved card; see `AsyncVault.delete_instrument`."""
+        return self.run(AsyncVault.delete_instrument, customer_id, instrument_id)
+
+    def fetch_cryptogram(self, customer_id: str, instrument_id: str) -> Cryptogram:
+        """Fetch a one-time payment secret of one card; see `AsyncVault.fetch_cryptogram`."""
+        return self.run(AsyncVault.fetch_cryptogram, customer_id, instrument_id)
+
+    def run(
+        self,
+        function: Callable[..., Awaitable[T]],
+        *args: object,
+        on_interrupt: Callable[[], None] | None = None,
+    ) -> T:
+        """Run ``await function(async_vault, *args)`` on the vault's loop, and give its result.
+
+        Ctrl-C cancels the coroutine. With `on_interrupt`, the first Ctrl-C calls that on the loop
+        instead and goes on waiting, so that the coroutine can end in its own way; the second one
+        cancels.
+
+        Raises
+        ------
+        UsageError
+            The vault was closed.
+        """
+        portal, future = self._start(function, *args)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            if on_interrupt is None:
+                future.cancel()
+                raise
+        try:
+            portal.call(on_interrupt)
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _start(
+        self, function: Callable[..., Awaitable[T]], *args: object
+    ) -> tuple[BlockingPortal, Future[T]]:
+        with self._changing:  # so that no thread closes what another has just found open
+            if self._is_closed:
+                raise UsageError("this vault was closed, so nothing was sent; connect again")
+            if self._portal is None:
+                options = {"use_uvloop": sys.platform != "win32"}
+                thread = start_blocking_portal("asyncio", options, name="tokenvault")
+                self._portal = thread.__enter__()
+                self._thread = thread
+            return self._portal, self._portal.start_task_soon(function, self._vault, *args)
+
+
+async def _budget(vault: AsyncVault) -> Budget:
+    return vault.budget

@@ -1,0 +1,329 @@
+"""The vault's four operations, as coroutines. `blocking.Vault` is the same for plain code."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+
+import anyio
+import httpx
+
+from tokenvault_data.errors import CallAbandoned, UnusableAnswer, UsageError, VaultError
+from tokenvault_data.redaction import customer_hash
+from tokenvault_data.vault_api.foreign_wire import ForeignWire
+from tokenvault_data.vault_api.operations import (
+    Call,
+    cryptogram_call,
+    delete_call,
+    fetch_call,
+    list_call,
+)
+from tokenvault_data.vault_api.pacing import Pacer
+from tokenvault_data.vault_api.paging import MAX_PAGES, PageChain
+from tokenvault_data.vault_api.reading import read_cryptogram, read_instrument
+from tokenvault_data.vault_api.retrying import Effort, GiveUp, RetryPolicy, after_trouble
+from tokenvault_data.vault_api.transport import (
+    Answer,
+    EngineTransport,
+    Wire,
+    WireSettings,
+)
+from tokenvault_data.vault_api.waiting import Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tokenvault_data.profiles import Profile
+    from tokenvault_data.redaction import Secret
+    from tokenvault_data.vault_api.cryptogram import Cryptogram
+    from tokenvault_data.vault_api.pacing import Budget
+
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+E = TypeVar("E", bound=Exception)
+
+
+class CustomerCards(NamedTuple):
+    """Everything the vault answered about one customer.
+
+    Attributes
+    ----------
+    bodies : list of bytes
+        The pages of the list as received, in order.
+    instruments : int
+        How many elements they hold together.
+    requests : int
+        How many requests it took.
+    """
+
+    bodies: list[bytes]
+    instruments: int
+    requests: int
+
+
+class AsyncVault:
+    """A client of one account's vault, for code that runs in an event loop.
+
+    Use it as ``async with AsyncVault(profile) as vault``. All calls share the account's budget.
+
+    Parameters
+    ----------
+    profile : Profile
+        Environment, credentials and API version.
+    share : float, optional
+        The part of the account's rate limit to use, above 0 up to 1. The merchant's checkout lives
+        on the rest. Half by default.
+    rate_per_minute : float, optional
+        A ceiling of requests a minute, used as it is instead of a share of what the vault says.
+    retries : RetryPolicy, optional
+        How long one call is tried.
+    wire : WireSettings, optional
+        Timeouts, size limits, proxies, more certificates.
+    transport : httpx.AsyncBaseTransport, optional
+        Takes the place of the wire engine.
+    max_pages : int, optional
+        Where the pages of one list count as endless.
+
+    Raises
+    ------
+    UsageError
+        A setting is out of range, or a file it names cannot be used.
+    """
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        share: float = 0.5,
+        rate_per_minute: float | None = None,
+        retries: RetryPolicy | None = None,
+        wire: WireSettings | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        max_pages: int = MAX_PAGES,
+    ) -> None:
+        self.profile = profile
+        self._own_headers: dict[str, str | Secret] = {
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "tokenvault-data",
+            "x-api-version": profile.api_version,
+            **profile.credentials.headers(),
+        }
+        self._policy = retries or RetryPolicy()
+        self._pacer = Pacer(share=share, rate_per_minute=rate_per_minute)
+        self._waiting = Waiting()
+        self._wire = _wire(transport, wire or WireSettings())
+        self._max_pages = max_pages
+        self._is_closed = False
+        self._requests_made = 0
+        self._request_prefix = secrets.token_hex(6)
+        self._one_cryptogram_at_a_time = anyio.Lock()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.profile.environment} {self.profile.api_version}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Abandon what is waiting and close every connection; the client cannot be used again."""
+        self._is_closed = True
+        self.hold()
+        await self._wire.aclose()
+
+    def hold(self) -> None:
+        """Send nothing more until `release`; requests in flight are still answered.
+
+        Calls that wait for a slot or between attempts, and new ones, raise `CallAbandoned`.
+        """
+        self._waiting.hold()
+        self._pacer.hold()
+
+    def release(self) -> None:
+        """Send again."""
+        self._waiting.release()
+        self._pacer.release()
+
+    @property
+    def budget(self) -> Budget:
+        """The account's rate limit as known now, and what is used of it."""
+        return self._pacer.budget
+
+    async def list_instruments(self, customer_id: str) -> list[dict[str, Any]]:
+        """List all saved cards of one customer, as the vault writes them.
+
+        Returns
+        -------
+        list of dict
+            The elements of all pages, decoded as they came; empty when the customer saved none.
+
+        Raises
+        ------
+        IdentifierError
+            The id cannot be one that was saved in a vault; no request was made.
+        VaultError
+            One of its kinds, see `tokenvault_data.errors`.
+        """
+        chain, _ = await self._read_list(customer_id)
+        return chain.instruments
+
+    async def fetch_cards(self, customer_id: str) -> CustomerCards:
+        """List all saved cards of one customer as received. Raises as `list_instruments`."""
+        chain, requests = await self._read_list(customer_id)
+        return CustomerCards(chain.bodies, len(chain.instruments), requests)
+
+    async def fetch_instrument(self, customer_id: str, instrument_id: str) -> dict[str, Any]:
+        """Fetch one saved card, as the vault writes it.
+
+        Raises
+        ------
+        NotFound
+            No such instrument: wrong id, wrong customer, or already deleted.
+        UnusableAnswer
+            The vault answered with another instrument than the one asked for.
+        IdentifierError, VaultError
+            As `list_instruments`.
+        """
+        call = fetch_call(customer_id, instrument_id)
+        return await self._call(call, read_instrument)
+
+    async def delete_instrument(self, customer_id: str, instrument_id: str) -> dict[str, Any]:
+        """Delete one saved card, and give what the vault answered.
+
+        What the answer says of the card's status proves nothing; only a later fetch does. The
+        request is sent again only when it surely was not carried out (no connection, or 429).
+
+        Raises
+        ------
+        NotFound
+            No such instrument, perhaps because it is already deleted.
+        AnswerLost, VaultUnavailable, UnusableAnswer
+            The vault may or may not have deleted the card: fetch it to find out.
+        IdentifierError, VaultError
+            As `list_instruments`.
+        """
+        call = delete_call(customer_id, instrument_id)
+        return await self._call(call, read_instrument)
+
+    async def fetch_cryptogram(self, customer_id: str, instrument_id: str) -> Cryptogram:
+        """Fetch a one-time payment secret of one card, one at a time.
+
+        Raises
+        ------
+        NotFound
+            No such instrument.
+        AnswerLost
+            A cryptogram may have been made and lost; it is not asked for again by itself.
+        IdentifierError, VaultError
+            As `list_instruments`.
+        """
+        call = cryptogram_call(customer_id, instrument_id)
+        async with self._one_cryptogram_at_a_time:
+            return await self._call(call, read_cryptogram)
+
+    async def _read_list(self, customer_id: str) -> tuple[PageChain, int]:
+        call = list_call(customer_id)
+        chain = PageChain(self.profile.base_url + call.target, max_pages=self._max_pages)
+        requests = 0
+        while (url := chain.next_url) is not None:
+            try:
+                requests += await self._exchange(call, url, chain.add)
+            except VaultError as error:
+                error.attempts += requests
+                raise
+        return chain, requests
+
+    async def _call(self, call: Call, read: Callable[[Call, Answer], T]) -> T:
+        results: list[T] = []
+        url = self.profile.base_url + call.target
+        await self._exchange(call, url, lambda answer: results.append(read(call, answer)))
+        return results[0]
+
+    async def _exchange(self, call: Call, url: str, read: Callable[[Answer], None]) -> int:
+        """Send until `read` takes an answer or the policy gives up; the number of requests sent."""
+        if self._is_closed:
+            raise UsageError("this vault was closed, so nothing was sent; connect again")
+        effort = Effort()
+        while True:
+            try:
+                trouble = await self._attempt(call, url, read, effort)
+                if trouble is None:
+                    return effort.sent
+                self._log_trouble(call, trouble, effort)
+                jitter = random.random()  # noqa: S311  spreads callers out, guards nothing
+                decision = after_trouble(trouble, call, effort, self._policy, jitter)
+                if isinstance(decision, GiveUp):
+                    raise decision.error
+                await self._waiting.sleep(decision.wait_seconds)
+            except CallAbandoned as error:
+                error.attempts = effort.sent
+                raise
+            effort.busy_seconds += decision.wait_seconds
+
+    async def _attempt(
+        self, call: Call, url: str, read: Callable[[Answer], None], effort: Effort
+    ) -> Answer | httpx.TransportError | UnusableAnswer | None:
+        """Send once, at the budget's pace; None when `read` took the answer, else the trouble.
+
+        What failed is returned without its traceback: the frames in there hold the URL, and so an
+        id, and what came of the body.
+        """
+        sent_at = await self._pacer.slot()
+        began = time.monotonic()
+        result: Answer | httpx.TransportError | None = None
+        try:
+            result = await self._wire.exchange(call.method, url, self._headers_of(call))
+        except httpx.TransportError as failure:
+            result = _bare(failure)
+        finally:  # a cancelled call has used its slot, too
+            if isinstance(result, Answer):
+                self._pacer.observe(result.status, result.headers, sent_at=sent_at)
+            else:
+                self._pacer.observe(None, {}, sent_at=sent_at)
+        effort.count(result, time.monotonic() - began)
+        if not isinstance(result, Answer) or result.status != 200:
+            return result
+        try:
+            read(result)
+        except UnusableAnswer as error:
+            return _bare(error)
+        return None
+
+    def _headers_of(self, call: Call) -> dict[str, str | Secret]:
+        self._requests_made += 1
+        headers = {
+            **self._own_headers,
+            "x-request-id": f"{self._request_prefix}-{self._requests_made}",
+        }
+        if call.method == "DELETE":
+            # A key of its own for every attempt: one key for several freezes a stored 500 for ever.
+            headers["x-idempotency-key"] = str(uuid.uuid4())
+        return headers
+
+    def _log_trouble(
+        self, call: Call, trouble: Answer | httpx.TransportError | UnusableAnswer, effort: Effort
+    ) -> None:
+        if _log.isEnabledFor(logging.DEBUG):
+            what = trouble.status if isinstance(trouble, Answer) else type(trouble).__name__
+            customer = customer_hash(call.customer_id)
+            _log.debug("%s of %s: %s; %s", call.operation, customer, what, effort)
+
+
+def _wire(transport: httpx.AsyncBaseTransport | None, settings: WireSettings) -> Wire:
+    if transport is None:
+        return EngineTransport(settings)
+    if isinstance(transport, EngineTransport):
+        return transport
+    return ForeignWire(transport, settings)
+
+
+def _bare(error: E) -> E:
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -1,0 +1,68 @@
+"""Any other httpx transport in the engine's place: a mock, a recorder, a company's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import anyio
+import httpx
+
+from tokenvault_data.errors import UsageError
+from tokenvault_data.redaction import Secret
+from tokenvault_data.vault_api.transport import Answer, without_body
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tokenvault_data.vault_api.transport import WireSettings
+
+
+class ForeignWire:
+    """An httpx transport, as the vault's client needs one.
+
+    Whether a failed request was sent is taken from its errors, as httpx defines them.
+    """
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, settings: WireSettings) -> None:
+        self._transport = transport
+        self._settings = settings
+
+    async def exchange(self, method: str, url: str, headers: Mapping[str, str | Secret]) -> Answer:
+        """Send one request through the transport, under the same bounds."""
+        bounds = self._settings
+        timeouts = {
+            "connect": bounds.connect_seconds,
+            "read": bounds.silence_seconds,
+            "write": bounds.silence_seconds,
+            "pool": bounds.connect_seconds,
+        }
+        request = httpx.Request(method, url, extensions={"timeout": timeouts})
+        for name, value in headers.items():
+            request.headers[name] = value.reveal() if isinstance(value, Secret) else value
+        try:
+            with anyio.fail_after(bounds.total_seconds):
+                response = await self._transport.handle_async_request(request)
+                try:
+                    body = await self._read_body(response)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            message = f"no whole answer within {bounds.total_seconds:g} s"
+            raise httpx.ReadTimeout(message) from None
+        return Answer(response.status_code, dict(response.headers.items()), body)
+
+    async def _read_body(self, response: httpx.Response) -> bytes:
+        limit = self._settings.body_bytes
+        body = bytearray()
+        # As it came over the wire: httpx would decompress it without a bound.
+        if not isinstance(response.stream, httpx.AsyncByteStream):
+            raise UsageError("the transport given answers with a stream for blocking code only")
+        async for chunk in response.stream:
+            body += chunk
+            if len(body) > limit:
+                return without_body(response.status_code, limit)
+        return bytes(body)
+
+    async def aclose(self) -> None:
+        """Close the transport."""
+        await self._transport.aclose()

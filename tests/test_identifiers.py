@@ -7,7 +7,7 @@ from decimal import Decimal
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.errors import IdentifierError, UsageError
@@ -166,6 +166,7 @@ def test_messages_do_not_repeat_the_id():
     assert "'/' at position 21" in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_whatever_passes_is_one_safe_path_segment(text):
     """Any text is refused, or becomes one segment that decodes to exactly the trimmed text."""
@@ -182,6 +183,7 @@ def test_whatever_passes_is_one_safe_path_segment(text):
     assert judge_id(judged) == judged
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
 def test_quoting_leaves_only_unreserved_characters(text):
     """Whatever is quoted, only unreserved characters and percent escapes remain."""

@@ -13,7 +13,7 @@ import sys
 import traceback
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data import redaction
@@ -98,6 +98,7 @@ def test_secrets_compare_by_text():
     assert not Secret("")
 
 
+@settings(deadline=None)
 @given(st.text(min_size=4))
 def test_scrubbing_takes_living_secrets_out(hidden):
     """A living secret of any text is gone from what is scrubbed, in every usual spelling."""

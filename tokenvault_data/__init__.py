@@ -14,9 +14,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tokenvault_data.collect.collection import collect
-    from tokenvault_data.collect.customers import read_customers
-    from tokenvault_data.collect.frames import iter_frames
+    from tokenvault_data.collection.collect import collect
+    from tokenvault_data.collection.customers import read_customers
+    from tokenvault_data.collection.frames import iter_frames
     from tokenvault_data.dataset.snapshots import Snapshot, list_snapshots, open_snapshot
     from tokenvault_data.errors import TokenVaultError
     from tokenvault_data.profiles import Profile, load_profile
@@ -33,15 +33,15 @@ _HOMES = {
     "Snapshot": "dataset.snapshots",
     "TokenVaultError": "errors",
     "Vault": "vault_api.blocking",
-    "collect": "collect.collection",
+    "collect": "collection.collect",
     "connect": "vault_api.connecting",
     "connect_async": "vault_api.connecting",
     "export": "reports.export",
-    "iter_frames": "collect.frames",
+    "iter_frames": "collection.frames",
     "list_snapshots": "dataset.snapshots",
     "load_profile": "profiles",
     "open_snapshot": "dataset.snapshots",
-    "read_customers": "collect.customers",
+    "read_customers": "collection.customers",
     "read_export": "reports.export",
 }
 __all__ = [

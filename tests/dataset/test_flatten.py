@@ -3,7 +3,7 @@ from collections import Counter
 
 import pyarrow as pa
 from dataset_cases import FETCHED_US, body, card, elements
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.dataset import flatten as module
@@ -29,7 +29,7 @@ def codes_in(table):
     return counts
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.lists(elements, max_size=3), max_size=6), st.booleans())
 def test_nonsense_never_raises_and_never_drops_a_row(lists, single_objects):
     """Any JSON in any field gives one row an element, and every anomaly is counted once."""
@@ -49,8 +49,9 @@ def test_nonsense_never_raises_and_never_drops_a_row(lists, single_objects):
     table.validate(full=True)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.lists(elements, max_size=3) | st.just(UNREADABLE), max_size=8))
+@example([[{"": [None, None]}]])  # Arrow infers an array that it then refuses itself
 def test_both_readers_give_the_same_table(contents):
     """Fast or patient, alone or among others: every cell of every row is the same."""
     bodies = [body(content, f"cust_{n // 2}") for n, content in enumerate(contents)]

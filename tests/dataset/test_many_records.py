@@ -31,7 +31,7 @@ def assert_same(bodies, shape):
     return True
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(st.lists(st.lists(elements, max_size=3), min_size=1, max_size=3), st.booleans())
 def test_accepted_means_read_alike(lists, pretty):
     """For any JSON in any field the two readers agree, wherever the fast one has an opinion."""
@@ -46,7 +46,7 @@ MEAN = st.sampled_from([b"\0", b"\n", b"\xff", b"\\ud800", b'"', b"{", b"}", b"[
                         b"]}\n{\"v\":[", b"null", b"1", b'"z":1,', b"\\", b"\t"])  # fmt: skip
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, len(GOOD)), st.integers(0, 9), MEAN), max_size=3))
 def test_mangled_bodies_are_never_accepted_and_misread(edits):
     """However a body is damaged, it is refused or read as its JSON says, and harms no neighbour."""

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
@@ -100,7 +100,7 @@ def test_every_type_reads_back_equal(tmp_path, suffix):
             assert frame[name].dtype.pyarrow_dtype == column.type or suffix == ".parquet"
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None)
 @given(rows=st.lists(st.tuples(hostile, hostile), max_size=8), header=column_name)
 def test_hostile_text_reads_back_equal(rows, header):
     """Formulas, quotes, separators and line breaks, also in a column's name, survive both forms."""

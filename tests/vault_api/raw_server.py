@@ -10,8 +10,22 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from tokenvault_data.profiles import emulator_profile
+
+if TYPE_CHECKING:
+    from tokenvault_data.profiles import Profile
+CLIENT_ID = "app-0815-client"
+CLIENT_SECRET = "sesame-open-9f3ac1"
+
+
+def profile_of(server: RawServer, **options: str) -> Profile:
+    """A profile whose vault is the server."""
+    return emulator_profile(
+        f"{server.url}/pg", client_id=CLIENT_ID, client_secret=CLIENT_SECRET, **options
+    )
 
 
 @dataclass(frozen=True)
@@ -203,6 +217,3 @@ def _parse(head: bytes, connection: int) -> Seen:
     method, target, _ = first.split(" ")
     pairs = (line.split(":", 1) for line in lines)
     return Seen(method, target, {n.lower(): v.strip() for n, v in pairs}, connection)
-
-
-OK_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"

@@ -12,7 +12,7 @@ from tokenvault_data.cli.output import print_json, print_line
 from tokenvault_data.cli.summary import print_summary, summary_document
 
 if TYPE_CHECKING:
-    from tokenvault_data.collect.customers import CustomerList
+    from tokenvault_data.collection.customers import CustomerList
 
 
 def collect(
@@ -53,12 +53,14 @@ def collect(
     The same command run again after a crash, an outage or Ctrl-C goes on where it stopped. Progress
     is shown on a terminal; exit code 3 says that some customers failed.
     """
-    from tokenvault_data.collect.collection import collect as collect_cards
+    from tokenvault_data.collection.collect import collect as collect_cards
     from tokenvault_data.profiles import load_profile
     from tokenvault_data.vault_api.blocking import Vault
 
     chosen = load_profile(profile)
     ids = None if customers is None else _read(customers, column)
+    if ids is not None and not as_json:
+        print_line(ids.describe())
     with Vault(chosen, share=share, rate_per_minute=rate) as vault:
         snapshot = collect_cards(
             vault,
@@ -72,14 +74,12 @@ def collect(
     if as_json:
         print_json(summary_document(snapshot) | ({} if ids is None else {"list": _list_document(ids)}))
     else:
-        if ids is not None:
-            print_line(ids.describe())
         print_summary(snapshot)
     return exit_codes.DONE if snapshot.manifest.complete else exit_codes.DONE_IN_PART
 
 
 def _read(source: str, column: str | None) -> CustomerList:
-    from tokenvault_data.collect.customers import read_customers
+    from tokenvault_data.collection.customers import read_customers
 
     return read_customers(sys.stdin.buffer if source == "-" else source, column=column)
 

@@ -49,7 +49,7 @@ def _write_customers(path: Path) -> Path:
 
 
 def _collect(base_url: str, customers: Path, store: Path) -> Snapshot:
-    from tokenvault_data.collect.collection import collect
+    from tokenvault_data.collection.collect import collect
     from tokenvault_data.profiles import emulator_profile
     from tokenvault_data.vault_api.blocking import Vault
 

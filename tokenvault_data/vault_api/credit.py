@@ -48,6 +48,8 @@ class Credit:
         self.highest = 0  # the largest `remaining` seen since the limit last changed
         self.round_trip_seconds = 0.1
         self._limit: int | None = None
+        self._outlasts = False
+        self._capacity = math.inf
         self._forget()
 
     def _forget(self) -> None:
@@ -67,6 +69,25 @@ class Credit:
     def reference(self) -> int:
         """The whole budget as far as is known, in requests."""
         return self._limit or self.highest + 1
+
+    @property
+    def capacity_per_minute(self) -> float:
+        """The limit a minute if told, else as far as it shows; infinite while it does not."""
+        if self._limit is not None:
+            return self._limit
+        return self._capacity if self._outlasts else self.reference
+
+    def _measure_capacity(self, now: float) -> None:
+        """Without a limit header: tell a bucket from a window, and how fast it fills."""
+        if self.refill is not Refill.TRICKLE:
+            return
+        last_minute = self._sends.since(now - WINDOW_SECONDS)
+        self._outlasts |= self._remaining + last_minute > self.reference + 3
+        if self._outlasts and self._remaining < 0.6 * self.highest:
+            # A full bucket takes in nothing, so only a drained one shows its rate.
+            rate = WINDOW_SECONDS * self.net_rate
+            before = rate if math.isinf(self._capacity) else self._capacity
+            self._capacity = before + 0.02 * (rate - before)
 
     @property
     def _memory_seconds(self) -> float:
@@ -107,6 +128,8 @@ class Credit:
         self.highest = max(self.highest, remaining)
         self._remaining, self._number = remaining, number
         self._sent_at, self._counted_at = sent_at, counted_at
+        if self._limit is None:
+            self._measure_capacity(now)
         if self.refill is Refill.LEAP and reading.reset_after_seconds:
             # Whole seconds rounded up: the true time is up to one second earlier.
             reset = reading.reset_after_seconds
@@ -123,9 +146,10 @@ class Credit:
             self._narrow(self._sent_at, now)
             self._leap_seen_at = now
             self._gain = min(self._gain, 0.0)
+            self._outlasts, self._capacity = False, math.inf
             return
-        if passed <= 0:
-            return
+        if passed <= 0 or gain > 3.0 + usual:
+            return  # too much for a trickle, too little to be sure of a leap
         fade = math.exp(-passed / self._memory_seconds)
         self._gain = self._gain * fade + gain
         self._gain_seconds = self._gain_seconds * fade + passed
@@ -221,4 +245,4 @@ class Credit:
         self._gain = max(self._gain, 0.0) + first * self._gain_seconds
 
     def _yield_per_minute(self) -> float:
-        return max(float(self.reference), 60.0 * self.net_rate)
+        return max(60.0, float(self.reference), 60.0 * self.net_rate)

@@ -123,8 +123,11 @@ class Governor:
 
     def _nominal(self) -> float:
         """The rate our share of the limit comes to, requests a second; infinite if unknown."""
-        limit = self._limit
-        return math.inf if limit is None else self._share * limit / 60.0
+        if self._limit is not None:
+            return self._share * self._limit / 60.0
+        if self._share < 1.0 and self._credit.known_at(self._now):
+            return self._share * self._credit.capacity_per_minute / 60.0
+        return math.inf
 
     def _rate(self, now: float) -> float:
         nominal = self._nominal()
@@ -144,9 +147,10 @@ class Governor:
         if self._share < 1.0:
             # The others have the first claim: room for their fluctuations, and for what they
             # take beyond what comes back.
-            kept += 0.5 * math.sqrt(self._credit.reference)
+            kept += 0.8 * math.sqrt(self._credit.reference)
             room_seconds = 3.0 if self._credit.refill is Refill.LEAP else 20.0
             kept += room_seconds * max(0.0, -self._credit.net_rate)
+            return min(kept, 0.5 * self._credit.highest)
         return min(kept, 0.5 * self._credit.highest)
 
     def _turn_back(self, now: float) -> None:

@@ -192,7 +192,7 @@ def _unreadable_link() -> PagingFault:
     )
 
 
-_visible = re.compile(r"[!-~]*").fullmatch
+_without_tricks = re.compile(r"[!-\[\]-~]*").fullmatch  # visible ASCII, and no backslash
 
 
 def _on_same_origin(first_url: str, target: str) -> str:
@@ -207,7 +207,7 @@ def _on_same_origin(first_url: str, target: str) -> str:
         same = _origin(theirs) == _origin(ours) and "@" not in theirs.netloc
     except ValueError:
         same = False
-    if not same or not _visible(target):
+    if not same or not _without_tricks(target):
         raise PagingFault(
             "the vault linked the next page of a list to another host, or to something that is no"
             " URL; it was not followed, because the request carries the credentials"

@@ -13,16 +13,16 @@ from typing import IO, TYPE_CHECKING, Final, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenvault_data.collect.customer_files import rows_of_path, rows_of_stream
-from tokenvault_data.collect.customer_sifting import CHUNK_ROWS, FIRST_ROWS, Dropped, Rows, sift
-from tokenvault_data.collect.customer_values import rows_of_values
+from tokenvault_data.collection.customer_files import rows_of_path, rows_of_stream
+from tokenvault_data.collection.customer_sifting import CHUNK_ROWS, FIRST_ROWS, Dropped, Rows, sift
+from tokenvault_data.collection.customer_values import rows_of_values
 from tokenvault_data.errors import CustomerListError
 from tokenvault_data.identifiers import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tokenvault_data.collect.customer_sifting import RowWord
+    from tokenvault_data.collection.customer_sifting import RowWord
 
 
 _LOST_FORM: Final = frozenset({Refusal.NOT_TEXT, Refusal.DAMAGED_NUMBER})

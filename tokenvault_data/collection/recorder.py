@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from tokenvault_data.collect.fan_out import Failed, Fetched
+from tokenvault_data.collection.fan_out import Failed, Fetched
 from tokenvault_data.dataset.flatten import ReceivedBody, flatten
 from tokenvault_data.errors import CollectionError, VaultError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tokenvault_data.collect.run import Run
+    from tokenvault_data.collection.run import Run
 
 UNSAVED_CUSTOMERS = 2_000
 UNSAVED_SECONDS = 25.0  # thirty are promised; the rest is for the writing itself

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tokenvault_data.collect.customers import CustomerList, read_customers
-from tokenvault_data.collect.fan_out import PATIENCE_SECONDS, Customer, Failed, FanOut, Fetched
+from tokenvault_data.collection.customers import CustomerList, read_customers
+from tokenvault_data.collection.fan_out import PATIENCE_SECONDS, Customer, Failed, FanOut, Fetched
 from tokenvault_data.dataset.flatten import flatten
 from tokenvault_data.dataset.frames import to_frame
-from tokenvault_data.collect.recorder import received_bodies
+from tokenvault_data.collection.recorder import received_bodies
 
 if TYPE_CHECKING:
     import pandas as pd

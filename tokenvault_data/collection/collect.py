@@ -10,14 +10,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tokenvault_data.collect.customers import CustomerList, read_customers
-from tokenvault_data.collect.display import report_for
-from tokenvault_data.collect.fan_out import PATIENCE_SECONDS, Customer, FanOut
-from tokenvault_data.collect.progress import Phase, Progress, Report
-from tokenvault_data.collect.publishing import publish
-from tokenvault_data.collect.recorder import LARGEST_CONCURRENCY, Recorder
-from tokenvault_data.collect.run import Run, RunFacts, create_run, find_resumable, open_run
-from tokenvault_data.errors import CollectionError, CollectionInterrupted, TokenVaultError, UsageError
+from tokenvault_data.collection.customers import CustomerList, read_customers
+from tokenvault_data.collection.display import report_for
+from tokenvault_data.collection.fan_out import PATIENCE_SECONDS, Customer, FanOut
+from tokenvault_data.collection.progress import Phase, Progress, Report
+from tokenvault_data.collection.publishing import publish
+from tokenvault_data.collection.recorder import LARGEST_CONCURRENCY, Recorder
+from tokenvault_data.collection.run import Run, RunFacts, create_run, find_resumable, open_run
+from tokenvault_data.errors import (
+    CollectionError,
+    CollectionInterrupted,
+    NotSent,
+    TokenVaultError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -171,6 +177,8 @@ def _fetch(vault: Vault, run: Run, session: _Session, *, retry_failed: bool) -> 
         session.halted = True
     except TokenVaultError as error:
         error.add_note(session.kept())
+        if isinstance(error, NotSent) and run.facts.environment == "emulator":
+            error.add_note("the emulator is started with: tokenvault emulator")
         raise
     if session.halted:
         raise CollectionInterrupted(

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from tokenvault_data.collect.progress import Progress, Report, silent
+from tokenvault_data.collection.progress import Progress, Report, silent
 
 if TYPE_CHECKING:
     from rich.progress import TaskID

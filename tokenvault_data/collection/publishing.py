@@ -14,7 +14,7 @@ from tokenvault_data.errors import CollectionError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from tokenvault_data.collect.run import Run, Standing
+    from tokenvault_data.collection.run import Run, Standing
 
 
 def publish(store: Path, run: Run) -> Snapshot:

@@ -16,13 +16,13 @@ import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final, cast
 
-from tokenvault_data.collect.customer_columns import (
+from tokenvault_data.collection.customer_columns import (
     choose_column,
     is_column_heading,
     is_list_heading,
 )
-from tokenvault_data.collect.customer_sifting import CHUNK_ROWS, MisfitRow, Rows
-from tokenvault_data.collect.customer_values import rows_of_batches
+from tokenvault_data.collection.customer_sifting import CHUNK_ROWS, MisfitRow, Rows
+from tokenvault_data.collection.customer_values import rows_of_batches
 from tokenvault_data.errors import CustomerListError
 
 if TYPE_CHECKING:

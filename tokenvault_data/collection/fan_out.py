@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from tokenvault_data.collect.outage import OutageWatch
+from tokenvault_data.collection.outage import OutageWatch
 from tokenvault_data.errors import (
     AccessDenied,
     AnswerLost,

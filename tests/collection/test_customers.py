@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.collect.customers import CustomerList, read_customers
+from tokenvault_data.collection.customers import CustomerList, read_customers
 from tokenvault_data.errors import CustomerListError, UsageError
 from tokenvault_data.identifiers import RefusedId, judge_id
 
@@ -364,7 +364,7 @@ def test_a_list_that_was_read_is_taken_as_it_is():
 def test_standard_input_is_read_as_a_file_would_be():
     """`-` reads a list or a table from a pipe."""
     code = (
-        "from tokenvault_data.collect.customers import read_customers;"
+        "from tokenvault_data.collection.customers import read_customers;"
         "customers = read_customers('-'); print(*customers, customers.source, sep='|')"
     )
     for content, source in (
@@ -384,6 +384,7 @@ odd_text = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), odd_text), max_size=20))
 def test_whole_chunks_are_judged_like_single_ids(values):
     """What is recognised in C++ is exactly what the rules for one id say, in order, each once."""
@@ -400,7 +401,7 @@ def test_whole_chunks_are_judged_like_single_ids(values):
     assert sum(d.count for d in customers.dropped if d.reason != "duplicate") == refused
 
 
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=200))
 def test_no_file_content_gets_past_the_rules(content):
     """Whatever bytes a file holds, it is refused clearly or only good ids come out."""

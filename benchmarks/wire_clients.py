@@ -134,9 +134,7 @@ def _sdk_in_threads(url: str, threads: int, seconds: float) -> dict[str, float]:
     def work() -> int:
         def one() -> None:
             customer_id = f"cust_{next(numbers):07d}"
-            answer = sdk.PGCustomerFetchInstruments(
-                customer_id=customer_id, instrument_type="card"
-            )
+            answer = sdk.PGCustomerFetchInstruments(customer_id=customer_id, instrument_type="card")
             assert len(answer.data) == 2
 
         for _ in range(_REQUESTS_TO_WARM_UP):

@@ -1,4 +1,4 @@
-"""Hours of pacing in seconds: the real pacer and the real limiters on an event loop of virtual time.
+"""Hours of pacing in seconds: the real pacer and limiters on an event loop of virtual time.
 
 The loop has no selector and no wall clock. When nothing is ready to run, its time jumps to the
 next timer, late by a drawn event-loop lag. Client and server are on it together: a request
@@ -79,8 +79,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def run(self, until: float | asyncio.Future[Any]) -> None:
         """Run to a point of virtual time, or until a future is done."""
-        previous = asyncio._get_running_loop()  # noqa: SLF001 the way loops register themselves
-        asyncio._set_running_loop(self)  # noqa: SLF001 as above
+        previous = asyncio._get_running_loop()
+        asyncio._set_running_loop(self)
         try:
             end = until if isinstance(until, float) else float("inf")
             future = until if isinstance(until, asyncio.Future) else None
@@ -88,8 +88,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             while future is None or not future.done():
                 while ready:
                     handle = ready.popleft()
-                    if not handle._cancelled:  # noqa: SLF001 as asyncio's own loop does
-                        handle._run()  # noqa: SLF001 as above
+                    if not handle._cancelled:
+                        handle._run()
                 if future is not None and future.done():
                     break
                 if not timers:
@@ -103,10 +103,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
                 self.now = max(self.now, when + self._lag())
                 while timers and timers[0][0] <= self.now:
                     handle = heapq.heappop(timers)[2]
-                    if not handle._cancelled:  # noqa: SLF001 as above
+                    if not handle._cancelled:
                         ready.append(handle)
         finally:
-            asyncio._set_running_loop(previous)  # noqa: SLF001 as above
+            asyncio._set_running_loop(previous)
 
 
 def run_virtual(main: Callable[[VirtualLoop], Awaitable[Any]], **kwargs: Any) -> Any:
@@ -277,7 +277,7 @@ def simulate(
     for task in keep:
         if task.done():
             task.result()
-        task._log_destroy_pending = False  # noqa: SLF001 the world ends here, tasks and all
+        task._log_destroy_pending = False
     budget = per_minute * minutes
     return Outcome(
         used_percent=100.0 * (own.allowed + other.allowed) / budget,

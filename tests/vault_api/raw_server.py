@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
-import ssl
 import struct
 import threading
 import time
@@ -16,7 +16,11 @@ from typing import TYPE_CHECKING, Any, Self
 from tokenvault_data.profiles import emulator_profile
 
 if TYPE_CHECKING:
+    import ssl
+
     from tokenvault_data.profiles import Profile
+
+OK_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 CLIENT_ID = "app-0815-client"
 CLIENT_SECRET = "sesame-open-9f3ac1"
 
@@ -166,6 +170,11 @@ class RawServer:
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(10)
+
+    async def first_request(self) -> None:
+        """Wait until a request has arrived."""
+        while not self.seen:  # noqa: ASYNC110  the server is a thread, and knows no event loop
+            await asyncio.sleep(0.005)
 
     def count(self, method: str) -> int:
         """How many requests of a method arrived."""

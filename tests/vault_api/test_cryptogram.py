@@ -102,13 +102,10 @@ def test_logs_and_tracebacks_with_locals_do_not_show_it(cryptogram, caplog):
     """A traceback that prints local variables prints the mask."""
     with caplog.at_level(logging.DEBUG):
         logging.getLogger("payments").debug("got %s %r", cryptogram, cryptogram)
-    try:
-        local = cryptogram
-        raise RuntimeError(local)
-    except RuntimeError as error:
-        shown = "".join(
-            traceback.TracebackException.from_exception(error, capture_locals=True).format()
-        )
+    with pytest.raises(KeyError) as raised:
+        _ = {}[cryptogram]
+    stack = traceback.TracebackException.from_exception(raised.value, capture_locals=True)
+    shown = "".join(stack.format())
     assert "Cryptogram(****)" in shown
     assert not any(hidden in shown + caplog.text for hidden in HIDDEN)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -38,7 +39,7 @@ def test_a_bare_array_is_one_page():
     assert (chain.instruments, asked) == ([{"a": 1}, {"a": 1}], [FIRST])
 
 
-@given(st.lists(st.lists(st.integers(), max_size=4), min_size=1, max_size=12), st.booleans())
+@given(st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=12), st.booleans())
 def test_envelopes_lose_and_double_nothing(pages, with_limit):
     """Whatever the pages hold, empty ones included, the list is all of them in order."""
     limit = {"limit": 4} if with_limit else {}
@@ -54,7 +55,7 @@ def test_envelopes_lose_and_double_nothing(pages, with_limit):
     assert chain.bodies == [answer.body for answer in served.values()]
 
 
-@given(st.lists(st.lists(st.integers(), max_size=4), min_size=1, max_size=12))
+@given(st.lists(st.lists(st.integers(0, 9), max_size=4), min_size=1, max_size=12))
 def test_linked_pages_lose_and_double_nothing(pages):
     """Relative and absolute links alike lead through all pages once."""
     served, url = {}, FIRST
@@ -144,10 +145,10 @@ def test_an_endless_chain_of_large_pages_does_not_fill_memory():
     """The pages of one list together are bounded, too."""
     chain = PageChain(FIRST)
     large = b'{"data": [], "cursor": "%d"' + b" " * (MAX_LIST_BYTES // 4) + b"}"
+    for number in range(3):
+        chain.add(page(large % number))
     with pytest.raises(PagingFault, match="bytes"):
-        for number in range(6):
-            chain.add(page(large % number))
-    assert len(chain.bodies) == 3
+        chain.add(page(large % 3))
 
 
 def test_a_bare_array_after_an_envelope_is_a_fault():
@@ -252,10 +253,8 @@ def test_an_unreadable_link_header_is_a_fault(header):
 def test_a_hostile_link_header_costs_no_time(header):
     """Reading takes time in proportion to the length."""
     began = time.monotonic()
-    try:
+    with suppress(PagingFault):
         next_target(header)
-    except PagingFault:
-        pass
     assert time.monotonic() - began < 2
 
 

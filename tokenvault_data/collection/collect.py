@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections import deque
-from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenvault_data.collection.customers import CustomerList, read_customers
 from tokenvault_data.collection.display import report_for
-from tokenvault_data.collection.fan_out import PATIENCE_SECONDS, Customer, FanOut
-from tokenvault_data.collection.progress import Phase, Progress, Report
+from tokenvault_data.collection.fan_out import CONCURRENCY, PATIENCE_SECONDS, check_settings
 from tokenvault_data.collection.publishing import publish
-from tokenvault_data.collection.recorder import LARGEST_CONCURRENCY, Recorder
-from tokenvault_data.collection.run import Run, RunFacts, create_run, find_resumable, open_run
-from tokenvault_data.errors import (
-    CollectionError,
-    CollectionInterrupted,
-    NotSent,
-    TokenVaultError,
-    UsageError,
-)
+from tokenvault_data.collection.run import Run, RunFacts
+from tokenvault_data.collection.runs import create_run, find_resumable, open_run
+from tokenvault_data.collection.session import Session
+from tokenvault_data.errors import CollectionInterrupted, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
+    from tokenvault_data.collection.progress import Report
     from tokenvault_data.dataset.snapshots import Snapshot
     from tokenvault_data.profiles import Profile
     from tokenvault_data.vault_api.blocking import Vault
-    from tokenvault_data.vault_api.client import AsyncVault
-
-CONCURRENCY = 64
-_REPORT_EVERY_SECONDS = 0.25
-_PACE_OVER_SECONDS = 30.0
 
 
 def collect(
@@ -49,7 +31,7 @@ def collect(
     fresh: bool = False,
     concurrency: int = CONCURRENCY,
     patience_seconds: float = PATIENCE_SECONDS,
-    progress: Report | None | bool = True,
+    progress: Report | bool | None = True,
 ) -> Snapshot:
     """Fetch all customers' cards and publish them as a snapshot.
 
@@ -82,7 +64,8 @@ def collect(
     Returns
     -------
     Snapshot
-        Complete, or partial when some customers failed: see its ``manifest``.
+        Complete, or partial when some customers failed: see its ``manifest``. A run that was killed
+        when it had just been published gives the snapshot it published.
 
     Raises
     ------
@@ -90,22 +73,28 @@ def collect(
         The list or the run cannot be used as given; no request was made.
     CollectionInterrupted
         Stopped by Ctrl-C; what was done is kept.
-    AccessDenied, CertificateRejected, CollectionError
+    AccessDenied, CertificateRejected, VaultError, CollectionError
         It could not go on; what was done is kept, and the same call goes on with it.
     Locked
         Another process works on the same run.
     """
-    if not 1 <= concurrency <= LARGEST_CONCURRENCY:
-        raise UsageError(
-            f"concurrency is {concurrency}; it has to be from 1 to {LARGEST_CONCURRENCY}"
-        )
+    check_settings(concurrency, patience_seconds)
+    if resume is not None and fresh:
+        raise UsageError("a run cannot be both resumed and begun afresh; nothing was sent")
     store = Path(store)
     run = _choose_run(store, vault.profile, customers, column=column, resume=resume, fresh=fresh)
     with run.locked(), report_for(progress) as report:
-        session = _Session(run, report, concurrency, patience_seconds)
-        _fetch(vault, run, session, retry_failed=resume is not None)
+        session = Session(run, report, concurrency, patience_seconds)
+        if not run.is_complete:  # or a process was killed when it had just published it
+            session.fetch(vault, retry_failed=resume is not None)
         session.report("publishing")
-        snapshot = publish(store, run)
+        try:
+            snapshot = publish(store, run)
+        except KeyboardInterrupt:
+            raise CollectionInterrupted(
+                f"interrupted while publishing; all {run.facts.requested:,} customers are kept in"
+                f" run {run.run_id}. Run the same command again to publish them"
+            ) from None
         session.report("ended")
     return snapshot
 
@@ -122,21 +111,24 @@ def _choose_run(
     if resume is not None:
         run = open_run(store, resume)
         _check_same_account(run, profile)
-        if run.published and not run.part_numbers():
+        if run.is_finished and run.is_complete:
             raise UsageError(
-                f"run {resume} is complete, as snapshot {run.published[-1]}; nothing was sent."
-                " Leave --resume out to collect anew"
+                f"run {resume} is complete, as snapshot {run.publications[-1].snapshot_id};"
+                " nothing was sent. Leave --resume out to collect anew"
             )
         if source is not None:
             wanted = _facts(profile, _read(source, column)).customers_digest
             if run.facts.customers_digest != wanted:
                 raise UsageError(
-                    f"run {resume} collects another list of customers than the one given;"
-                    " leave the list out to go on with the run, or --resume to start with the list"
+                    f"run {resume} collects another list of customers than the one given; nothing"
+                    " was sent. Leave the list out to go on with the run, or --resume to start with"
+                    " the list"
                 )
         return run
     if source is None:
-        raise UsageError("no customers were given; name a list, or a run to go on with")
+        raise UsageError(
+            "no customers were given, so nothing was sent; name a list, or a run to go on with"
+        )
     customers = _read(source, column)
     facts = _facts(profile, customers)
     run_found = None if fresh else find_resumable(store, facts)
@@ -158,129 +150,15 @@ def _facts(profile: Profile, customers: CustomerList) -> RunFacts:
 
 
 def _check_same_account(run: Run, profile: Profile) -> None:
-    if (run.facts.environment, run.facts.merchant) != (profile.environment, profile.merchant_digest):
+    facts = run.facts
+    if (facts.environment, facts.merchant) != (profile.environment, profile.merchant_digest):
         raise UsageError(
             f"run {run.run_id} was started for another account or environment"
-            f" ({run.facts.environment}); nothing was sent. Name that profile to go on with it"
+            f" ({facts.environment}); nothing was sent. Name that profile to go on with it"
         )
-
-
-def _fetch(vault: Vault, run: Run, session: _Session, *, retry_failed: bool) -> None:
-    standing = run.standing()
-    pending = standing.pending(retry_failed=retry_failed)
-    session.resumed = run.facts.requested - len(pending)
-    if not len(pending):
-        return
-    try:
-        vault.run(session.fetch, _customers(run, pending), on_interrupt=session.halt)
-    except KeyboardInterrupt:
-        session.halted = True
-    except TokenVaultError as error:
-        error.add_note(session.kept())
-        if isinstance(error, NotSent) and run.facts.environment == "emulator":
-            error.add_note("the emulator is started with: tokenvault emulator")
-        raise
-    if session.halted:
-        raise CollectionInterrupted(
-            f"interrupted; {session.kept()}. Run the same command again to go on,"
-            f" or name the run: --resume {run.run_id}"
+    if facts.api_version != profile.api_version:
+        raise UsageError(
+            f"run {run.run_id} was started with API version {facts.api_version}, and the profile"
+            f" says {profile.api_version}; nothing was sent. A snapshot is of one version: go on"
+            " with that one, or start anew with --fresh"
         )
-
-
-def _customers(run: Run, pending: npt.NDArray[np.int64]) -> Iterator[Customer]:
-    """The pending customers in order, a slice at a time, so that memory does not follow the list."""
-    import pyarrow as pa
-
-    ids = run.customers()
-    for start in range(0, len(pending), 10_000):
-        positions = pending[start : start + 10_000]
-        yield from map(Customer, positions.tolist(), ids.take(pa.array(positions)).to_pylist())
-
-
-class _Session:
-    """The part of a run that happens in this process."""
-
-    def __init__(self, run: Run, report: Report, concurrency: int, patience_seconds: float) -> None:
-        self.resumed = 0
-        self.halted = False
-        self._run = run
-        self._report = report
-        self._concurrency = concurrency
-        self._patience_seconds = patience_seconds
-        self._began = time.monotonic()
-        self._pace: deque[tuple[float, int]] = deque()
-        self._fan_out: FanOut | None = None
-        self._recorder: Recorder | None = None
-        self._vault: AsyncVault | None = None
-
-    async def fetch(self, vault: AsyncVault, customers: Iterator[Customer]) -> None:
-        """Fan out and record, telling of progress meanwhile; what has come in is always written."""
-        self._vault = vault
-        self._recorder = Recorder(
-            self._run, api_version=vault.profile.api_version, concurrency=self._concurrency
-        )
-        self._fan_out = FanOut(
-            vault,
-            customers,
-            self._recorder.take,
-            concurrency=self._concurrency,
-            patience_seconds=self._patience_seconds,
-        )
-        ended = asyncio.Event()
-        minding = asyncio.create_task(self._mind(self._fan_out, self._recorder, ended))
-        try:
-            await self._fan_out.run()
-        finally:
-            ended.set()
-            await minding
-            await self._recorder.write_rest()
-
-    def halt(self) -> None:
-        """Start no more requests; to be called on the vault's loop."""
-        self.halted = True
-        if self._fan_out is not None:
-            self._fan_out.halt()
-
-    def kept(self) -> str:
-        """What there is, in words, for whoever has to go on."""
-        found = self.resumed + (self._recorder.tally.customers if self._recorder else 0)
-        return f"{found:,} of {self._run.facts.requested:,} customers are kept in run {self._run.run_id}"
-
-    def report(self, phase: Phase) -> None:
-        """Tell how far the collection is."""
-        tally = self._recorder.tally if self._recorder else None
-        now = time.monotonic()
-        self._report(
-            Progress(
-                phase=phase,
-                requested=self._run.facts.requested,
-                resumed=self.resumed,
-                fetched=tally.fetched if tally else 0,
-                empty=tally.empty if tally else 0,
-                failed=tally.failed if tally else 0,
-                cards=tally.cards if tally else 0,
-                requests=tally.requests if tally else 0,
-                elapsed_seconds=now - self._began,
-                customers_per_minute=self._measured_pace(now, tally.customers if tally else 0),
-                out_for_seconds=self._fan_out.out_for_seconds if self._fan_out else 0.0,
-                budget=self._vault.budget if self._vault else None,
-            )
-        )
-
-    async def _mind(self, fan_out: FanOut, recorder: Recorder, ended: asyncio.Event) -> None:
-        """Keep the clock: write what has waited long enough, tell of progress."""
-        while not ended.is_set():
-            self.report("out_of_reach" if fan_out.out_for_seconds else "collecting")
-            try:
-                await recorder.write_if_old()
-            except CollectionError as error:
-                fan_out.stop(error)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(ended.wait(), _REPORT_EVERY_SECONDS)
-
-    def _measured_pace(self, now: float, customers: int) -> float:
-        self._pace.append((now, customers))
-        while now - self._pace[0][0] > _PACE_OVER_SECONDS:
-            self._pace.popleft()
-        since, before = self._pace[0]
-        return (customers - before) / (now - since) * 60 if now > since else 0.0

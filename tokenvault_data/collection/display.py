@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tokenvault_data.collection.progress import Progress, Report, silent
+from tokenvault_data.collection.progress import Progress, Report, in_words, silent
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.progress import TaskID
 
 
@@ -22,7 +24,7 @@ def report_for(progress: Report | bool | None) -> Iterator[Report]:
         yield silent
     elif _in_notebook():
         yield _notebook_report()
-    elif sys.stderr.isatty():
+    elif sys.stderr is not None and sys.stderr.isatty():  # None under pythonw
         with _terminal_report() as report:
             yield report
     else:
@@ -34,30 +36,28 @@ def describe(progress: Progress) -> str:
     if progress.phase == "publishing":
         return "publishing"
     if progress.phase == "out_of_reach":
-        return f"the vault has been out of reach for {_duration(progress.out_for_seconds)}; trying on"
+        return (
+            f"the vault has been out of reach for {in_words(progress.out_for_seconds)}; trying on"
+        )
     said = [f"{progress.cards:,} cards"]
     if progress.failed:
         said.append(f"{progress.failed:,} failed")
+    if progress.phase == "ended":
+        said.append(f"{progress.requests:,} requests in {in_words(progress.elapsed_seconds)}")
+        return ", ".join(said)
+    if progress.seconds_left is not None:
+        said.append(f"{in_words(progress.seconds_left)} left")
     said.append(_pace(progress))
-    if progress.seconds_left is not None and progress.phase == "collecting":
-        said.append(f"{_duration(progress.seconds_left)} left")
     return ", ".join(said)
 
 
 def _pace(progress: Progress) -> str:
-    pace = f"{progress.customers_per_minute:,.0f} customers/min"
-    limit = progress.budget.limit_per_minute if progress.budget else None
-    if progress.budget is None or limit is None:
-        return pace
-    return f"{pace} (limit {limit:,.0f}/min, share {progress.budget.share:.0%})"
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+    """Requests against what the account's budget allows us, as far as that is known."""
+    made = f"{progress.requests:,} requests, {progress.requests_per_minute:,.0f}/min"
+    budget = progress.budget
+    if budget is None or budget.limit_per_minute is None:
+        return made
+    return f"{made} of {budget.share * budget.limit_per_minute:,.0f}"
 
 
 @contextmanager
@@ -89,15 +89,15 @@ def _in_notebook() -> bool:
     """Whether this process is a Jupyter kernel; only then is IPython loaded already."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
-    return type(shell).__name__ == "ZMQInteractiveShell"
+    # By name and by inheritance: hosted notebooks have shells derived from Jupyter's.
+    return any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
 
 
 def _notebook_report() -> Report:
     """A widget where ipywidgets is installed, else a line of text that is updated in place."""
-    from IPython.display import display
-
+    display: Any = import_module("IPython.display").display
     try:
-        import ipywidgets
+        ipywidgets: Any = import_module("ipywidgets")
     except ImportError:
         line = display({"text/plain": "starting"}, raw=True, display_id=True)
 
@@ -105,8 +105,8 @@ def _notebook_report() -> Report:
             line.update({"text/plain": _as_text(progress)}, raw=True)
 
         return report_as_text
-    bar: Any = ipywidgets.IntProgress(layout=ipywidgets.Layout(width="16em"))
-    text: Any = ipywidgets.Label("starting")
+    bar = ipywidgets.IntProgress(layout=ipywidgets.Layout(width="16em"))
+    text = ipywidgets.Label("starting")
     display(ipywidgets.HBox([bar, text]))
 
     def report_as_widget(progress: Progress) -> None:

@@ -10,35 +10,55 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenvault_data.collection.outage import OutageWatch
+from tokenvault_data.collection.progress import in_words
 from tokenvault_data.errors import (
     AccessDenied,
-    AnswerLost,
     CallAbandoned,
     CertificateRejected,
     CollectionError,
     NotSent,
-    RateLimited,
+    PagingFault,
+    RequestRejected,
     TokenVaultError,
+    UsageError,
     VaultError,
-    VaultUnavailable,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Iterator
+
     from tokenvault_data.vault_api.client import AsyncVault
 
+CONCURRENCY = 64
+LARGEST_CONCURRENCY = 512
 PATIENCE_SECONDS = 15 * 60.0
+# Answers that can only be about the customer asked for. Any other failure may be the vault's, and
+# a proxy's page in its place, or a budget that others have used up, are outages as well.
+_OWN_FAULTS = (RequestRejected, PagingFault)
 
 
 class Customer(NamedTuple):
-    """A customer to fetch, and its 0-based place in the requested list."""
+    """A customer to fetch.
+
+    Attributes
+    ----------
+    position : int
+        0-based place in the requested list.
+    customer_id : str
+    requests : int
+        Sent for it already, in tries that settled nothing.
+    is_doubted : bool
+        Whether it has failed before while the vault answered others.
+    """
 
     position: int
     customer_id: str
+    requests: int = 0
+    is_doubted: bool = False
 
 
 class Fetched(NamedTuple):
@@ -56,6 +76,7 @@ class Failed(NamedTuple):
 
     customer: Customer
     error: VaultError
+    requests: int
     finished_at_us: int  # UTC, microseconds since 1970
 
 
@@ -65,32 +86,41 @@ class FanOut:
     Parameters
     ----------
     vault : AsyncVault
-    customers : iterator of Customer
     take : async callable
         Gets every result, from several workers at once; while it waits, its worker waits. A
         `CollectionError` it raises halts the fan-out.
-    concurrency : int
-        Calls under way at once.
-    patience_seconds : float
+    concurrency : int, optional
+        Calls under way at once, 1 to 512.
+    patience_seconds : float, optional
         How long an outage is waited out.
+    known : Customer, optional
+        One that the vault has answered before: the first to ask for when nobody is answered.
+
+    Raises
+    ------
+    UsageError
+        A setting is out of range.
     """
 
     def __init__(
         self,
         vault: AsyncVault,
-        customers: Iterator[Customer],
         take: Callable[[Fetched | Failed], Awaitable[None]],
         *,
-        concurrency: int,
+        concurrency: int = CONCURRENCY,
         patience_seconds: float = PATIENCE_SECONDS,
+        known: Customer | None = None,
     ) -> None:
+        check_settings(concurrency, patience_seconds)
         self._vault = vault
-        self._customers = customers
         self._take = take
         self._concurrency = concurrency
         self._patience_seconds = patience_seconds
+        self._known = known
+        self._customers: Iterator[Customer] = iter(())
         self._again: deque[Customer] = deque()
         self._watch: OutageWatch[Failed] = OutageWatch(time.monotonic)
+        self._last_trouble: VaultError | None = None
         self._reachable = asyncio.Event()
         self._reachable.set()
         self._halted = asyncio.Event()
@@ -101,26 +131,35 @@ class FanOut:
         """How long the vault has been out of reach; 0 while it answers."""
         return self._watch.out_for_seconds()
 
-    async def run(self) -> None:
+    async def run(self, customers: Iterable[Customer]) -> None:
         """Fetch all customers, or as many as come before a halt.
+
+        What is known of the vault is kept from one run to the next; a halt is for good.
 
         Raises
         ------
         AccessDenied, CertificateRejected
             Every further call would fail alike.
+        VaultError
+            The vault has answered nobody at all.
         CollectionError
-            The vault was out of reach for longer than the patience.
+            The vault was out of reach for longer than the patience, or `take` raised it.
         """
-        self._vault.release()
+        self._customers = iter(customers)
         try:
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(self._concurrency):
-                    workers.create_task(self._work())
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+            await self._work_off()
+            while self._watch.suspects and not self._halted.is_set():
+                # Nobody was asked after these, so it is not known whether it was they or the vault.
+                self._watch.take_for_out()
+                await self._wait_out()
+                await self._work_off()
+        except CollectionError as error:
+            self.stop(error)
+        finally:
+            if self._halted.is_set():
+                self._vault.release()
         if self._stopped_by is not None:
             raise self._stopped_by
-        await self._settle_last_suspects()
 
     def halt(self) -> None:
         """Start no request any more; those in flight are answered and taken."""
@@ -134,6 +173,14 @@ class FanOut:
             self._stopped_by = error
         self.halt()
 
+    async def _work_off(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(self._concurrency):
+                    workers.create_task(self._work())
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+
     async def _work(self) -> None:
         while not self._halted.is_set():
             await self._reachable.wait()
@@ -142,79 +189,118 @@ class FanOut:
                 return
             try:
                 await self._fetch(customer)
-            except CollectionError as error:  # from `take`: what others have in flight is still taken
+                if self._watch.out_since is not None and self._reachable.is_set():
+                    await self._wait_out()
+            except CollectionError as error:  # what the other workers have in flight is still taken
                 self.stop(error)
-            if self._watch.out_since is not None and self._reachable.is_set():
-                self._reachable.clear()
-                await self._wait_out()
 
     def _next(self) -> Customer | None:
         return self._again.popleft() if self._again else next(self._customers, None)
 
     async def _fetch(self, customer: Customer) -> None:
+        result = await self._ask(customer)
+        if result is None:
+            return
+        if isinstance(result, Failed) and not isinstance(result.error, _OWN_FAULTS):
+            self._last_trouble = result.error
+            self._watch.failed(result, never_sent=isinstance(result.error, NotSent))
+            return
+        await self._note_answer()
+        await self._take(result)
+
+    async def _ask(self, customer: Customer) -> Fetched | Failed | None:
+        """Ask for one customer; None when it was not asked, or when the fan-out has to end."""
         try:
             cards = await self._vault.fetch_cards(customer.customer_id)
-        except CallAbandoned:
-            return
+        except CallAbandoned as error:
+            if not self._halted.is_set():  # somebody else has stopped the client
+                self.stop(error)
+            return None
         except (AccessDenied, CertificateRejected) as error:
             self.stop(error)
-        except (NotSent, AnswerLost, VaultUnavailable) as error:
-            self._watch.failed(
-                Failed(customer, error, _now_us()), never_sent=isinstance(error, NotSent)
-            )
+            return None
         except VaultError as error:
-            if not isinstance(error, RateLimited):  # a 429 comes from the gateway, down or not
-                await self._blame_suspects()
-            await self._take(Failed(customer, error, _now_us()))
-        else:
-            fetched = Fetched(customer, cards.bodies, cards.instruments, cards.requests, _now_us())
-            await self._blame_suspects()
-            await self._take(fetched)
+            return Failed(customer, error, customer.requests + error.attempts, _now_us())
+        self._known = customer
+        requests = customer.requests + cards.requests
+        return Fetched(customer, cards.bodies, cards.instruments, requests, _now_us())
 
-    async def _blame_suspects(self) -> None:
-        if self._watch.out_since is not None:
-            self._retry_suspects()
-        for failed in self._watch.answered():
-            await self._take(failed)
+    async def _note_answer(self) -> None:
+        """The vault has answered somebody: what failed before is tried again, or blamed."""
+        suspects = self._watch.answered()
+        for failed in suspects.customers:
+            if failed.customer.is_doubted and not suspects.innocent:
+                await self._take(failed)
+            else:
+                self._try_again(failed, is_doubted=not suspects.innocent)
+
+    def _try_again(self, failed: Failed, *, is_doubted: bool) -> None:
+        self._again.append(
+            failed.customer._replace(requests=failed.requests, is_doubted=is_doubted)
+        )
 
     async def _wait_out(self) -> None:
-        """Try one customer now and then until the vault answers, the patience ends, or a halt."""
+        """Probe now and then until the vault answers, the patience ends, or a halt."""
+        self._reachable.clear()
+        if isinstance(self._last_trouble, NotSent) and not self._watch.ever_answered:
+            self.stop(self._last_trouble)  # a probe would try to connect a few times more
         while self._watch.out_since is not None and not self._halted.is_set():
-            last_error = self._watch.suspects[-1].error if self._watch.suspects else None
-            self._retry_suspects()
-            too_long = self._watch.out_for_seconds() > self._patience_seconds
-            if last_error is not None and (too_long or not self._watch.ever_answered):
-                self.stop(self._out_of_reach(last_error))
-                return
-            await self._pause(self._watch.next_probe_seconds())
-            customer = self._next()
-            if customer is not None and not self._halted.is_set():
-                await self._fetch(customer)
+            await self._pause(self._watch.wait_before_probe_seconds())
+            if not self._halted.is_set():
+                await self._probe()
         self._reachable.set()
 
-    def _retry_suspects(self) -> None:
-        self._again.extend(failed.customer for failed in self._watch.take_suspects())
+    async def _probe(self) -> None:
+        """Ask for a customer that was answered before; without one, for one that was not yet asked.
+
+        A suspect would be no proof: it may be the very customer that the vault fails at.
+        """
+        if self._known is not None:
+            result = await self._ask(self._known)
+            if result is None:
+                return
+            if isinstance(result, Fetched) or isinstance(result.error, _OWN_FAULTS):
+                await self._note_answer()
+                return
+            self._last_trouble = result.error
+        else:
+            await self._fetch(next(self._customers, None) or self._first_suspect())
+        if self._watch.out_since is None or self._last_trouble is None:
+            return
+        self._watch.probe_failed()
+        too_long = self._watch.out_for_seconds() > self._patience_seconds
+        if too_long or not self._watch.ever_answered:
+            self.stop(self._out_of_reach(self._last_trouble))
+
+    def _first_suspect(self) -> Customer:
+        failed = self._watch.suspects.pop(0)
+        return failed.customer._replace(requests=failed.requests)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._halted.wait(), seconds)
 
-    def _out_of_reach(self, last_error: VaultError) -> TokenVaultError:
+    def _out_of_reach(self, last: VaultError) -> TokenVaultError:
         if not self._watch.ever_answered:
-            return last_error
-        minutes = self._watch.out_for_seconds() / 60
+            return last
+        out_for = in_words(self._watch.out_for_seconds())
         return CollectionError(
-            f"the vault has been out of reach for {minutes:.0f} minutes (last: {last_error});"
+            f"the vault has been out of reach for {out_for} (last: {last});"
             " what was collected is kept. Run the same command again to go on"
         )
 
-    async def _settle_last_suspects(self) -> None:
-        """Blame customers that failed at the very end, after which nobody else was asked."""
-        if self._halted.is_set():
-            return
-        if self._watch.suspects and not self._watch.ever_answered:
-            raise self._watch.suspects[-1].error
-        await self._blame_suspects()
+
+def check_settings(concurrency: int, patience_seconds: float) -> None:
+    """Raise `UsageError` unless a fan-out can run with these."""
+    if not 1 <= concurrency <= LARGEST_CONCURRENCY:
+        raise UsageError(
+            f"concurrency is {concurrency}; it has to be from 1 to {LARGEST_CONCURRENCY}."
+            " Nothing was sent"
+        )
+    if not patience_seconds >= 0:
+        raise UsageError(
+            f"the patience is {patience_seconds} seconds; it has to be 0 or more. Nothing was sent"
+        )
 
 
 def _now_us() -> int:

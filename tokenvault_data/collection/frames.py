@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from tokenvault_data.collection.customers import CustomerList, read_customers
-from tokenvault_data.collection.fan_out import PATIENCE_SECONDS, Customer, Failed, FanOut, Fetched
+from tokenvault_data.collection.fan_out import (
+    CONCURRENCY,
+    PATIENCE_SECONDS,
+    Customer,
+    Failed,
+    FanOut,
+    Fetched,
+    check_settings,
+)
+from tokenvault_data.collection.recorder import UNSAVED_CUSTOMERS, received_bodies
 from tokenvault_data.dataset.flatten import flatten
 from tokenvault_data.dataset.frames import to_frame
-from tokenvault_data.collection.recorder import received_bodies
+from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     import pandas as pd
 
     from tokenvault_data.vault_api.blocking import Vault
@@ -27,7 +37,8 @@ def iter_frames(
     *,
     column: str | None = None,
     batch_customers: int = BATCH_CUSTOMERS,
-    concurrency: int = 64,
+    concurrency: int = CONCURRENCY,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> Iterator[pd.DataFrame]:
     """Fetch customers' cards and give a DataFrame for every batch of customers.
 
@@ -39,42 +50,72 @@ def iter_frames(
     column : str, optional
         Where the ids are, in a file of several columns.
     batch_customers : int, optional
-        Customers a frame; a customer's cards are never split.
+        Customers a frame, 1 to 2,000; a customer's cards are never split.
     concurrency : int, optional
-        Calls under way at once.
+        Calls under way at once, 1 to 512.
+    patience_seconds : float, optional
+        How long an outage of the vault is waited out.
 
-    Yields
-    ------
-    pandas.DataFrame
+    Returns
+    -------
+    iterator of pandas.DataFrame
         One row for every card, columns as `tokenvault_data.dataset.columns.INSTRUMENTS`, in the
         order of the list. Customers that could not be fetched are in ``frame.attrs["failed"]``, a
         dict from customer id to what happened; they have no rows.
 
     Raises
     ------
-    CustomerListError
-        The list cannot be used as given.
-    AccessDenied, CertificateRejected, NotSent, CollectionError
-        Every further call would fail alike.
+    CustomerListError, UsageError
+        The list or a setting cannot be used as given; no request was made.
+    AccessDenied, CertificateRejected, VaultError, CollectionError
+        From the iterator: it could not go on.
     """
-    ids = customers if isinstance(customers, CustomerList) else read_customers(customers, column=column)
-    numbered = map(Customer, range(len(ids)), (value.as_py() for value in ids.ids))
+    check_settings(concurrency, patience_seconds)
+    if not 1 <= batch_customers <= UNSAVED_CUSTOMERS:
+        raise UsageError(
+            f"batch_customers is {batch_customers}; it has to be from 1 to {UNSAVED_CUSTOMERS:,}."
+            " Nothing was sent"
+        )
+    listed = (
+        customers
+        if isinstance(customers, CustomerList)
+        else read_customers(customers, column=column)
+    )
+    return _frames(vault, listed, batch_customers, _Batches(concurrency, patience_seconds))
+
+
+def _frames(
+    vault: Vault, listed: CustomerList, batch_customers: int, batches: _Batches
+) -> Iterator[pd.DataFrame]:
+    numbered = (Customer(position, customer) for position, customer in enumerate(listed))
     while batch := list(islice(numbered, batch_customers)):
-        yield _frame(vault, vault.run(_fetch, batch, concurrency))
+        yield _frame(vault, vault.run(batches.fetch, batch))
 
 
-async def _fetch(
-    vault: AsyncVault, batch: list[Customer], concurrency: int
-) -> list[Fetched | Failed]:
-    results: list[Fetched | Failed] = []
+class _Batches:
+    """Batches of one fan-out, so that what it knows of the vault holds from one to the next."""
 
-    async def take(result: Fetched | Failed) -> None:
-        results.append(result)
+    def __init__(self, concurrency: int, patience_seconds: float) -> None:
+        self._concurrency = concurrency
+        self._patience_seconds = patience_seconds
+        self._fan_out: FanOut | None = None
+        self._results: list[Fetched | Failed] = []
 
-    await FanOut(
-        vault, iter(batch), take, concurrency=concurrency, patience_seconds=PATIENCE_SECONDS
-    ).run()
-    return sorted(results, key=lambda result: result.customer.position)
+    async def fetch(self, vault: AsyncVault, batch: Sequence[Customer]) -> list[Fetched | Failed]:
+        """Fetch a batch; results in the order of the list."""
+        if self._fan_out is None:
+            self._fan_out = FanOut(
+                vault,
+                self._take,
+                concurrency=self._concurrency,
+                patience_seconds=self._patience_seconds,
+            )
+        self._results = []
+        await self._fan_out.run(batch)
+        return sorted(self._results, key=lambda result: result.customer.position)
+
+    async def _take(self, result: Fetched | Failed) -> None:
+        self._results.append(result)
 
 
 def _frame(vault: Vault, results: Sequence[Fetched | Failed]) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from tokenvault_data.vault_api.pacing import Budget
+    from tokenvault_data.vault_api.governor import Budget
 
 Phase = Literal["collecting", "out_of_reach", "publishing", "ended"]
 
@@ -31,7 +31,7 @@ class Progress:
         Sent for the outcomes of this session.
     elapsed_seconds : float
         Since this session began.
-    customers_per_minute : float
+    customers_per_minute, requests_per_minute : float
         Over the last half minute.
     out_for_seconds : float
         How long the vault has been out of reach; 0 while it answers.
@@ -49,6 +49,7 @@ class Progress:
     requests: int
     elapsed_seconds: float
     customers_per_minute: float
+    requests_per_minute: float
     out_for_seconds: float
     budget: Budget | None
 
@@ -70,3 +71,12 @@ Report = Callable[[Progress], None]
 
 def silent(_: Progress) -> None:
     """Show nothing."""
+
+
+def in_words(seconds: float) -> str:
+    """Write a length of time as people say it: ``1 min 05 s``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tokenvault_data.collection.run import Publication
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
-from tokenvault_data.dataset.snapshots import Snapshot
+from tokenvault_data.dataset.snapshots import Snapshot, open_snapshot
 from tokenvault_data.errors import CollectionError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
     from tokenvault_data.collection.run import Run, Standing
@@ -21,22 +24,16 @@ def publish(store: Path, run: Run) -> Snapshot:
     """Publish what a run has, every requested customer with exactly one outcome.
 
     The parts go once nothing in them is wanted any more: of a partial snapshot they stay, so that
-    its failed customers can be tried again alone.
+    its failed customers can be tried again alone. What a killed process has published already is
+    not published again.
 
     Raises
     ------
     CollectionError
         No customer could be fetched, or the snapshot could not be written; the parts are kept.
     """
-    standing = run.standing()
-    if standing.failed.all():
-        raise CollectionError(
-            f"none of the {run.facts.requested:,} customers could be fetched"
-            f" ({_causes(run, standing)}); no snapshot was published."
-            f" When that is mended, try again with --resume {run.run_id}"
-        )
     try:
-        snapshot = _write(store, run, standing)
+        snapshot = _published_already(store, run) or _publish(store, run)
     except OSError as error:
         raise CollectionError(
             f"the snapshot could not be written ({error.strerror or error}); nothing was published"
@@ -45,17 +42,35 @@ def publish(store: Path, run: Run) -> Snapshot:
         ) from error
     if snapshot.complete:
         run.drop_parts()
+    with suppress(OSError):  # unfinished, the run leads to the same snapshot again
+        run.finish()
     return snapshot
 
 
-def _write(store: Path, run: Run, standing: Standing) -> Snapshot:
+def _published_already(store: Path, run: Run) -> Snapshot | None:
+    for publication in reversed(run.publications):
+        if publication.complete or publication.last_part == max(run.part_numbers(), default=0):
+            return open_snapshot(store, publication.snapshot_id)
+    return None
+
+
+def _publish(store: Path, run: Run) -> Snapshot:
+    standing = run.standing()
+    if standing.failed.all():
+        run.finish()
+        raise CollectionError(
+            f"none of the {run.facts.requested:,} customers could be fetched"
+            f" ({_causes(run, standing)}); no snapshot was published."
+            f" When that is mended, try them again with --resume {run.run_id}"
+        )
     finished_at = run.started_at
     with SnapshotWriter(store) as writer:
         for number in run.part_numbers():
             outcomes = _latest_outcomes(run, standing, number)
             finished_at = max(finished_at, _last_instant(outcomes))
             writer.add(run.read_instruments(number), outcomes)
-        run.note_publishing(writer.id)
+        complete = not standing.failed.any()
+        run.note_publishing(Publication(writer.id, standing.last_part, complete))
         facts = CollectionFacts(
             requested=run.facts.requested,
             environment=run.facts.environment,

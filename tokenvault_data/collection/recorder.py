@@ -9,31 +9,30 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from tokenvault_data.collection.fan_out import Failed, Fetched
+from tokenvault_data.collection.outcomes import outcomes_of
 from tokenvault_data.dataset.flatten import ReceivedBody, flatten
-from tokenvault_data.errors import CollectionError, VaultError
+from tokenvault_data.errors import CollectionError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    from collections.abc import Collection, Sequence
 
     from tokenvault_data.collection.run import Run
 
 UNSAVED_CUSTOMERS = 2_000
 UNSAVED_SECONDS = 25.0  # thirty are promised; the rest is for the writing itself
-LARGEST_CONCURRENCY = 512
 
 
 def part_customers(concurrency: int) -> int:
     """How many customers a part holds, so that a kill loses at most `UNSAVED_CUSTOMERS`.
 
-    Unsaved at worst are one part being written, one being filled to which every worker has added
-    one more while waiting, and one call in flight for every worker.
+    Unsaved at worst are one part being written, one being filled, to which every worker adds one
+    more before it waits, and as many suspects of an outage as there are workers.
     """
     return (UNSAVED_CUSTOMERS - 2 * concurrency) // 2
 
@@ -53,6 +52,23 @@ class Tally:
         """How many outcomes were found."""
         return self.fetched + self.empty + self.failed
 
+    def add(self, result: Fetched | Failed) -> None:
+        """Count one result."""
+        self.requests += result.requests
+        if isinstance(result, Failed):
+            self.failed += 1
+        else:
+            self.cards += result.instruments
+            self.fetched += result.instruments > 0
+            self.empty += result.instruments == 0
+
+    def take_for_failed(self, result: Fetched) -> None:
+        """Count a result as failed that was counted as fetched, its body being unreadable."""
+        self.cards -= result.instruments
+        self.fetched -= result.instruments > 0
+        self.empty -= result.instruments == 0
+        self.failed += 1
+
 
 class Recorder:
     """Takes results and writes them to a run as parts.
@@ -64,6 +80,13 @@ class Recorder:
         The version the answers were asked for with.
     concurrency : int
         Workers of the fan-out.
+
+    Attributes
+    ----------
+    tally : Tally
+        What has been taken.
+    saved : int
+        Customers whose outcome is on the disk.
     """
 
     def __init__(self, run: Run, *, api_version: str, concurrency: int) -> None:
@@ -73,7 +96,9 @@ class Recorder:
         self._filling: list[Fetched | Failed] = []
         self._filling_since = 0.0
         self._writing = asyncio.Lock()
+        self._has_failed = False
         self.tally = Tally()
+        self.saved = 0
 
     async def take(self, result: Fetched | Failed) -> None:
         """Add one result; waits when a full part cannot be written yet.
@@ -81,15 +106,16 @@ class Recorder:
         Raises
         ------
         CollectionError
-            The part could not be written, the disk being full for instance.
+            The part could not be written, the disk being full for instance. What it holds is kept
+            for `write_rest` to try once more.
         """
         if not self._filling:
             self._filling_since = time.monotonic()
         self._filling.append(result)
-        self._count(result)
-        if len(self._filling) >= self._part_customers:
+        self.tally.add(result)
+        if self._is_full():
             async with self._writing:
-                if len(self._filling) >= self._part_customers:
+                if self._is_full():
                     await self._write()
 
     async def write_if_old(self) -> None:
@@ -103,37 +129,34 @@ class Recorder:
             if self._filling:
                 await self._write()
 
+    def _is_full(self) -> bool:
+        # After a failure the workers are about to stop, and do not try again one by one.
+        return len(self._filling) >= self._part_customers and not self._has_failed
+
     async def _write(self) -> None:
         batch, self._filling = self._filling, []
         try:
-            await anyio.to_thread.run_sync(self._write_part, batch)
+            unreadable = await anyio.to_thread.run_sync(self._write_part, batch)
         except OSError as error:
+            self._has_failed = True
+            self._filling = batch + self._filling
             raise CollectionError(
                 f"a part of the collection could not be written ({error.strerror or error});"
-                f" its {len(batch)} customers will be asked again, everything before is kept."
-                " Make room or check the disk, then run the same command again"
+                " what was written before is kept. Make room or check the disk, then run the same"
+                " command again"
             ) from error
+        self.saved += len(batch)
+        for result in batch:
+            if isinstance(result, Fetched) and result.customer.customer_id in unreadable:
+                self.tally.take_for_failed(result)
 
-    def _write_part(self, batch: Sequence[Fetched | Failed]) -> None:
+    def _write_part(self, batch: Sequence[Fetched | Failed]) -> Collection[str]:
         flattened = flatten(received_bodies(batch, self._api_version))
-        self._run.write_part(flattened.table, _outcomes(batch, flattened.unreadable))
-
-    def _count(self, result: Fetched | Failed) -> None:
-        if isinstance(result, Failed):
-            self.tally.failed += 1
-            self.tally.requests += result.error.attempts
-            return
-        self.tally.requests += result.requests
-        self.tally.cards += result.instruments
-        if result.instruments:
-            self.tally.fetched += 1
-        else:
-            self.tally.empty += 1
+        self._run.write_part(flattened.table, outcomes_of(batch, flattened))
+        return flattened.unreadable
 
 
-def received_bodies(
-    results: Sequence[Fetched | Failed], api_version: str
-) -> list[ReceivedBody]:
+def received_bodies(results: Sequence[Fetched | Failed], api_version: str) -> list[ReceivedBody]:
     """The bodies in `results`, as flattening takes them."""
     return [
         ReceivedBody(result.customer.customer_id, body, result.finished_at_us, api_version)
@@ -141,39 +164,3 @@ def received_bodies(
         if isinstance(result, Fetched)
         for body in result.bodies
     ]
-
-
-def cause_of(error: VaultError) -> str:
-    """Name the cause of a failure, as outcomes group by it: ``not_found``, ``answer_lost``, ..."""
-    name = type(error).__name__
-    return "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
-
-
-def _outcomes(batch: Sequence[Fetched | Failed], unreadable: dict[str, str]) -> pa.Table:
-    import pyarrow as pa
-
-    from tokenvault_data.dataset.columns import OUTCOMES
-
-    rows = [_outcome(result, unreadable) for result in batch]
-    return pa.Table.from_pylist(rows, schema=OUTCOMES)
-
-
-def _outcome(result: Fetched | Failed, unreadable: dict[str, str]) -> dict[str, object]:
-    position, customer_id = result.customer
-    row: dict[str, object] = {
-        "customer_id": customer_id,
-        "position": position,
-        "instruments": 0,
-        "finished_at": result.finished_at_us,
-    }
-    if isinstance(result, Failed):
-        error = result.error
-        failure = {"cause": cause_of(error), "detail": str(error), "http_status": error.status}
-        return row | failure | {"outcome": "failed", "requests": error.attempts}
-    row |= {"http_status": 200, "requests": result.requests}
-    if customer_id in unreadable:
-        reason = unreadable[customer_id]
-        return row | {"outcome": "failed", "cause": "unusable_answer", "detail": reason}
-    if result.instruments:
-        return row | {"outcome": "fetched", "instruments": result.instruments}
-    return row | {"outcome": "empty"}

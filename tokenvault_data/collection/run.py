@@ -17,26 +17,23 @@ was requested less what has an outcome, so going on after a crash is the normal 
 from __future__ import annotations
 
 import json
-import secrets
 import shutil
 import threading
-from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from tokenvault_data.dataset.durable import read_parquet, write_bytes, write_parquet
-from tokenvault_data.errors import CollectionError, Locked, UsageError
+from tokenvault_data.errors import CollectionError, Locked, SnapshotError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
-
-FORMAT = 1
-RESUMABLE_FOR = timedelta(days=7)  # a week is a million customers at a hundred a minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +82,28 @@ class Standing:
         missing = self.part_of == 0
         return np.flatnonzero(missing | self.failed if retry_failed else missing)
 
-    @property
-    def done(self) -> int:
-        """How many customers have an outcome."""
-        return int((self.part_of > 0).sum())
+    def first_answered(self) -> int | None:
+        """Position of the first customer that the vault has answered; None without one."""
+        answered = (self.part_of > 0) & ~self.failed
+        return int(answered.argmax()) if answered.any() else None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A snapshot of a run.
+
+    Attributes
+    ----------
+    snapshot_id : str
+    last_part : int
+        The last part of the run that is in it.
+    complete : bool
+        Whether no customer failed; then the run is over.
+    """
+
+    snapshot_id: str
+    last_part: int
+    complete: bool
 
 
 class Run:
@@ -100,39 +115,16 @@ class Run:
         self.started_at = started_at
         self._next_part = 1
         self._writing = threading.Lock()
+        self._is_ours = False
 
     @property
     def run_id(self) -> str:
         """Name of the run, as `--resume` takes it."""
         return self.path.name
 
-    @property
-    def published(self) -> list[str]:
-        """Ids of the snapshots published of this run, oldest first.
-
-        They are noted before they are published, so that no crash can publish one twice; one
-        without a manifest has not come to be.
-        """
-        try:
-            noted: list[str] = json.loads((self.path / "published.json").read_bytes())
-        except FileNotFoundError:
-            return []
-        snapshots = self.path.parent.parent / "snapshots"
-        return [name for name in noted if (snapshots / name / "manifest.json").is_file()]
-
-    def note_publishing(self, snapshot_id: str) -> None:
-        """Note that a snapshot is about to be published."""
-        noted = json.dumps([*self.published, snapshot_id])
-        write_bytes(self.path / "published.json", noted.encode())
-
-    def customers(self) -> pa.Array:
-        """The requested ids, in order."""
-        table = read_parquet(self.path / "customers.parquet", _customers_schema())
-        return table.column("customer_id").combine_chunks()
-
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes off this run.
+        """Keep other processes off this run; only meanwhile it can be written to.
 
         Raises
         ------
@@ -149,10 +141,25 @@ class Run:
                 f"run {self.run_id} is being worked on by another process; nothing was done."
                 " Wait for it, or stop it first"
             ) from None
+        self._is_ours = True
         try:
             yield
         finally:
-            lock.release()
+            with self._writing:  # the thread of a cancelled writer may still be at it
+                self._is_ours = False
+                lock.release()
+
+    # -- what was asked for, and what came back ---------------------------------------------------
+
+    def customers(self) -> pa.Array:
+        """The requested ids, in order."""
+        try:
+            table = read_parquet(self.path / "customers.parquet", customers_schema())
+        except SnapshotError as error:
+            raise self._damaged(str(error)) from error
+        if table.num_rows != self.facts.requested:
+            raise self._damaged(f"its list holds {table.num_rows:,} customers")
+        return table.column("customer_id").combine_chunks()
 
     def standing(self) -> Standing:
         """Read which customers have an outcome, from the parts."""
@@ -166,7 +173,7 @@ class Run:
             last_part=0,
         )
         for number in self.part_numbers():
-            outcomes = self.read_outcomes(number, columns=["position", "outcome"])
+            outcomes = self.read_outcomes(number)
             positions = outcomes.column("position").to_numpy()
             standing.part_of[positions] = number
             failed = pc.equal(outcomes.column("outcome").cast(pa.string()), "failed")
@@ -177,7 +184,9 @@ class Run:
 
     def write_part(self, instruments: pa.Table, outcomes: pa.Table) -> None:
         """Make one part durable; it counts once this returns, and not before the last step."""
-        with self._writing:  # a cancelled writer's thread may still be at it
+        with self._writing:
+            if not self._is_ours:
+                raise CollectionError(f"run {self.run_id} was given up; the part was not written")
             write_parquet(self._part(self._next_part, "instruments"), instruments)
             write_parquet(self._part(self._next_part, "outcomes"), outcomes)
             self._next_part += 1
@@ -186,109 +195,95 @@ class Run:
         """The instruments of one part."""
         from tokenvault_data.dataset.columns import INSTRUMENTS
 
-        return read_parquet(self._part(number, "instruments"), INSTRUMENTS)
+        return self._read_part(number, "instruments", INSTRUMENTS)
 
-    def read_outcomes(self, number: int, columns: list[str] | None = None) -> pa.Table:
+    def read_outcomes(self, number: int) -> pa.Table:
         """The outcomes of one part."""
         from tokenvault_data.dataset.columns import OUTCOMES
 
-        table = read_parquet(self._part(number, "outcomes"), OUTCOMES)
-        return table if columns is None else table.select(columns)
+        return self._read_part(number, "outcomes", OUTCOMES)
 
     def drop_parts(self) -> None:
         """Remove the parts, once all they hold is in a complete snapshot."""
         shutil.rmtree(self.path / "parts", ignore_errors=True)
 
-    def last_active_at(self) -> datetime:
-        """When something was last written to the run."""
-        newest = max(path.stat().st_mtime for path in (self.path, self.path / "parts") if path.exists())
-        return datetime.fromtimestamp(newest, UTC)
-
     def part_numbers(self) -> list[int]:
         """Numbers of the parts that count, oldest first."""
         names = (self.path / "parts").glob("*-outcomes.parquet")
-        return sorted(int(path.name.split("-")[0]) for path in names)
+        return sorted(int(path.name.split("-")[0]) for path in names if path.name[0] != ".")
+
+    def last_active_at(self) -> datetime:
+        """When something was last written to the run."""
+        paths = [path for path in (self.path, self.path / "parts") if path.exists()]
+        return datetime.fromtimestamp(max(path.stat().st_mtime for path in paths), UTC)
+
+    # -- what was published -----------------------------------------------------------------------
+
+    @property
+    def publications(self) -> list[Publication]:
+        """The snapshots published of this run, oldest first; one may have been removed since."""
+        snapshots = self.path.parent.parent / "snapshots"
+        return [
+            noted
+            for noted in self._read_published()[0]
+            if (snapshots / noted.snapshot_id / "manifest.json").is_file()
+        ]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether a complete snapshot was published; then the parts are wanted no more."""
+        return any(publication.complete for publication in self.publications)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end, with failures perhaps; going on is then a decision."""
+        return self._read_published()[1]
+
+    def note_publishing(self, publication: Publication) -> None:
+        """Note a snapshot before it is published, so that no crash can publish it twice."""
+        self._write_published([*self.publications, publication], finished=False)
+
+    def finish(self) -> None:
+        """Note that the run came to its end."""
+        self._write_published(self.publications, finished=True)
+
+    def _read_published(self) -> tuple[list[Publication], bool]:
+        try:
+            content = json.loads((self.path / "published.json").read_bytes())
+            return [Publication(**noted) for noted in content["snapshots"]], content["finished"]
+        except FileNotFoundError:
+            return [], False
+        except (ValueError, TypeError, KeyError) as error:
+            raise self._damaged("published.json cannot be read") from error
+
+    def _write_published(self, publications: list[Publication], *, finished: bool) -> None:
+        content = {"snapshots": [asdict(noted) for noted in publications], "finished": finished}
+        write_bytes(self.path / "published.json", json.dumps(content).encode())
+
+    # -- files ------------------------------------------------------------------------------------
 
     def _part(self, number: int, table: str) -> Path:
         return self.path / "parts" / f"{number:06d}-{table}.parquet"
 
-
-def create_run(store: Path, facts: RunFacts, customers: pa.Array) -> Run:
-    """Lay out a new run; it exists once its ``run.json`` does."""
-    import pyarrow as pa
-
-    started_at = datetime.now(UTC)
-    run_id = f"{started_at:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
-    path = store / "runs" / run_id
-    (path / "parts").mkdir(parents=True)
-    schema = _customers_schema()
-    write_parquet(path / "customers.parquet", pa.table([customers.cast(pa.string())], schema=schema))
-    content = {"format": FORMAT, "started_at": started_at.isoformat(), **asdict(facts)}
-    write_bytes(path / "run.json", json.dumps(content, indent=2).encode())
-    return Run(path, facts, started_at)
-
-
-def open_run(store: Path, run_id: str) -> Run:
-    """Open a run by its id.
-
-    Raises
-    ------
-    UsageError
-        There is no such run in the store.
-    CollectionError
-        Its folder was damaged, or written by a newer version.
-    """
-    path = store / "runs" / run_id
-    if "/" in run_id or "\\" in run_id or not (path / "run.json").is_file():
-        known = ", ".join(run.run_id for run in list_runs(store)) or "none"
-        raise UsageError(f"there is no run {run_id!r} in {store}; runs there: {known}")
-    return _load(path)
-
-
-def list_runs(store: Path) -> list[Run]:
-    """All runs of a store that can be read, newest first."""
-    runs = []
-    for path in sorted((store / "runs").glob("*/run.json"), reverse=True):
+    def _read_part(self, number: int, table: str, schema: pa.Schema) -> pa.Table:
         try:
-            runs.append(_load(path.parent))
-        except CollectionError:
-            continue  # opening it by name says what is wrong with it
-    return runs
+            return read_parquet(self._part(number, table), schema)
+        except SnapshotError as error:
+            raise CollectionError(
+                f"part {number} of run {self.run_id} was damaged ({error}). Nothing was sent or"
+                f" changed. Remove the two files {number:06d}-* in {self.path / 'parts'}, and the"
+                " same command asks for their customers again"
+            ) from error
 
-
-def find_resumable(store: Path, facts: RunFacts) -> Run | None:
-    """The newest unfinished run of the same list for the same account, if it is recent enough.
-
-    A run that was published, with failures perhaps, is finished: to retry its failures is a
-    decision, because the next collection of the same list is more often meant to be a new one.
-    """
-    for run in list_runs(store):
-        recent = datetime.now(UTC) - run.last_active_at() <= RESUMABLE_FOR
-        if run.facts == facts and recent and not run.published:
-            return run
-    return None
-
-
-def _load(path: Path) -> Run:
-    try:
-        content: dict[str, Any] = json.loads((path / "run.json").read_bytes())
-        version = content.pop("format")
-        started_at = datetime.fromisoformat(content.pop("started_at"))
-        facts = RunFacts(**content)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise CollectionError(
-            f"run {path.name} cannot be read ({error}); it was left as it is."
+    def _damaged(self, how: str) -> CollectionError:
+        return CollectionError(
+            f"run {self.run_id} cannot be gone on with ({how}); it was left as it is."
             " Start the collection anew with --fresh"
-        ) from error
-    if version != FORMAT:
-        raise CollectionError(
-            f"run {path.name} was written by another version of the toolkit; it was left as it is."
-            " Finish it with that version, or start anew with --fresh"
         )
-    return Run(path, facts, started_at)
 
 
-def _customers_schema() -> pa.Schema:
+def customers_schema() -> pa.Schema:
+    """The schema of the list of requested customers."""
     import pyarrow as pa
 
     from tokenvault_data.dataset.columns import SCHEMA_VERSION, TABLE_KEY, VERSION_KEY

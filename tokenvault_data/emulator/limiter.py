@@ -93,8 +93,7 @@ class SlidingLog:
     def admit(self, now: float) -> Verdict:
         """Count a request that arrives at `now` and judge it."""
         times = self._times
-        expired = now - self._window
-        while times and times[0] <= expired:
+        while times and times[0] + self._window <= now:
             times.popleft()
         allowed = len(times) < self._capacity
         if allowed or self._rejected_count:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from anyio.from_thread import start_blocking_portal
@@ -32,9 +33,9 @@ T = TypeVar("T")
 class Vault:
     """A client of one account's vault, for plain code.
 
-    Use it as ``with tokenvault_data.connect(...) as vault``, or close it when done. It may be used
-    from several threads; all calls share the account's budget. Its own thread starts with the first
-    call.
+    Use it as ``with tokenvault_data.connect(...) as vault``, or close it when done; one that is
+    left open is closed at the end of the program. It may be used from several threads; all calls
+    share the account's budget. Its own thread starts with the first call.
 
     Parameters
     ----------
@@ -54,8 +55,8 @@ class Vault:
         self._vault = AsyncVault(profile, **settings)
         self._changing = threading.Lock()
         self._is_closed = False
-        self._thread: AbstractContextManager[BlockingPortal] | None = None
         self._portal: BlockingPortal | None = None
+        self._end: Callable[[], object] | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.profile.environment} {self.profile.api_version}>"
@@ -73,13 +74,9 @@ class Vault:
         """
         with self._changing:
             self._is_closed = True
-            thread, portal = self._thread, self._portal
-            self._thread = self._portal = None
-        if thread is not None and portal is not None:
-            try:
-                portal.call(self._vault.aclose)
-            finally:
-                thread.__exit__(None, None, None)
+            end = self._end
+        if end is not None:
+            end()
 
     @property
     def budget(self) -> Budget:
@@ -143,8 +140,19 @@ class Vault:
                 options = {"use_uvloop": sys.platform != "win32"}
                 thread = start_blocking_portal("asyncio", options, name="tokenvault")
                 self._portal = thread.__enter__()
-                self._thread = thread
+                # Called once at most: by `close`, or else at the end of the program, whose own
+                # clearing away would wait for the thread for ever.
+                self._end = weakref.finalize(self, _end, thread, self._portal, self._vault)
             return self._portal, self._portal.start_task_soon(function, self._vault, *args)
+
+
+def _end(
+    thread: AbstractContextManager[BlockingPortal], portal: BlockingPortal, vault: AsyncVault
+) -> None:
+    try:
+        portal.call(vault.aclose)
+    finally:
+        thread.__exit__(None, None, None)
 
 
 async def _budget(vault: AsyncVault) -> Budget:

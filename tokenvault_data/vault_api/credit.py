@@ -26,7 +26,7 @@ WINDOW_SECONDS = 60.0
 _DROOP_SECONDS = 0.3
 # Part of what others take that is granted them; less than all, for the same reason.
 _YIELD = 0.8
-_TRIALS = 6
+_TRIALS = 8
 # Two clocks part by up to so much a second.
 _CLOCK_DRIFT = 1e-4
 
@@ -49,10 +49,10 @@ class Credit:
         self.round_trip_seconds = 0.1
         self._limit: int | None = None
         self._outlasts = False
-        self._capacity = math.inf
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Start anew, as after a long silence."""
         self.refill = Refill.UNSEEN
         self._seen = 0  # answers since this began
         self._first_at = 0.0
@@ -71,23 +71,14 @@ class Credit:
         return self._limit or self.highest + 1
 
     @property
-    def capacity_per_minute(self) -> float:
-        """The limit a minute if told, else as far as it shows; infinite while it does not."""
-        if self._limit is not None:
-            return self._limit
-        return self._capacity if self._outlasts else self.reference
+    def is_bucket(self) -> bool:
+        """Tell whether more was sent in a minute than was ever left: then it fills as it goes."""
+        return self._outlasts
 
-    def _measure_capacity(self, now: float) -> None:
-        """Without a limit header: tell a bucket from a window, and how fast it fills."""
-        if self.refill is not Refill.TRICKLE:
-            return
-        last_minute = self._sends.since(now - WINDOW_SECONDS)
-        self._outlasts |= self._remaining + last_minute > self.reference + 3
-        if self._outlasts and self._remaining < 0.6 * self.highest:
-            # A full bucket takes in nothing, so only a drained one shows its rate.
-            rate = WINDOW_SECONDS * self.net_rate
-            before = rate if math.isinf(self._capacity) else self._capacity
-            self._capacity = before + 0.02 * (rate - before)
+    @property
+    def is_on_trial(self) -> bool:
+        """Tell whether there are too few answers yet to say how credit comes back."""
+        return self._seen < _TRIALS
 
     @property
     def _memory_seconds(self) -> float:
@@ -101,6 +92,10 @@ class Credit:
     def known_at(self, now: float) -> bool:
         """Tell whether an answer of the last minute had the header."""
         return now - self._counted_at < WINDOW_SECONDS
+
+    def is_stale(self, now: float) -> bool:
+        """Tell whether there was such an answer, but none in the last minute."""
+        return self._number > 0 and not self.known_at(now)
 
     def set_limit(self, limit: int) -> None:
         """Take note of the limit a minute."""
@@ -120,7 +115,7 @@ class Credit:
         counted_at = (sent_at + now) / 2
         passed = counted_at - self._counted_at
         if passed > WINDOW_SECONDS:
-            self._forget()
+            self.forget()
             self._first_at = sent_at
         else:
             self._compare(remaining, number, passed, sent_at, now, refused=refused)
@@ -128,15 +123,23 @@ class Credit:
         self.highest = max(self.highest, remaining)
         self._remaining, self._number = remaining, number
         self._sent_at, self._counted_at = sent_at, counted_at
-        if self._limit is None:
-            self._measure_capacity(now)
+        if self.refill is Refill.TRICKLE and not self._outlasts:
+            last_minute = self._sends.since(now - WINDOW_SECONDS)
+            self._outlasts = remaining + last_minute > 1.5 * (self.highest + 1)
         if self.refill is Refill.LEAP and reading.reset_after_seconds:
             # Whole seconds rounded up: the true time is up to one second earlier.
             reset = reading.reset_after_seconds
             self._narrow(sent_at + reset - 1.0, now + reset)
 
     def _compare(
-        self, remaining: int, number: int, passed: float, sent_at: float, now: float, *, refused: bool
+        self,
+        remaining: int,
+        number: int,
+        passed: float,
+        sent_at: float,
+        now: float,
+        *,
+        refused: bool,
     ) -> None:
         # A refused request took nothing, as a rule.
         gain = remaining + number - self._remaining - self._number - refused
@@ -146,7 +149,7 @@ class Credit:
             self._narrow(self._sent_at, now)
             self._leap_seen_at = now
             self._gain = min(self._gain, 0.0)
-            self._outlasts, self._capacity = False, math.inf
+            self._outlasts = False
             return
         if passed <= 0 or gain > 3.0 + usual:
             return  # too much for a trickle, too little to be sure of a leap
@@ -220,7 +223,7 @@ class Credit:
 
     def rate(self, now: float, reserve: float) -> float:
         """Requests a second at which to spend so that `reserve` is left over."""
-        if self._seen < _TRIALS:
+        if self.is_on_trial:
             # A few at the full rate, or at one that is safe whatever the number means, show
             # whether credit trickles back.
             return math.inf if self._limit is not None else self.reference / 6.0

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import anyio
 import httpx
 
-from tokenvault_data.errors import UsageError
 from tokenvault_data.redaction import Secret
 from tokenvault_data.vault_api.transport import Answer, without_body
 
@@ -42,8 +41,10 @@ class ForeignWire:
         try:
             with anyio.fail_after(bounds.total_seconds):
                 response = await self._transport.handle_async_request(request)
+                if not isinstance(response.stream, httpx.AsyncByteStream):
+                    raise httpx.ReadError("the transport answers with a stream for blocking code")
                 try:
-                    body = await self._read_body(response)
+                    body = await self._read_body(response.status_code, response.stream)
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -51,16 +52,14 @@ class ForeignWire:
             raise httpx.ReadTimeout(message) from None
         return Answer(response.status_code, dict(response.headers.items()), body)
 
-    async def _read_body(self, response: httpx.Response) -> bytes:
+    async def _read_body(self, status: int, stream: httpx.AsyncByteStream) -> bytes:
+        """Read the body as it came over the wire: httpx would decompress it without a bound."""
         limit = self._settings.body_bytes
         body = bytearray()
-        # As it came over the wire: httpx would decompress it without a bound.
-        if not isinstance(response.stream, httpx.AsyncByteStream):
-            raise UsageError("the transport given answers with a stream for blocking code only")
-        async for chunk in response.stream:
+        async for chunk in stream:
             body += chunk
             if len(body) > limit:
-                return without_body(response.status_code, limit)
+                return without_body(status, limit)
         return bytes(body)
 
     async def aclose(self) -> None:

@@ -1,7 +1,11 @@
 """Decides when a request may leave so that the account's budget is used and not overrun.
 
-Pure: it is told the time and what happened, and answers with a time. See `pacing` for the
-waiting.
+Pure: it is told the time and what happened, and answers with a time; `pacing` does the waiting.
+
+The rate is the least of what is known: our share of the limit, the rate that what is left of the
+budget bears (`credit`), the rate that refusals have shown to be borne (`rate_search`), and the
+caller's own ceiling. Requests leave evenly at that rate. The first one leaves alone, since its
+answer may tell the limit; so does the first after a refusal that no header explains.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tokenvault_data.vault_api.credit import Credit, Refill
+from tokenvault_data.vault_api.credit import WINDOW_SECONDS, Credit, Refill
 from tokenvault_data.vault_api.limit_reading import LimitReading, read_limits
 from tokenvault_data.vault_api.rate_search import RateSearch
 from tokenvault_data.vault_api.send_log import SendLog
@@ -18,13 +22,23 @@ from tokenvault_data.vault_api.send_log import SendLog
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# Even spacing at the full limit would let jitter push a request over it.
-_OPEN_LOOP = 0.996
+# With no `remaining` to steer by: at the full limit, jitter would push a request over it.
+_BLIND_PART = 0.996
 # With `remaining` to steer by, what was missed may be made up for.
-_STEERED = 1.05
+_STEERED_PART = 1.05
+# Part of our share at which requests leave at least while any credit is left: only answers
+# tell that there is more of it. Somewhat more often one leaves when none is left, and more and
+# more often while each is let through with none left: then the header does not mean it.
+_LEAST_PART = 0.1
+_ASKING_PART = 0.2
+_ASKING_GROWTH = 1.05
+_ASKING_LARGEST_PART = 0.98
+# Time lost to a busy event loop that is made up for; more would bunch requests.
 _CATCH_UP_SECONDS = 0.15
 _PROBE_TIMEOUT_SECONDS = 3.0
-_STEP_SECONDS = 0.25
+_LONGEST_BACKOFF_SECONDS = 8.0
+# One refusal in so many requests keeps the reserve where it is.
+_BEARABLE_REFUSALS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +58,9 @@ class Budget:
     refusals : int
         Answers with status 429 so far.
     waiting_for : str or None
-        Why no request leaves at the moment, None when one may.
+        Why no request leaves at the moment, None when one may, or will within a second.
     waiting_seconds : float
-        For how long, as far as is known.
+        For how long, as far as is known; 0 when `waiting_for` is None.
     """
 
     limit_per_minute: int | None
@@ -59,131 +73,158 @@ class Budget:
 
 
 class Governor:
-    """The rules of pacing."""
+    """The rules of pacing.
+
+    Parameters
+    ----------
+    share : float
+        The part of the account's limit to use, above 0 and at most 1.
+    rate_per_minute : float or None
+        A ceiling on top of that, None for none.
+    """
 
     def __init__(self, *, share: float, rate_per_minute: float | None) -> None:
         self._share = share
-        self._rate_ceiling = math.inf if rate_per_minute is None else rate_per_minute / 60.0
+        self._ceiling = math.inf if rate_per_minute is None else rate_per_minute / 60.0
+        self._limit: int | None = None
         self._sends = SendLog()
         self._credit = Credit(self._sends)
         self._search = RateSearch(ventures=share >= 1.0)
-        self._limit: int | None = None
-        self._paced_at = -math.inf
+        self._asking = _ASKING_PART
+        self._caution = 0.0  # requests kept in reserve because of refusals
         self._now = -math.inf
+        self._paced_at = -math.inf  # when the last request would have left on an exact clock
+        # A ceiling spaces requests out by itself; without one the first has to leave alone.
+        self._open = rate_per_minute is not None
+        self._free = False  # nothing has ever spoken of a limit
         self._probed_at: float | None = None
-        self._open = not math.isinf(self._rate_ceiling)
-        self._free = False
         self._blocked_until = -math.inf
+        self._blocked_at = -math.inf
         self._backoff_seconds = 0.0
         self._refused_at: list[float] = []
         self._refusals = 0
-        self._caution = 0.0
 
-    # -- sending ------------------------------------------------------------------------------
+    # Sending
 
     def due(self, now: float) -> float:
         """Time from which the next request may leave; ask again then, or after an answer."""
         if self._free:
             return now
         if now < self._now:
-            self._turn_back(now)
+            self._follow_clock(now - self._now)
         self._now = now
+        if self._limit is None and self._credit.is_stale(now):
+            # After a long silence nothing at all is known, as at the start.
+            self._credit.forget()
+            self._close()
         if now < self._blocked_until:
             return self._blocked_until
         if not self._open:
-            if self._probed_at is None:
-                return now
-            return self._probed_at + _PROBE_TIMEOUT_SECONDS
+            return now if self._probed_at is None else self._probed_at + _PROBE_TIMEOUT_SECONDS
         rate = self._rate(now)
         if math.isinf(rate):
             return now
-        slowest = 0.1 * self._nominal_or_seen()
-        if self._credit.known_at(now):
-            wait = self._credit.wait(now)
-            if wait > 0:
-                # Nothing left as far as is known; a request now and then finds out.
-                return min(now + wait, self._paced_at + 2.0 / slowest)
-        return self._paced_at + 1.0 / max(rate, slowest)
-
-    def _nominal_or_seen(self) -> float:
-        return self._share * self._credit.reference / 60.0
+        even = self._paced_at + 1.0 / rate
+        wait = self._credit.wait(now) if self._credit.known_at(now) else 0.0
+        if wait <= 0:
+            return even
+        asking = self._asking * self._share * self._credit.reference / 60.0
+        earliest = self._paced_at + 1.0 / self._rate_allowed(now)
+        return max(earliest, min(now + wait, self._paced_at + 1.0 / asking))
 
     def sent(self, now: float) -> None:
         """Take note that a request leaves now."""
         self._sends.add(now)
         if self._free:
             return
+        if self._sends.total == 1:
+            self._search.begin(now)
         if not self._open:
             self._probed_at = now
-            if self._sends.total == 1:
-                self._search.begin(now)
         rate = self._rate(now)
-        ideal = self._paced_at + (0.0 if math.isinf(rate) or rate <= 0 else 1.0 / rate)
+        ideal = now if math.isinf(rate) else self._paced_at + 1.0 / rate
         self._paced_at = max(min(ideal, now), now - _CATCH_UP_SECONDS)
 
-    def _nominal(self) -> float:
-        """The rate our share of the limit comes to, requests a second; infinite if unknown."""
-        if self._limit is not None:
-            return self._share * self._limit / 60.0
-        if self._share < 1.0 and self._credit.known_at(self._now):
-            return self._share * self._credit.capacity_per_minute / 60.0
-        return math.inf
-
     def _rate(self, now: float) -> float:
-        nominal = self._nominal()
-        searched = self._search.rate_at(now)
-        if self._limit is None:
-            searched *= self._share if self._search.found else 1.0
-        ceiling = min(self._rate_ceiling, searched)
+        """Requests a second at which to send, never 0, infinite when nothing is known."""
+        allowed = self._rate_allowed(now)
         if not self._credit.known_at(now):
-            return min(ceiling, nominal * (_OPEN_LOOP if self._share > _OPEN_LOOP else 1.0))
+            return allowed
+        least = _LEAST_PART * self._share * self._credit.reference / 60.0
         steered = self._credit.rate(now, self._reserve())
-        if self._share >= 1.0:
-            nominal *= _STEERED if self._credit.refill is not Refill.UNSEEN else _OPEN_LOOP
-        return min(ceiling, nominal, steered)
+        if self._limit is None and self._credit.is_bucket:
+            steered *= self._share  # how much flows into it, and so our share of that, is not known
+        return min(allowed, max(least, steered))
+
+    def _rate_allowed(self, now: float) -> float:
+        """The rate that may not be exceeded however much is left of the budget."""
+        searched = self._search.rate_at(now)
+        if self._limit is None and self._search.found:
+            searched *= self._share
+        return min(self._ceiling, searched, self._rate_shared(now))
+
+    def _rate_shared(self, now: float) -> float:
+        known = self._credit.known_at(now)
+        if self._share < 1.0:
+            if self._limit is not None:
+                return self._share * self._limit / 60.0
+            if not known or self._credit.is_on_trial or self._credit.is_bucket:
+                return math.inf
+            return self._share * self._credit.reference / 60.0
+        if self._limit is None:
+            return math.inf
+        steered = known and self._credit.refill is not Refill.UNSEEN
+        return (_STEERED_PART if steered else _BLIND_PART) * self._limit / 60.0
 
     def _reserve(self) -> float:
+        credit = self._credit
         kept = self._caution
         if self._share < 1.0:
-            # The others have the first claim: room for their fluctuations, and for what they
-            # take beyond what comes back.
-            kept += 0.8 * math.sqrt(self._credit.reference)
-            room_seconds = 3.0 if self._credit.refill is Refill.LEAP else 20.0
-            kept += room_seconds * max(0.0, -self._credit.net_rate)
-            return min(kept, 0.5 * self._credit.highest)
-        return min(kept, 0.5 * self._credit.highest)
+            # The others have the first claim: room for their fluctuations, and for a while of
+            # what they take beyond what comes back.
+            kept += 0.8 * math.sqrt(credit.reference)
+            room_seconds = 3.0 if credit.refill is Refill.LEAP else 20.0
+            kept += room_seconds * max(0.0, -credit.net_rate)
+        return min(kept, 0.5 * credit.highest)
 
-    def _turn_back(self, now: float) -> None:
+    def _close(self) -> None:
+        self._open, self._probed_at = False, None
+
+    def _follow_clock(self, jump: float) -> None:
+        """Keep waits as long as they were though the clock was put back."""
         self._sends.clear()
-        self._paced_at = min(self._paced_at, now)
-        self._blocked_until = min(self._blocked_until, now + 1.0)
+        self._credit.forget()
+        self._paced_at += jump
+        self._blocked_at += jump
+        self._blocked_until += jump
+        if self._probed_at is not None:
+            self._probed_at += jump
 
-    # -- answers ------------------------------------------------------------------------------
+    # Answers
 
     def observe(
         self, status: int | None, headers: Mapping[str, str], *, sent_at: float, now: float
     ) -> None:
         """Take in an answer, or, with status None, that none came."""
+        answers_probe = self._probed_at is not None and sent_at >= self._probed_at
         if status is None:
-            if self._probed_at is not None and sent_at >= self._probed_at:
+            if answers_probe:
                 self._probed_at = None
             return
         reading = read_limits(headers)
         if reading.limit_per_minute is not None:
             self._limit = reading.limit_per_minute
             self._credit.set_limit(reading.limit_per_minute)
-        if not self._open and self._probed_at is not None and sent_at >= self._probed_at:
-            self._open = True
-            self._paced_at = self._probed_at
+        self._open = self._open or answers_probe
         refused = status == 429
         self._credit.learn(reading, sent_at, now, refused=refused)
         if refused:
             self._take_refusal(reading, sent_at, now)
         else:
-            self._take_success(reading, sent_at, now)
+            self._take_success(reading, sent_at)
         self._free = (
             self._limit is None
-            and math.isinf(self._rate_ceiling)
+            and math.isinf(self._ceiling)
             and math.isinf(self._search.rate)
             and not self._search.is_blocked
             and not self._credit.known_at(now)
@@ -194,61 +235,67 @@ class Governor:
         self._refused_at.append(sent_at)
         if len(self._refused_at) > 4096:
             del self._refused_at[:2048]
-        fresh = sent_at > self._blocked_since
-        if not fresh:
-            return
-        self._blocked_since = now
-        steered = reading.remaining == 0
-        if steered:
+        if sent_at <= self._blocked_at:
+            return  # on its way when another was refused: no news
+        self._blocked_at = now
+        believed_rate = min(self._rate_shared(now), self._ceiling)
+        if reading.remaining == 0:
+            # The budget was spent, as the header says; the credit has it. A little more is
+            # kept in reserve from now on.
             most = 0.25 * math.sqrt(self._credit.reference)
             self._caution = min(self._caution + 1.0, most)
+            self._asking = _ASKING_PART
         else:
-            self._search.refused(
-                now,
-                self._admitted(now - 60.0, now),
-                min(self._nominal(), self._rate_ceiling),
-            )
-            self._open, self._probed_at = False, None
+            admitted = self._admitted(now - WINDOW_SECONDS, now)
+            self._search.refused(now, admitted, believed_rate)
+            self._close()
+        self._blocked_until = max(
+            self._blocked_until, now + self._wait_after_refusal(reading, believed_rate)
+        )
+
+    def _wait_after_refusal(self, reading: LimitReading, believed_rate: float) -> float:
         if reading.wait_seconds:
-            self._blocked_until = max(self._blocked_until, now + reading.wait_seconds)
+            return reading.wait_seconds
+        first = max(0.25, 2.0 / min(believed_rate, 100.0))
+        self._backoff_seconds = min(
+            _LONGEST_BACKOFF_SECONDS, max(first, 2.0 * self._backoff_seconds)
+        )
+        # Some services mean the time until all is back, so a reset only ever shortens the wait.
+        return min(self._backoff_seconds, reading.reset_after_seconds or math.inf)
+
+    def _take_success(self, reading: LimitReading, sent_at: float) -> None:
+        if reading.remaining == 0:
+            self._asking = min(_ASKING_LARGEST_PART, _ASKING_GROWTH * self._asking)
+        elif reading.remaining is not None:
+            self._asking = _ASKING_PART
+        self._caution = max(0.0, self._caution - _BEARABLE_REFUSALS)
+        if sent_at < self._blocked_until:
             return
-        first = max(0.25, 2.0 / min(self._nominal(), 100.0))
-        self._backoff_seconds = min(8.0, max(first, 2.0 * self._backoff_seconds))
-        wait = self._backoff_seconds
-        if reading.reset_after_seconds:
-            wait = min(wait, reading.reset_after_seconds)
-        self._blocked_until = max(self._blocked_until, now + wait)
-
-    _blocked_since = -math.inf
-
-    def _take_success(self, reading: LimitReading, sent_at: float, now: float) -> None:
-        self._caution = max(0.0, self._caution - 0.002)
-        if sent_at >= self._blocked_until:
-            self._backoff_seconds = 0.0
-            if self._search.is_blocked:
-                self._search.lifted(
-                    sent_at,
-                    self._admitted(sent_at - 60.0, sent_at),
-                    self._admitted(self._search.lifted_at, sent_at),
-                )
+        self._backoff_seconds = 0.0
+        if self._search.is_blocked:
+            self._search.lifted(
+                sent_at,
+                self._admitted(sent_at - WINDOW_SECONDS, sent_at),
+                self._admitted(self._search.lifted_at, sent_at),
+            )
 
     def _admitted(self, start: float, end: float) -> int:
         refused = sum(1 for sent_at in self._refused_at if start <= sent_at < end)
         return self._sends.between(start, end) - refused
 
-    # -- looking ------------------------------------------------------------------------------
+    # Looking
 
     def budget(self, now: float) -> Budget:
         """Show the state of the budget."""
-        rate = self._rate(now) if self._open else self._rate_ceiling
-        due = self.due(now)
+        wait = self.due(now) - now
         waiting_for = None
         if now < self._blocked_until:
             waiting_for = "the limit was met"
-        elif due > now and not self._open:
-            waiting_for = "the first answer"
-        elif due - now > 1.0:
-            waiting_for = "the budget of this minute is spent"
+        elif wait > 0 and not self._open:
+            waiting_for = "the first answer, which may tell the limit"
+        elif wait > 1.0:
+            waiting_for = "the budget to come back"
+        rate = self._rate(now)
         return Budget(
             limit_per_minute=self._limit,
             share=self._share,
@@ -256,5 +303,5 @@ class Governor:
             sent_last_minute=self._sends.since(now - 60.0),
             refusals=self._refusals,
             waiting_for=waiting_for,
-            waiting_seconds=max(0.0, due - now) if waiting_for else 0.0,
+            waiting_seconds=wait if waiting_for else 0.0,
         )

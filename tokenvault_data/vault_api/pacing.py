@@ -109,14 +109,14 @@ class Pacer:
         self._has_head = True
         try:
             while True:
+                if self._held:
+                    raise abandoned()
                 now = self._clock()
                 wait = self._governor.due(now) - now
                 if wait <= 0:
                     self._governor.sent(now)
                     return now
                 await self._wait(wait)
-                if self._held:
-                    raise abandoned()
         finally:
             self._call_next()
 

@@ -1,4 +1,4 @@
-"""When the requests of the last minutes left, in order, to tell which of them an answer has seen."""
+"""When the requests of the last minutes left, to tell which of them an answer has seen."""
 
 from __future__ import annotations
 
@@ -25,6 +25,8 @@ class SendLog:
     def add(self, now: float) -> None:
         """Note that a request leaves at `now`."""
         times = self._times
+        if times and now < times[-1]:
+            self.clear()  # the clock was put back: earlier times mean nothing any more
         times.append(now)
         if len(times) >= self._trim_at:
             old = bisect_left(times, now - _KEPT_SECONDS)

@@ -13,6 +13,7 @@ retry of any kind.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -125,12 +126,24 @@ class EngineTransport(httpx.AsyncBaseTransport):
                 unsent = unsent.header(name, value.reveal(), is_sensitive=True)
             else:
                 unsent = unsent.header(name, value)
+        cancellations = _cancellations()
+        result: Answer | httpx.TransportError
         try:
             async with unsent.build_streamed() as response:
                 body = await self._read_body(response.status, response.body_reader)
-                return Answer(response.status, _read_headers(response.headers), body)
+                result = Answer(response.status, _read_headers(response.headers), body)
         except engine_errors.PyreqwestError as error:
-            raise _as_httpx(error) from None  # the engine's message quotes the URL, and so an id
+            result = _as_httpx(error)
+        except httpx.TransportError as error:
+            result = error
+        if _cancellations() > cancellations:
+            # The engine loses a cancellation that comes in the same moment as the answer. anyio
+            # asks again, in words that its scopes know as theirs; asyncio asks once only.
+            await asyncio.sleep(0)
+            raise asyncio.CancelledError
+        if isinstance(result, Answer):
+            return result
+        raise result  # outside of `except`: the engine's own error quotes the URL, and so an id
 
     async def _read_body(self, status: int, reader: ResponseBodyReader) -> bytes:
         limit = self._settings.body_bytes
@@ -157,6 +170,12 @@ class EngineTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection, those in use included."""
         await self._engine.close()
+
+
+def _cancellations() -> int:
+    """How often the running task was asked to stop."""
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 _ENGINES_OWN = frozenset({"host", "connection", "accept-encoding"})

@@ -1,0 +1,473 @@
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+import pytest
+from pacing_simulation import ALL_DIALECTS, run_virtual, simulate
+
+from tokenvault_data.errors import CallAbandoned, UsageError
+from tokenvault_data.vault_api.pacing import Pacer
+
+LIMIT_AND_REMAINING = frozenset({"limit", "remaining"})
+WINDOWS = ["fixed", "log", "counter", "bucket"]
+# What a kind of window allows at best, in percent of the limit, with the pacer alone.
+ALONE = {"fixed": 99.5, "log": 99.0, "counter": 99.0, "bucket": 99.0}
+
+
+def told(limit=None, remaining=None, **others):
+    headers = {"x-ratelimit-limit": limit, "x-ratelimit-remaining": remaining, **others}
+    return {name: str(value) for name, value in headers.items() if value is not None}
+
+
+def virtual_pacer(loop, **settings):
+    return Pacer(clock=loop.time, sleep=asyncio.sleep, **settings)
+
+
+@pytest.mark.parametrize("per_minute", [600, 1200])
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize(
+    "dialects",
+    [
+        pytest.param(ALL_DIALECTS, id="all headers"),
+        pytest.param(LIMIT_AND_REMAINING, id="limit and remaining"),
+        pytest.param(frozenset({"limit"}), id="limit alone"),
+    ],
+)
+def test_alone_it_uses_the_whole_budget_and_meets_no_refusal(window, per_minute, dialects):
+    """With share=1 and the limit told, 99 % (fixed: 99.5 %) is used and nothing refused."""
+    run = simulate(window=window, per_minute=per_minute, minutes=4, seed=2, dialects=dialects)
+    assert run.own_percent >= ALONE[window]
+    assert run.own_refused_percent == 0
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_for_hours_it_uses_the_whole_budget(window):
+    """An hour at 120 a minute: 98 % is used and at most one request in 500 refused."""
+    run = simulate(window=window, per_minute=120, minutes=60, seed=5)
+    assert run.own_percent >= 98.0
+    assert run.own_refused_percent < 0.2
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_remaining_alone_is_enough(window):
+    """Told only what remains, it uses 97 % with under 1 % refused."""
+    run = simulate(
+        window=window, per_minute=600, minutes=6, seed=0, dialects=frozenset({"remaining"})
+    )
+    assert run.own_percent >= 97.0
+    assert run.own_refused_percent < 1.0
+
+
+@pytest.mark.parametrize("rejected_count", [False, True])
+@pytest.mark.parametrize(
+    "dialects", [frozenset(), frozenset({"retry-after"})], ids=["no headers", "retry-after"]
+)
+@pytest.mark.parametrize("window", WINDOWS)
+def test_without_a_limit_header_refusals_show_the_limit(window, dialects, rejected_count):
+    """By refusals alone it finds the limit: 90 % is used, under 2 % refused after the start."""
+    run = simulate(
+        window=window,
+        per_minute=600,
+        minutes=10,
+        seed=1,
+        dialects=dialects,
+        rejected_count=rejected_count,
+    )
+    assert run.own_percent >= 90.0
+    settled = [moment for moment in run.own.refused_at if moment > 1000.0 + 120.0]
+    assert len(settled) < 0.02 * run.own.allowed
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_refusals_that_count_do_no_harm(window):
+    """Where refused requests count too, the budget is used just as well."""
+    run = simulate(window=window, per_minute=600, minutes=4, seed=2, rejected_count=True)
+    assert run.own_percent >= ALONE[window]
+    assert run.own_refused_percent == 0
+
+
+@pytest.mark.parametrize("contention", ["random", "twin"])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_with_another_client_the_account_is_used_up(window, contention):
+    """Beside another client, the account is at 99 % and under 0.5 % of ours is refused."""
+    run = simulate(window=window, per_minute=600, minutes=8, seed=3, contention=contention)
+    assert run.used_percent >= 99.0
+    assert run.own_refused_percent < 0.5
+
+
+@pytest.mark.parametrize("dialects", [ALL_DIALECTS, frozenset({"limit"})], ids=["all", "limit"])
+@pytest.mark.parametrize("window", WINDOWS)
+def test_half_the_budget_is_half_of_it(window, dialects):
+    """With share=0.5, half of the limit is used, within 2 %, alone and beside another client."""
+    for contention in ("alone", "random"):
+        run = simulate(
+            window=window,
+            per_minute=600,
+            minutes=3,
+            seed=1,
+            share=0.5,
+            contention=contention,
+            dialects=dialects,
+        )
+        assert run.own_percent == pytest.approx(50.0, rel=0.02)
+        assert run.own_refused_percent == 0
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_the_other_client_meets_no_more_refusals_than_without_us(window):
+    """A checkout that takes 30 % is refused nothing, with half of the budget used by us."""
+    scene = {"window": window, "per_minute": 600, "minutes": 5, "seed": 4, "contention": "random"}
+    without = simulate(**scene, with_us=False)
+    beside = simulate(**scene, share=0.5)
+    assert without.other.allowed > 800
+    assert beside.other.refused <= without.other.refused
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_checkout_with_more_than_its_half_goes_first(window):
+    """Where the others take 70 %, we make do with the rest, and they hardly notice."""
+    run = simulate(
+        window=window,
+        per_minute=600,
+        minutes=10,
+        seed=0,
+        share=0.5,
+        contention="random",
+        other_share=0.7,
+    )
+    assert 20 <= run.own_percent <= 33
+    assert run.other_refused_percent < 1.0
+
+
+def test_an_explicit_rate_is_a_ceiling_and_is_not_shared():
+    """A rate of 200 a minute is kept exactly, whether or not the limit is ever told."""
+    for dialects in (frozenset(), ALL_DIALECTS):
+        run = simulate(
+            window="log",
+            per_minute=600,
+            minutes=5,
+            seed=0,
+            share=0.5,
+            rate_per_minute=200,
+            dialects=dialects,
+        )
+        assert run.own.allowed == pytest.approx(1000, abs=5)
+        assert run.own.refused == 0
+
+
+def test_the_first_request_leaves_alone_until_the_limit_is_known():
+    """Of 500 waiting calls one leaves; once its answer tells the limit, they leave at its pace."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=1.0)
+        calls = [loop.create_task(pacer.slot()) for _ in range(500)]
+        await asyncio.sleep(2.0)
+        assert sum(call.done() for call in calls) == 1
+        assert pacer.budget.waiting_for
+        pacer.observe(200, told(limit=60, remaining=59), sent_at=calls[0].result())
+        await asyncio.sleep(10.0)
+        assert 10 <= sum(call.done() for call in calls) <= 12
+        for call in calls:
+            call.cancel()
+
+    run_virtual(main)
+
+
+def test_without_any_limit_header_everything_leaves_at_once():
+    """If the first answer speaks of no limit, all of 500 waiting calls leave without delay."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop)
+        calls = [loop.create_task(pacer.slot()) for _ in range(500)]
+        await asyncio.sleep(0.08)
+        pacer.observe(200, {}, sent_at=calls[0].result())
+        await asyncio.sleep(0.001)
+        assert all(call.done() for call in calls)
+        assert pacer.rate_per_minute is None
+
+    run_virtual(main)
+
+
+def test_a_lost_first_answer_holds_nobody_up_for_long():
+    """If the first request fails or its answer never comes, another one takes its place."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop)
+        first = await pacer.slot()
+        pacer.observe(None, {}, sent_at=first)
+        second = await pacer.slot()
+        assert second == first
+        third = await pacer.slot()
+        assert third - second == pytest.approx(3.0)
+
+    run_virtual(main)
+
+
+def test_without_a_limit_pacing_costs_next_to_nothing():
+    """20,000 slots with answers, none of which limits anything, take well under a second."""
+
+    async def main():
+        pacer = Pacer()
+        headers = {"content-type": "application/json"}
+        began = time.process_time()
+        for _ in range(20_000):
+            pacer.observe(200, headers, sent_at=await pacer.slot())
+        return time.process_time() - began
+
+    # Some 2 µs each; the bound leaves room for a machine that is busy or slow.
+    assert asyncio.run(main()) < 0.6
+
+
+def test_calls_leave_in_the_order_in_which_they_came():
+    """First come, first served, also while some of those waiting give up."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=1.0, rate_per_minute=600)
+        left = []
+
+        async def call(number):
+            await pacer.slot()
+            left.append(number)
+
+        calls = []
+        for number in range(300):
+            calls.append(loop.create_task(call(number)))
+            await asyncio.sleep(0)
+        gone = set(random.Random(1).sample(range(300), 100))
+        await asyncio.sleep(0.5)
+        already = set(left)
+        for number in gone:
+            calls[number].cancel()
+        await asyncio.sleep(60)
+        assert left == [n for n in range(300) if n in already or n not in gone]
+
+    run_virtual(main)
+
+
+def test_a_call_that_gives_up_costs_no_slot():
+    """Cancelling 990 of 1,000 waiting calls leaves the other ten at their usual distance."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=1.0, rate_per_minute=60)
+        await pacer.slot()
+        calls = [loop.create_task(pacer.slot()) for _ in range(1000)]
+        await asyncio.sleep(0.1)
+        for call in calls[:990]:
+            call.cancel()
+        last = await asyncio.gather(*calls[990:])
+        assert last[-1] - last[0] == pytest.approx(9.0, abs=0.2)
+        assert pacer.budget.sent_last_minute == 11
+
+    run_virtual(main)
+
+
+def test_the_head_of_the_line_may_give_up_at_any_moment():
+    """Whoever is at the front may be cancelled at any instant; the next one takes its place."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=1.0, rate_per_minute=600)
+        draw = random.Random(3)
+        for _ in range(50):
+            calls = [loop.create_task(pacer.slot()) for _ in range(5)]
+            for call in calls[:4]:
+                await asyncio.sleep(draw.choice([0.0, 0.0, 0.05, 0.1]))
+                call.cancel()
+            await asyncio.wait_for(calls[4], 10.0)
+
+    run_virtual(main)
+
+
+def test_holding_sends_everybody_home():
+    """`hold` ends every wait, and every later one, until `release`."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=1.0, rate_per_minute=6)
+        began = await pacer.slot()
+        calls = [loop.create_task(pacer.slot()) for _ in range(20)]
+        await asyncio.sleep(1.0)
+        pacer.hold()
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(end, CallAbandoned) for end in ends)
+        assert loop.time() < began + 1.001
+        with pytest.raises(CallAbandoned):
+            await pacer.slot()
+        pacer.release()
+        assert await pacer.slot() > 0
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("remaining", [None, 0, 500])
+def test_a_wait_told_by_the_vault_is_kept(remaining):
+    """After a refusal with Retry-After nothing leaves before its end, whatever else is known."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=1.0)
+        sent_at = await pacer.slot()
+        pacer.observe(200, told(600, 500), sent_at=sent_at)
+        sent_at = await pacer.slot()
+        await asyncio.sleep(0.1)
+        refusal = told(600, remaining, **{"retry-after": 30})
+        pacer.observe(429, refusal, sent_at=sent_at)
+        told_at = loop.time()
+        budget = pacer.budget
+        assert budget.waiting_for == "the limit was met"
+        assert budget.waiting_seconds == pytest.approx(30.0)
+        assert await pacer.slot() - told_at == pytest.approx(30.0, abs=0.01)
+
+    run_virtual(main)
+
+
+def test_a_limit_lowered_meanwhile_is_kept_from_the_next_answer_on():
+    """A new limit in the headers takes effect at once, lower and higher."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=0.5)
+        counts = []
+        limit = 1200
+        for limit in (1200, 120, 600):
+            begin, count = loop.time(), 0
+            while loop.time() - begin < 30.0:
+                sent_at = await pacer.slot()
+                pacer.observe(200, told(limit=limit), sent_at=sent_at)
+                count += 1
+            counts.append(count)
+        assert counts == [pytest.approx(c, abs=5) for c in (300, 30, 150)]
+
+    run_virtual(main)
+
+
+def test_a_limit_raised_unseen_is_found_again():
+    """Without headers, a limit doubled after five minutes is found within ten more."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=1.0)
+        begin, times, counts = loop.time(), [], []
+        while loop.time() - begin < 1200.0:
+            sent_at = await pacer.slot()
+            limit = 120 if loop.time() - begin < 300 else 240
+            while times and times[0] <= loop.time() - 60.0:
+                times.pop(0)
+            passed = len(times) < limit
+            if passed:
+                times.append(loop.time())
+                counts.append(loop.time() - begin)
+            await asyncio.sleep(0.05)
+            pacer.observe(200 if passed else 429, {}, sent_at=sent_at)
+        assert sum(120 <= c < 300 for c in counts) >= 0.9 * 360
+        assert sum(900 <= c for c in counts) >= 0.9 * 1200
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("jump", [-3600.0, -5.0, 30.0, 8 * 3600.0])
+@pytest.mark.parametrize("waiting", [False, True])
+def test_a_clock_that_jumps_causes_neither_burst_nor_standstill(jump, waiting):
+    """After a laptop's sleep, or a clock put back, requests leave at the usual pace again."""
+
+    async def main(loop):
+        offset = 0.0
+        pacer = Pacer(share=1.0, clock=lambda: loop.time() + offset, sleep=asyncio.sleep)
+
+        async def send(count, seconds):
+            begin, sent = loop.time(), 0
+            while sent < count and loop.time() - begin < seconds:
+                sent_at = await pacer.slot()
+                await asyncio.sleep(0.02)
+                sent += 1
+                pacer.observe(200, told(limit=120, remaining=100), sent_at=sent_at)
+            return sent
+
+        assert await send(1000, 30.0) == pytest.approx(61, abs=4)
+        waiter = loop.create_task(pacer.slot()) if waiting else None
+        await asyncio.sleep(0)
+        offset += jump
+        assert await send(1000, 20.0) == pytest.approx(40, abs=6)
+        assert waiter is None or waiter.done()
+
+    run_virtual(main)
+
+
+def test_answers_out_of_order_and_never_are_borne():
+    """Answers that overtake each other, or never come, neither stall nor overrun the budget."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=1.0)
+        draw = random.Random(9)
+        window, allowed, refused = [], 0, 0
+
+        def answer(remaining, passed, sent_at):
+            status = 200 if passed else 429
+            pacer.observe(status, told(300, remaining), sent_at=sent_at)
+
+        begin = loop.time()
+        while loop.time() - begin < 300.0:
+            sent_at = await pacer.slot()
+            now = loop.time()
+            while window and window[0] <= now - 60.0:
+                window.pop(0)
+            passed = len(window) < 300
+            if passed:
+                window.append(now)
+            allowed, refused = allowed + passed, refused + (not passed)
+            if draw.random() < 0.95:
+                delay = draw.choice([0.02, 0.05, 2.0])
+                loop.call_later(delay, answer, 300 - len(window), passed, sent_at)
+            else:
+                loop.call_later(5.0, lambda at: pacer.observe(None, {}, sent_at=at), sent_at)
+        assert allowed > 0.95 * 1500
+        assert refused < 0.01 * allowed
+
+    run_virtual(main)
+
+
+def test_headers_that_lie_stop_nothing():
+    """A `remaining` that is always 0 though all requests pass slows down, and stops nothing."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=1.0)
+        begin, sent = loop.time(), 0
+        while loop.time() - begin < 600.0:
+            sent_at = await pacer.slot()
+            await asyncio.sleep(0.02)
+            pacer.observe(200, told(limit=600, remaining=0), sent_at=sent_at)
+            sent += 1
+        assert sent > 0.5 * 6000
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("share", [0.0, -0.5, 1.01, float("nan")])
+def test_a_share_that_is_no_part_is_refused(share):
+    """A share outside 0 to 1 raises UsageError and is named."""
+    with pytest.raises(UsageError, match="share"):
+        Pacer(share=share)
+
+
+@pytest.mark.parametrize("rate", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_rate_that_cannot_be_kept_is_refused(rate):
+    """A rate that is not a positive number raises UsageError."""
+    with pytest.raises(UsageError, match="rate"):
+        Pacer(rate_per_minute=rate)
+
+
+def test_the_budget_tells_what_a_progress_display_needs():
+    """Limit, share, rate, requests of the last minute and refusals are told as they are."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=0.5)
+        assert pacer.budget.limit_per_minute is None
+        for _ in range(10):
+            sent_at = await pacer.slot()
+            pacer.observe(200, told(limit=400, remaining=300), sent_at=sent_at)
+        sent_at = await pacer.slot()
+        pacer.observe(429, told(limit=400, remaining=0), sent_at=sent_at)
+        budget = pacer.budget
+        assert (budget.limit_per_minute, budget.share, budget.refusals) == (400, 0.5, 1)
+        assert budget.sent_last_minute == 11
+        assert pacer.limit_per_minute == 400
+        assert 0 < pacer.rate_per_minute <= 200
+
+    run_virtual(main)

@@ -84,7 +84,7 @@ def _with_goals(result: dict[str, Any]) -> dict[str, Any]:
     """A benchmark of one ratio and one goal may say just that."""
     if "goals" in result:
         return result
-    goal = Goal("ratio", result["ratio"], result["goal"])
+    goal = Goal("rate of ours over the peer", result["ratio"], result["goal"])
     return {**result, "goals": [goal.as_json()]}
 
 

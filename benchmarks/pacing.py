@@ -3,31 +3,30 @@
 The pacer and the emulator's limiters are the real ones; time is virtual (see
 tests/vault_api/pacing_simulation.py), so an hour of pacing takes about a second. A request takes
 80 ms with jitter, 48 calls are under way at once, and the event loop lags now and then.
-
-    python benchmarks/pacing.py [--json FILE] [--limits 600,1200] [--minutes 10] [--seeds 5]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "vault_api")]
+from benchmarks.children import ROOT
+from benchmarks.results import Goal, conclude, machine
+from tokenvault_data.vault_api.pacing import Pacer
 
-from pacing_simulation import ALL_DIALECTS, simulate  # noqa: E402 needs the path above
+sys.path.insert(0, str(ROOT / "tests" / "vault_api"))
 
-from tokenvault_data.vault_api.pacing import Pacer  # noqa: E402 as above
+from pacing_simulation import ALL_DIALECTS, simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 WINDOWS = ("fixed", "log", "counter", "bucket")
 DIALECTS = {
@@ -39,6 +38,7 @@ DIALECTS = {
     "retry-after": frozenset({"retry-after"}),
     "none": frozenset(),
 }
+STRATEGIES = ("pacer", "retry on 429", "even at 0.99")
 CONTENTIONS = ("alone", "random", "twin")
 
 
@@ -127,52 +127,90 @@ def summary(values: list[float], worst: Any) -> dict[str, float]:
     return {"median": round(median(values), 3), "worst": round(worst(values), 3)}
 
 
+def goals(rows: list[dict[str, Any]]) -> list[Goal]:
+    """The aims for an account that tells limit and remaining, as the vault's pages say it does."""
+    told = [row for row in rows if row["strategy"] == "pacer" and row["dialects"] == "all"]
+    found = []
+    for window, contention in product(WINDOWS, CONTENTIONS):
+        cells = [r for r in told if (r["window"], r["contention"]) == (window, contention)]
+        whole = [row for row in cells if row["share"] == 1.0]
+        half = [row for row in cells if row["share"] == 0.5]
+        least = 99.5 if (window, contention) == ("fixed", "alone") else 99.0
+        used = min(row["account_used_percent"]["median"] for row in whole)
+        refused = max(row["own_refused_percent"]["worst"] for row in whole)
+        most = 0.2 if contention == "alone" else 0.5
+        found.append(Goal(f"{window}, {contention}: account used, percent", used, least))
+        found.append(
+            Goal(f"{window}, {contention}: worst run's 429s, percent", refused, most, at_most=True)
+        )
+        if contention != "twin":
+            own = min(row["own_used_percent"]["median"] for row in half)
+            others = max(row["other_refused_percent"]["worst"] for row in half)
+            found.append(Goal(f"{window}, {contention}, share 0.5: own part, percent", own, 49.0))
+            found.append(
+                Goal(
+                    f"{window}, {contention}, share 0.5: others' 429s, percent",
+                    others,
+                    0.0,
+                    at_most=True,
+                )
+            )
+    return found
+
+
+HEADING = ("strategy", "window", "beside", "headers", "share", "limit", "refusals")
+LAYOUT = "{:13}{:8}{:7}{:16}{:>6}{:>6}  {:8}"
+
+
+def show(cells: Sequence[object], figures: Sequence[dict[str, float]]) -> None:
+    pairs = (f"{figure['median']:7.2f} {figure['worst']:7.2f}" for figure in figures)
+    print(LAYOUT.format(*cells) + " | " + " | ".join(pairs), flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--limits", default="600,1200")
-    parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--jobs", type=int, default=2)
-    arguments = parser.parse_args()
-    scenes = list(matrix([int(limit) for limit in arguments.limits.split(",")]))
-    seeds = range(arguments.seeds)
-    print(
-        f"{'strategy':13}{'window':8}{'beside':7}{'headers':16}{'share':>5}{'limit':>6} counted "
-        f"| {'account %':>15} | {'own %':>15} | {'own 429 %':>15} | {'other 429 %':>15}\n"
-        f"{'':63} | {'median  worst':>15} | {'median  worst':>15} | {'median  worst':>15} | "
-        f"{'median  worst':>15}"
-    )
+    parser.add_argument("--json", type=Path, help="write the result to this file")
+    parser.add_argument("--limits", default="600", help="a minute, with commas between")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of each run, virtual")
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each scene")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--quick", action="store_true", help="one seed, four minutes")
+    given = parser.parse_args()
+    minutes, seeds = (4.0, 1) if given.quick else (given.minutes, given.seeds)
+    facts = machine()
+    scenes = list(matrix([int(limit) for limit in given.limits.split(",")]))
+    print("percent: median and worst run; refusals: whether 429s count against the limit")
+    columns = ("account used", "own part", "own 429s", "others' 429s")
+    print(LAYOUT.format(*HEADING) + " | " + " | ".join(f"{name:>15}" for name in columns))
     rows = []
-    with ProcessPoolExecutor(arguments.jobs) as pool:
-        pending = [
-            [pool.submit(play, s, seed, arguments.minutes) for seed in seeds] for s in scenes
-        ]
+    with ProcessPoolExecutor(given.jobs) as pool:
+        pending = [[pool.submit(play, s, seed, minutes) for seed in range(seeds)] for s in scenes]
         for scene, futures in zip(scenes, pending, strict=True):
             used, own, refused, other = zip(*(f.result() for f in futures), strict=True)
-            row = asdict(scene) | {
+            figures = {
                 "account_used_percent": summary(list(used), min),
                 "own_used_percent": summary(list(own), min),
                 "own_refused_percent": summary(list(refused), max),
                 "other_refused_percent": summary(list(other), max),
             }
-            rows.append(row)
-            figures = [value for value in row.values() if isinstance(value, dict)]
-            print(
-                f"{scene.strategy:13}{scene.window:8}{scene.contention:7}{scene.dialects:16}"
-                f"{scene.share:5}{scene.per_minute:6} {'429s too' if scene.rejected_count else '':8}| "
-                + " | ".join(f"{f['median']:7.2f} {f['worst']:7.2f}" for f in figures),
-                flush=True,
-            )
-    if arguments.json:
-        result = {
-            "benchmark": "pacing, in virtual time",
-            "python": platform.python_version(),
-            "minutes": arguments.minutes,
-            "seeds": arguments.seeds,
-            "rows": rows,
-        }
-        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+            rows.append(asdict(scene) | figures)
+            *cells, counted = asdict(scene).values()
+            show((*cells, "count" if counted else ""), list(figures.values()))
+
+    def refused_by(strategy: str) -> float:
+        cells = [r for r in rows if r["strategy"] == strategy and r["share"] == 1.0]
+        told = [r for r in cells if r["dialects"] == "all" and not r["rejected_count"]]
+        return median(r["own_refused_percent"]["median"] for r in told)
+
+    conclude(
+        "pacing",
+        settings={"limits": given.limits, "minutes": minutes, "seeds": seeds, "time": "virtual"},
+        figures=rows,
+        ratios={f"429s of own requests, percent, {s}": refused_by(s) for s in STRATEGIES},
+        goals=goals([row for row in rows if not row["rejected_count"]]),
+        facts=facts,
+        path=given.json,
+    )
 
 
 if __name__ == "__main__":

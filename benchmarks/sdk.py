@@ -17,11 +17,11 @@ class _LoopbackApiClient(ApiClient):
     base_url = ""
 
     @property
-    def configuration(self):
+    def configuration(self) -> Any:
         return self._configuration
 
     @configuration.setter
-    def configuration(self, configuration):
+    def configuration(self, configuration: Any) -> None:
         if self.base_url and configuration is not None:
             configuration.host = self.base_url
         self._configuration = configuration
@@ -29,7 +29,7 @@ class _LoopbackApiClient(ApiClient):
 
 def loopback_sdk(base_url: str) -> Any:
     """Make the SDK's client of `base_url`; all threads of the process may use it."""
-    client = _LoopbackApiClient()
+    client = _LoopbackApiClient()  # type: ignore[no-untyped-call]  # generated code
     client.base_url = base_url
-    ApiClient.set_default(client)
+    ApiClient.set_default(client)  # type: ignore[no-untyped-call]  # as above
     return Cashfree(Cashfree.SANDBOX, XClientId="bench", XClientSecret="bench-made-up")

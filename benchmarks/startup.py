@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -16,16 +15,6 @@ from benchmarks.results import Goal, conclude, machine, table
 # The console script that pip makes does just this.
 _RUN = "from tokenvault_data.cli.main import run; run()"
 _HEAVY = ("pandas", "httpx")
-_WHAT_HELP_LOADS = f"""
-import json, sys
-from tokenvault_data.cli.main import run
-try:
-    run()
-except SystemExit as end:
-    assert not end.code, end.code
-finally:
-    print(json.dumps([name for name in {_HEAVY!r} if name in sys.modules]), file=sys.stderr)
-"""
 
 BARE = "bare Python"
 IMPORT = "import tokenvault_data"
@@ -89,15 +78,18 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
 
 
 def heavy_modules_of_help() -> list[str]:
+    """Which of the heavy modules the interpreter reports to have loaded for ``--help``."""
     done = subprocess.run(
-        [sys.executable, "-c", _WHAT_HELP_LOADS, "--help"],
+        [sys.executable, "-X", "importtime", "-c", _RUN, "--help"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=True,
     )
-    loaded: list[str] = json.loads(done.stderr.splitlines()[-1])
-    return loaded
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    if "tokenvault_data" not in loaded:
+        raise SystemExit("the interpreter did not report what it loads")
+    return [name for name in _HEAVY if name in loaded]
 
 
 if __name__ == "__main__":

@@ -171,7 +171,7 @@ def script(code, server, *signals_after_seconds, wait_for="started"):
         from tokenvault_data.profiles import emulator_profile
         from tokenvault_data.vault_api.blocking import Vault
         profile = emulator_profile("{server.url}/pg")
-        def say(word): sys.stdout.write(f"{word}\\n"); sys.stdout.flush()
+        def say(word): sys.stdout.write(str(word) + chr(10)); sys.stdout.flush()
     """
     process = subprocess.Popen(
         [

@@ -516,9 +516,9 @@ def test_a_cancelled_call_leaves_the_client_usable(moment):
             function, *ids = CALLS[operation]
             task = asyncio.ensure_future(function(vault, *ids))
             await asyncio.sleep(0 if moment == "at once" else 0.05)
-            task.cancel()
-            ended = await asyncio.gather(task, return_exceptions=True)
-            assert isinstance(ended[0], asyncio.CancelledError | errors.VaultError)
+            if task.cancel():
+                await asyncio.wait([task])
+                assert task.cancelled()
         began = time.monotonic()
         assert (await vault.fetch_cryptogram(CUSTOMER, INSTRUMENT)).reveal()["cryptogram"]
         return time.monotonic() - began

@@ -25,14 +25,13 @@ def virtual_pacer(loop, **settings):
     return Pacer(clock=loop.time, sleep=asyncio.sleep, **settings)
 
 
-@pytest.mark.parametrize("per_minute", [600, 1200])
 @pytest.mark.parametrize("window", WINDOWS)
 @pytest.mark.parametrize(
-    "dialects",
+    ("dialects", "per_minute"),
     [
-        pytest.param(ALL_DIALECTS, id="all headers"),
-        pytest.param(LIMIT_AND_REMAINING, id="limit and remaining"),
-        pytest.param(frozenset({"limit"}), id="limit alone"),
+        pytest.param(ALL_DIALECTS, 600, id="all headers"),
+        pytest.param(LIMIT_AND_REMAINING, 1200, id="limit and remaining"),
+        pytest.param(frozenset({"limit"}), 600, id="limit alone"),
     ],
 )
 def test_alone_it_uses_the_whole_budget_and_meets_no_refusal(window, per_minute, dialects):
@@ -44,8 +43,8 @@ def test_alone_it_uses_the_whole_budget_and_meets_no_refusal(window, per_minute,
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_for_hours_it_uses_the_whole_budget(window):
-    """An hour at 120 a minute: 98 % is used and at most one request in 500 refused."""
-    run = simulate(window=window, per_minute=120, minutes=60, seed=5)
+    """An hour at 100 a minute: 98 % is used and at most one request in 500 refused."""
+    run = simulate(window=window, per_minute=100, minutes=60, seed=5, workers=16)
     assert run.own_percent >= 98.0
     assert run.own_refused_percent < 0.2
 
@@ -60,9 +59,12 @@ def test_remaining_alone_is_enough(window):
     assert run.own_refused_percent < 1.0
 
 
-@pytest.mark.parametrize("rejected_count", [False, True])
 @pytest.mark.parametrize(
-    "dialects", [frozenset(), frozenset({"retry-after"})], ids=["no headers", "retry-after"]
+    ("dialects", "rejected_count"),
+    [
+        pytest.param(frozenset(), False, id="no headers"),
+        pytest.param(frozenset({"retry-after"}), True, id="retry-after, refusals count"),
+    ],
 )
 @pytest.mark.parametrize("window", WINDOWS)
 def test_without_a_limit_header_refusals_show_the_limit(window, dialects, rejected_count):
@@ -70,7 +72,7 @@ def test_without_a_limit_header_refusals_show_the_limit(window, dialects, reject
     run = simulate(
         window=window,
         per_minute=600,
-        minutes=10,
+        minutes=6,
         seed=1,
         dialects=dialects,
         rejected_count=rejected_count,
@@ -357,7 +359,7 @@ def test_a_limit_raised_unseen_is_found_again():
             await asyncio.sleep(0.05)
             pacer.observe(200 if passed else 429, {}, sent_at=sent_at)
         assert sum(120 <= c < 300 for c in counts) >= 0.9 * 360
-        assert sum(900 <= c for c in counts) >= 0.9 * 1200
+        assert sum(c >= 900 for c in counts) >= 0.9 * 1200
 
     run_virtual(main)
 

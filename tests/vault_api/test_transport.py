@@ -462,7 +462,7 @@ def test_closing_ends_what_is_in_flight():
         await wire.aclose()
         with pytest.raises(httpx.ReadError):
             await asyncio.wait_for(hanging, 2)
-        with pytest.raises(httpx.ReadError):
+        with pytest.raises(httpx.ConnectError, match="closed"):
             await wire.exchange("GET", server.url, {})
         await wire.aclose()
 
@@ -475,32 +475,30 @@ def test_closing_ends_what_is_in_flight():
 def test_no_cancellation_is_lost(ask):
     """A call that is cancelled in the moment of its answer is cancelled, in asyncio and anyio."""
 
+    async def call(wire, scope, ends):
+        with scope:
+            ends.append(await wire.exchange("GET", server.url, {}))
+        ends.append("left the scope")
+
     async def scenario():
-        wire = EngineTransport()
-        met = 0
-        for number in range(200):
-            ends = []
-
-            async def call(scope, ends=ends):
-                with scope:
-                    ends.append(await wire.exchange("GET", server.url, {}))
-                ends.append("left the scope")
-
-            scope = anyio.CancelScope()
-            task = asyncio.ensure_future(call(scope))
+        wire, met = EngineTransport(), 0
+        for number in range(300):
+            ends, scope = [], anyio.CancelScope()
+            task = asyncio.ensure_future(call(wire, scope, ends))
             await asyncio.sleep(0)
             time.sleep(0.002 * (number % 3))  # noqa: ASYNC251  the answer comes before the loop knows
-            task.cancel() if ask == "task" else scope.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            met += 1
-            assert ends == ([] if ask == "task" else ["left the scope"])
-            assert task.cancelled() == (ask == "task")
+            if not task.done():
+                met += 1
+                task.cancel() if ask == "task" else scope.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                assert ends == ([] if ask == "task" else ["left the scope"])
+                assert task.cancelled() == (ask == "task")
         await wire.exchange("GET", server.url, {})
         await wire.aclose()
         return met
 
     with RawServer() as server:
-        assert asyncio.run(scenario()) == 200
+        assert asyncio.run(scenario()) > 20
 
 
 def foreign(handler, **settings):

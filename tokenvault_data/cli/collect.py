@@ -8,39 +8,51 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenvault_data.cli import exit_codes, options
-from tokenvault_data.cli.output import print_json, print_line
+from tokenvault_data.cli.output import print_json, print_paragraph
 from tokenvault_data.cli.summary import print_summary, summary_document
+from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
     from tokenvault_data.collection.customers import CustomerList
 
 
-def collect(
+def collect(  # noqa: PLR0917  one parameter an option
     customers: Annotated[
         str | None,
         typer.Argument(
             metavar="CUSTOMERS",
-            help="Customer ids: a text file with one a line, a CSV or Parquet file, or - for stdin.",
+            help="Customer ids: a text file, one a line, a CSV or Parquet file, or - for stdin.",
         ),
     ] = None,
     column: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Where the ids are, in a file of several columns.")
+        str | None,
+        typer.Option(metavar="NAME", help="Where the ids are, in a file of several columns."),
     ] = None,
     resume: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Go on with this run, and try its failed customers again."),
+        typer.Option(
+            metavar="RUN", help="Go on with this run, and try its failed customers again."
+        ),
     ] = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start anew where an unfinished run would be gone on with.")
+        bool,
+        typer.Option("--fresh", help="Start anew where an unfinished run would be gone on with."),
     ] = False,
     share: Annotated[
-        float, typer.Option(help="Part of the account's rate limit to use, above 0 up to 1.")
+        float,
+        typer.Option(
+            metavar="PART", help="Part of the account's rate limit to use, above 0 up to 1."
+        ),
     ] = 0.5,
     rate: Annotated[
         float | None,
-        typer.Option(metavar="PER_MINUTE", help="Ceiling of requests a minute, instead of a share."),
+        typer.Option(
+            metavar="PER_MINUTE", help="Ceiling of requests a minute, instead of a share."
+        ),
     ] = None,
-    concurrency: Annotated[int, typer.Option(help="Calls under way at once, 1 to 512.")] = 64,
+    concurrency: Annotated[
+        int, typer.Option(metavar="N", help="Calls under way at once, 1 to 512.")
+    ] = 64,
     patience: Annotated[
         float, typer.Option(metavar="MINUTES", help="How long an outage is waited out.")
     ] = 15.0,
@@ -48,20 +60,25 @@ def collect(
     store: options.Store = options.DEFAULT_STORE,
     as_json: options.Json = False,
 ) -> int:
-    """Fetch all customers' cards at the account's pace and publish a snapshot.
+    """Fetch customers' cards and publish a snapshot.
 
     The same command run again after a crash, an outage or Ctrl-C goes on where it stopped. Progress
     is shown on a terminal; exit code 3 says that some customers failed.
     """
+    if customers is None and resume is None:
+        raise UsageError(
+            "no customers were given, so nothing was sent; name a file of customer ids, - for"
+            " standard input, or --resume RUN to go on with a run"
+        )
+    ids = None if customers is None else _read(customers, column)
+    if ids is not None and not as_json:
+        print_paragraph(ids.describe())
+
     from tokenvault_data.collection.collect import collect as collect_cards
     from tokenvault_data.profiles import load_profile
     from tokenvault_data.vault_api.blocking import Vault
 
-    chosen = load_profile(profile)
-    ids = None if customers is None else _read(customers, column)
-    if ids is not None and not as_json:
-        print_line(ids.describe())
-    with Vault(chosen, share=share, rate_per_minute=rate) as vault:
+    with Vault(load_profile(profile), share=share, rate_per_minute=rate) as vault:
         snapshot = collect_cards(
             vault,
             ids,
@@ -72,16 +89,20 @@ def collect(
             patience_seconds=patience * 60,
         )
     if as_json:
-        print_json(summary_document(snapshot) | ({} if ids is None else {"list": _list_document(ids)}))
+        print_json(
+            summary_document(snapshot) | {"list": None if ids is None else _list_document(ids)}
+        )
     else:
-        print_summary(snapshot)
-    return exit_codes.DONE if snapshot.manifest.complete else exit_codes.DONE_IN_PART
+        print_summary(snapshot, store=store, profile=profile)
+    return exit_codes.DONE if snapshot.complete else exit_codes.DONE_IN_PART
 
 
 def _read(source: str, column: str | None) -> CustomerList:
     from tokenvault_data.collection.customers import read_customers
 
-    return read_customers(sys.stdin.buffer if source == "-" else source, column=column)
+    if source == "-" and sys.stdin.isatty() and sys.stderr.isatty():
+        sys.stderr.write("Customer ids, one a line; Ctrl-D on a line of its own ends them:\n")
+    return read_customers(source, column=column)
 
 
 def _list_document(ids: CustomerList) -> dict[str, Any]:
@@ -89,7 +110,11 @@ def _list_document(ids: CustomerList) -> dict[str, Any]:
         "rows_read": ids.rows_read,
         "customers": len(ids),
         "dropped": [
-            {"reason": str(dropped.reason), "count": dropped.count, "first_rows": list(dropped.first_rows)}
+            {
+                "reason": str(dropped.reason),
+                "count": dropped.count,
+                "first_rows": list(dropped.first_rows),
+            }
             for dropped in ids.dropped
         ],
     }

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import platform
-import shutil
+import os
 import sys
-from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tokenvault_data.cli import exit_codes, options
-from tokenvault_data.cli.output import print_json, print_line
+from tokenvault_data.cli.output import print_json, print_line, print_paragraph
 from tokenvault_data.errors import ProfileError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tokenvault_data.profiles import Profile
     from tokenvault_data.vault_api.probe import Probe
 
-PACKAGES = ("tokenvault-data", "httpx", "pyreqwest", "pandas", "pyarrow", "ipywidgets", "jupyterlab")
+PACKAGES = ("httpx", "pyreqwest", "pandas", "pyarrow", "ipywidgets", "jupyterlab")
 LEAST_FREE_BYTES = 2 * 1024**3  # ten million cards are about a gigabyte, and parts come before them
 CLOCK_TOLERANCE_SECONDS = 30.0
+_MARKS = {"ok": "ok", "warning": "WARNING", "problem": "PROBLEM"}
 
 
 class Finding(NamedTuple):
@@ -36,35 +36,62 @@ def doctor(
     store: options.Store = options.DEFAULT_STORE,
     as_json: options.Json = False,
 ) -> int:
-    """Check Python, versions, credentials, host, clock, disk and the rate limit.
+    """Check machine, credentials, host, clock and rate limit.
 
     Sends one request, for the cards of a customer that does not exist. Exit code 1 when there is a
     problem.
     """
-    findings = [*_machine(), _disk(store), *_vault(profile)]
+    findings = []
+    for finding in _look(profile, store):
+        findings.append(finding)
+        if not as_json:
+            mark = f"{_MARKS[finding.state]:<8}{finding.check:<12}"
+            print_paragraph(finding.detail, first=mark, indent=" " * len(mark))
+    problems = sum(finding.state == "problem" for finding in findings)
     if as_json:
-        print_json([finding._asdict() for finding in findings])
+        content = [finding._asdict() for finding in findings]
+        print_json({"ready": not problems, "findings": content})
+    elif problems:
+        print_line(f"Not ready to collect: {problems} problem{'s' if problems > 1 else ''}.")
     else:
-        for check, state, detail in findings:
-            print_line(f"{state:<8}  {check:<12}  {detail}")
-    bad = any(finding.state == "problem" for finding in findings)
-    return exit_codes.FAILED if bad else exit_codes.DONE
+        print_line("Ready to collect.")
+    return exit_codes.FAILED if problems else exit_codes.DONE
+
+
+def _look(profile: str | None, store: Path) -> Iterator[Finding]:
+    yield from _machine()
+    yield _disk(store)
+    yield from _vault(profile)
 
 
 def _machine() -> Iterator[Finding]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from tokenvault_data import __version__
+    from tokenvault_data.redaction import customer_hash_key_status
+
     yield Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
-    found = []
+    found = [f"tokenvault-data {__version__}"]
     for package in PACKAGES:
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             found.append(f"{package} not installed")
     yield Finding("versions", "ok", ", ".join(found))
+    yield Finding("logs", "ok", customer_hash_key_status())
 
 
 def _disk(store: Path) -> Finding:
-    place = next(folder for folder in (store, *store.absolute().parents) if folder.exists())
-    free = shutil.disk_usage(place).free
+    import shutil
+
+    try:
+        place = next(folder for folder in (store, *store.absolute().parents) if folder.exists())
+        free = shutil.disk_usage(place).free
+    except OSError as error:
+        return Finding("disk", "problem", f"{store} cannot be looked at ({error.strerror})")
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Finding("disk", "problem", f"{place} cannot be written to; choose another --store")
     detail = f"{free / 1024**3:,.1f} GiB free for {store}"
     if free < LEAST_FREE_BYTES:
         return Finding("disk", "warning", f"{detail}; a large collection may not fit")
@@ -100,7 +127,7 @@ def _answer(profile: Profile) -> Iterator[Finding]:
         hint = "start it with `tokenvault emulator`" if profile.environment == "emulator" else (
             "check the network, and whether a proxy stands in between"
         )  # fmt: skip
-        yield Finding("host", "problem", f"{profile.base_url} does not answer ({error}); {hint}")
+        yield Finding("host", "problem", f"{profile.base_url} gives no answer ({error}); {hint}")
         return
     yield Finding("host", "ok", f"{profile.base_url} answered in {result.seconds * 1000:,.0f} ms")
     yield _access(result)
@@ -137,11 +164,15 @@ def _limit(result: Probe) -> Finding:
     if reading.limit_per_minute is None:
         detail = "the vault names no limit; it is learned from refusals, or set with --rate"
         return Finding("rate limit", "ok", detail)
+    duration = _duration(100_000 / (reading.limit_per_minute / 2))
     left = "" if reading.remaining is None else f", {reading.remaining:,} left just now"
-    hours = 100_000 / (reading.limit_per_minute / 2) / 60
     return Finding(
         "rate limit",
         "ok",
         f"{reading.limit_per_minute:,} a minute{left};"
-        f" 100,000 customers take {hours:,.1f} hours at half of it",
+        f" 100,000 customers take {duration} at half of it",
     )
+
+
+def _duration(minutes: float) -> str:
+    return f"{minutes:,.0f} minutes" if minutes < 90 else f"{minutes / 60:,.1f} hours"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import Annotated
 
 import typer
@@ -11,24 +11,27 @@ from tokenvault_data.cli import options
 from tokenvault_data.cli.output import print_json, print_line
 
 
-def export(
+def export(  # noqa: PLR0917  one parameter an option
     snapshot: options.Snapshot,
     to: Annotated[Path, typer.Option("--to", metavar="FILE", help="A .csv or .parquet file.")],
     columns: Annotated[
         str | None, typer.Option(metavar="A,B,C", help="Only these columns, in this order.")
     ] = None,
+    profile: options.OfProfile = None,
     store: options.Store = options.DEFAULT_STORE,
     as_json: options.Json = False,
 ) -> None:
-    """Write a snapshot's cards to CSV or Parquet, one row each.
+    """Write a snapshot's cards to CSV or Parquet.
 
-    In CSV, text that a spreadsheet would run as a formula gets an apostrophe in front;
-    `tokenvault_data.read_export` takes it away again.
+    One row a card; an existing file is replaced by a whole one. In CSV, text that a spreadsheet
+    would run as a formula gets an apostrophe in front; `tokenvault_data.read_export` takes it away
+    again.
     """
     from tokenvault_data.dataset.snapshots import open_snapshot
     from tokenvault_data.reports.export import export as export_table
 
-    opened = open_snapshot(store, snapshot)
+    environment = options.environment_of_profile(profile)
+    opened = open_snapshot(store, snapshot, environment=environment)
     chosen = None if columns is None else [name.strip() for name in columns.split(",")]
     path = export_table(opened, to, columns=chosen)
     size_bytes = path.stat().st_size
@@ -36,4 +39,13 @@ def export(
         rows = opened.manifest.instruments
         print_json({"snapshot": opened.id, "path": str(path), "rows": rows, "bytes": size_bytes})
     else:
-        print_line(f"{opened.manifest.instruments:,} cards of {opened.id} in {path}")
+        print_line(
+            f"{opened.manifest.instruments:,} cards of {opened.id} are in {path}"
+            f" ({_size(size_bytes)})."
+        )
+
+
+def _size(size_bytes: int) -> str:
+    if size_bytes < 1_000_000:
+        return f"{size_bytes / 1000:,.1f} kB"
+    return f"{size_bytes / 1_000_000:,.1f} MB"

@@ -1,32 +1,33 @@
-"""The `tokenvault` command: one module a command, and errors turned into exit codes here."""
+"""The `tokenvault` command: one module a command, and the one place where failures are reported."""
 
 from __future__ import annotations
 
 import os
 import signal
 import sys
-from types import FrameType
-from typing import NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from typer.exceptions import Abort, TyperException
 
+from tokenvault_data import __version__
 from tokenvault_data.cli import exit_codes
 from tokenvault_data.cli.collect import collect
 from tokenvault_data.cli.demo import demo
 from tokenvault_data.cli.doctor import doctor
 from tokenvault_data.cli.emulator import emulator
 from tokenvault_data.cli.export import export
+from tokenvault_data.cli.failures import failure_of
 from tokenvault_data.cli.output import print_error, print_json
 from tokenvault_data.cli.snapshots import show, snapshots
-from tokenvault_data.errors import TokenVaultError
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 app = typer.Typer(
     name="tokenvault",
-    help="Collect, analyse and clean up the saved cards of a Token Vault.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 done in part, 4 refused by a guard rail,"
     " 75 locked by another process, 130 interrupted and resumable.",
-    no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,  # plain help loads in half the time
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and so credentials
@@ -35,37 +36,56 @@ for command in (demo, emulator, collect, snapshots, show, export, doctor):
     app.command()(command)
 
 
+@app.callback(invoke_without_command=True)
+def tokenvault(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+) -> None:
+    """Collect, analyse and clean up the saved cards of a Token Vault."""
+    if version:
+        typer.echo(f"tokenvault {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(exit_codes.USAGE)
+
+
 def run() -> NoReturn:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _as_interrupt)
-    as_json = "--json" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding
     try:
-        code = app(standalone_mode=False) or exit_codes.DONE
-    except TokenVaultError as error:
-        _report(error, as_json=as_json)
-        code = exit_codes.exit_code_of(error)
-    except TyperException as error:
-        print_error(error.format_message(), ["`tokenvault --help` shows how it is used"])
-        code = exit_codes.USAGE
-    except (Abort, KeyboardInterrupt):
-        print_error("interrupted")
-        code = exit_codes.INTERRUPTED
+        code = app(prog_name="tokenvault", standalone_mode=False) or exit_codes.DONE
+        sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has gone; closing stdout again at exit must not complain of the same.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = exit_codes.FAILED
-    except OSError as error:
-        print_error(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
-        code = exit_codes.FAILED
-    sys.exit(code)
+        code = exit_codes.FAILED  # the reader has gone, and knows it
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  whatever it is, it is reported
+        code = _report(error)
+    _leave(code)
 
 
-def _report(error: TokenVaultError, *, as_json: bool) -> None:
-    notes: list[str] = getattr(error, "__notes__", [])
-    if as_json:
-        kind = type(error).__name__
-        print_json({"error": {"kind": kind, "message": str(error), "notes": notes}})
-    print_error(str(error), notes)
+def _report(error: BaseException) -> int:
+    failure = failure_of(error)
+    with suppress(OSError):  # nobody may be left to tell
+        if "--json" in sys.argv[1:]:
+            print_json(failure.document())
+        print_error(failure.message, failure.notes)
+    return failure.exit_code
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit at once.
+
+    Python's own way out would wait for nobody either, and aborts the process when a thread of the
+    wire engine lets go of an object in its last milliseconds. It would also complain once more
+    about a reader that has gone.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def _as_interrupt(_signal_number: int, _frame: FrameType | None) -> NoReturn:

@@ -4,59 +4,82 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from tokenvault_data.cli.grid import Row, lay_out
+from tokenvault_data.cli.plain_text import visible
 
-_PIPED_WIDTH = 120  # columns of tables where no terminal says how wide it is
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+INDENT = "  "
+_NARROWEST = 40  # signs in a line that a paragraph is still broken for
 
 
 def print_json(content: Any) -> None:
-    """Print one JSON document on stdout; times as ISO 8601."""
-    sys.stdout.write(json.dumps(content, indent=2, ensure_ascii=False, default=str) + "\n")
+    """Print one JSON document on stdout, at once and in ASCII; times as ISO 8601."""
+    sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
+    sys.stdout.flush()
 
 
-def console() -> Console:
-    """A console on stdout that shows foreign text as it is, markup included."""
-    from rich.console import Console
-
-    width = None if sys.stdout.isatty() else _PIPED_WIDTH
-    return Console(markup=False, highlight=False, emoji=False, width=width)
+def print_line(text: str = "", *, style: str = "") -> None:
+    """Print one line on stdout, at once; `style` only shows on a terminal."""
+    _print([(visible(text), style)])
 
 
-def print_line(text: str = "") -> None:
-    """Print one line on stdout."""
-    sys.stdout.write(f"{text}\n")
+def print_paragraph(text: str, *, indent: str = "", first: str | None = None) -> None:
+    """Print a text on stdout, broken between words on a terminal and in one line elsewhere.
+
+    `first` begins the first line in place of `indent`.
+    """
+    first = indent if first is None else first
+    width = terminal_width()
+    if width is None:
+        print_line(f"{first}{text}")
+        return
+    import textwrap
+
+    lines = textwrap.wrap(
+        visible(text),
+        max(width, _NARROWEST),
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    _print([(line, "") for line in lines])
 
 
-def print_table(
-    title: str, headings: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
-) -> None:
-    """Print a table; numbers get thousands separators, columns named in `right` their side."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=SIMPLE_HEAD, title=Text(title, style="bold") if title else None)
-    table.title_justify = "left"
-    for heading in headings:
-        table.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_shown(value)) for value in row))
-    console().print(table)
+def print_grid(rows: Sequence[Row], *, right: Collection[int] = (), shrinks: int = 0) -> None:
+    """Print rows in aligned columns; on a terminal, column `shrinks` gives way to fit."""
+    harmless = [Row(tuple(map(visible, row.cells)), row.style) for row in rows]
+    if harmless:
+        _print(lay_out(harmless, right=right, shrinks=shrinks, width=terminal_width()))
 
 
-def print_error(message: str, notes: Sequence[str] = ()) -> None:
+def print_error(message: str, notes: Iterable[str] = ()) -> None:
     """Print one error on stderr, and what belongs to it."""
     for line in (f"error: {message}", *notes):
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{visible(line)}\n")
 
 
-def _shown(value: object) -> str:
-    if value is None:
-        return "—"
-    if isinstance(value, int) and not isinstance(value, bool):
-        return f"{value:,}"
-    return str(value)
+def terminal_width() -> int | None:
+    """Signs in a line of the terminal that stdout is; None where it is none."""
+    if not sys.stdout.isatty():
+        return None
+    import shutil
+
+    return shutil.get_terminal_size().columns
+
+
+def _print(lines: Iterable[tuple[str, str]]) -> None:
+    if not sys.stdout.isatty():
+        sys.stdout.writelines(f"{line}\n" for line, _ in lines)
+        sys.stdout.flush()
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
+    for line, style in lines:
+        console.print(Text(line, style))

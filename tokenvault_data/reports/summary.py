@@ -6,12 +6,15 @@ missing or could not be read is a line of its own.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pyarrow as pa
 
     from tokenvault_data.dataset.snapshots import Snapshot
@@ -59,6 +62,7 @@ class Summary:
     Attributes
     ----------
     cards : int
+        Rows: one for every card in every customer's list.
     counts : dict
         For each of `COLUMNS`, its values with their number of cards, most frequent first; None is
         the value of cards for which nothing could be read.
@@ -76,7 +80,7 @@ def today_in_india() -> date:
 
 
 def summarise(snapshot: Snapshot, *, as_of: date | None = None) -> Summary:
-    """Count a snapshot.
+    """Count a snapshot, batch by batch, so that memory does not grow with it.
 
     Parameters
     ----------
@@ -84,41 +88,53 @@ def summarise(snapshot: Snapshot, *, as_of: date | None = None) -> Summary:
     as_of : date, optional
         The day expiry is judged on; today in India by default.
     """
-    table = snapshot.to_arrow(columns=[*COLUMNS, "expires_on"])
-    counts = {column: _counts(table, column) for column in COLUMNS}
-    return Summary(table.num_rows, counts, _expiry(table, as_of or today_in_india()))
-
-
-def _counts(table: pa.Table, column: str) -> list[tuple[str | None, int]]:
-    import pyarrow as pa
     import pyarrow.compute as pc
 
-    values = table.column(column).cast(pa.string())
-    counted = pc.value_counts(values.combine_chunks())
-    pairs = [(entry["values"], entry["counts"]) for entry in counted.to_pylist()]
-    return sorted(pairs, key=lambda pair: (-pair[1], pair[0] is None, pair[0] or ""))
+    cards = 0
+    counts: dict[str, Counter[str | None]] = {column: Counter() for column in COLUMNS}
+    by_day: Counter[date | None] = Counter()
+    active_by_day: Counter[date | None] = Counter()
+    for batch in snapshot.iter_batches([*COLUMNS, "expires_on"]):
+        cards += batch.num_rows
+        for column, counter in counts.items():
+            _count(batch.column(column), counter)
+        expires = batch.column("expires_on")
+        _count(expires, by_day)
+        active = pc.equal(batch.column("instrument_status"), "ACTIVE")
+        _count(expires.filter(active), active_by_day)
+    ranked = {column: _most_frequent_first(counter) for column, counter in counts.items()}
+    return Summary(cards, ranked, expiry_of(by_day, active_by_day, as_of or today_in_india()))
 
 
-def _expiry(table: pa.Table, as_of: date) -> Expiry:
-    import pyarrow.compute as pc
+def expiry_of(
+    by_day: Mapping[date | None, int], active_by_day: Mapping[date | None, int], as_of: date
+) -> Expiry:
+    """Judge expiry from the number of cards, and of ACTIVE ones, by their `expires_on`."""
 
-    expires = table.column("expires_on")
+    def before(day: date, counts: Mapping[date | None, int] = by_day) -> int:
+        return sum(cards for expires, cards in counts.items() if expires and expires < day)
 
-    def expiring_before(day: date) -> int:
-        return int(pc.sum(pc.less(expires, day)).as_py() or 0)
-
-    expired = expiring_before(as_of)
-    borders = [expiring_before(as_of + timedelta(days=days + 1)) for days in (30, 60, 90)]
-    known = table.num_rows - expires.null_count
-    active = pc.equal(table.column("instrument_status"), "ACTIVE")
-    expired_but_active = int(pc.sum(pc.and_(pc.less(expires, as_of), active)).as_py() or 0)
+    expired = before(as_of)
+    borders = [before(as_of + timedelta(days=days + 1)) for days in (30, 60, 90)]
+    unknown = by_day.get(None, 0)
     return Expiry(
         as_of=as_of,
         expired=expired,
         within_30=borders[0] - expired,
         within_60=borders[1] - borders[0],
         within_90=borders[2] - borders[1],
-        later=known - borders[2],
-        unknown=expires.null_count,
-        expired_but_active=expired_but_active,
+        later=sum(by_day.values()) - unknown - borders[2],
+        unknown=unknown,
+        expired_but_active=before(as_of, active_by_day),
     )
+
+
+def _count(values: pa.Array, counter: Counter[Any]) -> None:
+    import pyarrow.compute as pc
+
+    for entry in pc.value_counts(values).to_pylist():
+        counter[entry["values"]] += entry["counts"]
+
+
+def _most_frequent_first(counter: Counter[str | None]) -> list[tuple[str | None, int]]:
+    return sorted(counter.items(), key=lambda pair: (-pair[1], pair[0] is None, pair[0] or ""))

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 WINDOW_SECONDS = 60.0
 # A client leaves unspent what comes to it in so many seconds. It is this droop that lets two
 # clients with the same rule end up with equal parts: who has less leaves less.
-_DROOP_SECONDS = 0.3
+_DROOP_SECONDS = 0.4
+# A small bucket would overflow with as much left in it.
+_DROOP_PART = 0.35
 # Part of what others take that is granted them; less than all, for the same reason.
 _YIELD = 0.8
 _TRIALS = 8
@@ -231,7 +233,8 @@ class Credit:
         net = self.net_rate
         if self.refill is Refill.TRICKLE:
             seconds = max(1.0, 4.0 * self.round_trip_seconds, 120.0 / self._yield_per_minute())
-            return max(0.0, (1.0 - _DROOP_SECONDS / seconds) * net + spare / seconds)
+            droop = min(_DROOP_SECONDS * max(net, 0.0), _DROOP_PART * self.highest)
+            return max(0.0, net + (spare - droop) / seconds)
         if self.refill is Refill.LEAP:
             # To the middle of the time in which it may end: what is sent then narrows that down.
             end = sum(self._window_start(now)) / 2 + WINDOW_SECONDS

@@ -11,9 +11,9 @@ answer may tell the limit; so does the first after a refusal that no header expl
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tokenvault_data.vault_api.budget import Budget
 from tokenvault_data.vault_api.credit import WINDOW_SECONDS, Credit, Refill
 from tokenvault_data.vault_api.limit_reading import LimitReading, read_limits
 from tokenvault_data.vault_api.rate_search import RateSearch
@@ -21,6 +21,8 @@ from tokenvault_data.vault_api.send_log import SendLog
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+__all__ = ["Budget", "Governor"]
 
 # With no `remaining` to steer by: at the full limit, jitter would push a request over it.
 _BLIND_PART = 0.996
@@ -37,39 +39,8 @@ _ASKING_LARGEST_PART = 0.98
 _CATCH_UP_SECONDS = 0.15
 _PROBE_TIMEOUT_SECONDS = 3.0
 _LONGEST_BACKOFF_SECONDS = 8.0
-# One refusal in so many requests keeps the reserve where it is.
-_BEARABLE_REFUSALS = 0.002
-
-
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """The state of the budget, for progress displays.
-
-    Attributes
-    ----------
-    limit_per_minute : int or None
-        The account's limit as last told, None while unknown.
-    share : float
-        The part of it that is ours to use.
-    rate_per_minute : float or None
-        At what rate requests leave now, None when nothing holds them back.
-    sent_last_minute : int
-        Requests that left in the last 60 seconds.
-    refusals : int
-        Answers with status 429 so far.
-    waiting_for : str or None
-        Why no request leaves at the moment, None when one may, or will within a second.
-    waiting_seconds : float
-        For how long, as far as is known; 0 when `waiting_for` is None.
-    """
-
-    limit_per_minute: int | None
-    share: float
-    rate_per_minute: float | None
-    sent_last_minute: int
-    refusals: int
-    waiting_for: str | None
-    waiting_seconds: float
+# Refusals that are borne, as a part of the limit: these many keep the reserve where it is.
+_BEARABLE_REFUSALS = 0.0015
 
 
 class Governor:
@@ -92,6 +63,7 @@ class Governor:
         self._search = RateSearch(ventures=share >= 1.0)
         self._asking = _ASKING_PART
         self._caution = 0.0  # requests kept in reserve because of refusals
+        self._eased_at = math.inf
         self._now = -math.inf
         self._paced_at = -math.inf  # when the last request would have left on an exact clock
         # A ceiling spaces requests out by itself; without one the first has to leave alone.
@@ -221,7 +193,7 @@ class Governor:
         if refused:
             self._take_refusal(reading, sent_at, now)
         else:
-            self._take_success(reading, sent_at)
+            self._take_success(reading, sent_at, now)
         self._free = (
             self._limit is None
             and math.isinf(self._ceiling)
@@ -263,12 +235,17 @@ class Governor:
         # Some services mean the time until all is back, so a reset only ever shortens the wait.
         return min(self._backoff_seconds, reading.reset_after_seconds or math.inf)
 
-    def _take_success(self, reading: LimitReading, sent_at: float) -> None:
+    def _take_success(self, reading: LimitReading, sent_at: float, now: float) -> None:
         if reading.remaining == 0:
             self._asking = min(_ASKING_LARGEST_PART, _ASKING_GROWTH * self._asking)
         elif reading.remaining is not None:
             self._asking = _ASKING_PART
-        self._caution = max(0.0, self._caution - _BEARABLE_REFUSALS)
+        # By time and not by requests: else who gets less would stay cautious for longer, and
+        # get still less.
+        passed = now - self._eased_at
+        eased = _BEARABLE_REFUSALS * self._credit.reference / 60.0 * max(0.0, passed)
+        self._caution = max(0.0, self._caution - eased)
+        self._eased_at = now
         if sent_at < self._blocked_until:
             return
         self._backoff_seconds = 0.0

@@ -11,7 +11,6 @@ import math
 import time
 from dataclasses import dataclass
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -144,6 +143,8 @@ def _retry_after(
 
 
 def _http_date(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # it loads a good part of `email`
+
     try:
         moment = parsedate_to_datetime(text)
         # An HTTP date is in GMT even where its zone was left out.

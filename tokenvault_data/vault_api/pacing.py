@@ -9,7 +9,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from tokenvault_data.errors import UsageError
-from tokenvault_data.vault_api.governor import Budget, Governor
+from tokenvault_data.vault_api.budget import Budget
+from tokenvault_data.vault_api.governor import Governor
 from tokenvault_data.vault_api.waiting import abandoned
 
 if TYPE_CHECKING:

@@ -15,6 +15,7 @@ _BELOW_MEASURED = 0.99
 _LOWEST_STEP = 0.97
 # A refusal that lasts longer than this is that of a window, not of a bucket that drips.
 _WINDOW_LIKE_SECONDS = 5.0
+_WHOLE_WINDOW_SECONDS = 30.0
 
 
 class RateSearch:
@@ -106,6 +107,10 @@ class RateSearch:
         else:
             self.found = True
             self._lower(measured)
+            if blocked_seconds > _WINDOW_LIKE_SECONDS and now - since >= _WHOLE_WINDOW_SECONDS:
+                # From the end of one refusal to the end of the next: just what a window holds.
+                average = admitted_since_lift / (now - since)
+                self.rate = min(self.rate, _BELOW_MEASURED * average)
         if self.found and math.isinf(self._best):
             self._best = self.rate
         self._blocked_at = None

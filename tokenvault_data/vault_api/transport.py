@@ -117,9 +117,12 @@ class EngineTransport(httpx.AsyncBaseTransport):
     def __init__(self, settings: WireSettings | None = None) -> None:
         self._settings = settings or WireSettings()
         self._engine = _build(self._settings)
+        self._is_closed = False
 
     async def exchange(self, method: str, url: str, headers: Mapping[str, str | Secret]) -> Answer:
         """Send one request without a body and read its whole answer."""
+        if self._is_closed:  # a closed engine may send all the same
+            raise httpx.ConnectError("the transport was closed")
         unsent = self._engine.request(method, url)
         for name, value in headers.items():
             if isinstance(value, Secret):
@@ -127,7 +130,7 @@ class EngineTransport(httpx.AsyncBaseTransport):
             else:
                 unsent = unsent.header(name, value)
         cancellations = _cancellations()
-        result: Answer | httpx.TransportError
+        result: Answer | httpx.TransportError | None = None
         try:
             async with unsent.build_streamed() as response:
                 body = await self._read_body(response.status, response.body_reader)
@@ -136,9 +139,11 @@ class EngineTransport(httpx.AsyncBaseTransport):
             result = _as_httpx(error)
         except httpx.TransportError as error:
             result = error
-        if _cancellations() > cancellations:
-            # The engine loses a cancellation that comes in the same moment as the answer. anyio
-            # asks again, in words that its scopes know as theirs; asyncio asks once only.
+        except asyncio.CancelledError:
+            pass
+        if result is None or _cancellations() > cancellations:
+            # The engine loses a cancellation that comes in the moment of the answer, and the words
+            # of any other, by which anyio's scopes know theirs. anyio asks again; asyncio does not.
             await asyncio.sleep(0)
             raise asyncio.CancelledError
         if isinstance(result, Answer):
@@ -169,6 +174,7 @@ class EngineTransport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close every connection, those in use included."""
+        self._is_closed = True
         await self._engine.close()
 
 

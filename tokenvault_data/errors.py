@@ -63,6 +63,8 @@ class VaultError(TokenVaultError):
         The vault's own ``code`` of the error body, e.g. ``instrument_not_found``.
     attempts : int
         How many requests were sent for this call, 0 when none left.
+    request_id : str or None
+        ``x-request-id`` of the last request, which the vault's support asks for.
     """
 
     def __init__(
@@ -72,6 +74,11 @@ class VaultError(TokenVaultError):
         self.status = status
         self.code = code
         self.attempts = attempts
+        self.request_id: str | None = None
+
+    def __str__(self) -> str:
+        message = super().__str__()
+        return message if self.request_id is None else f"{message} [request id {self.request_id}]"
 
 
 class RequestRejected(VaultError):

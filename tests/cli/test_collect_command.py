@@ -162,7 +162,7 @@ def test_progress_shows_on_a_terminal(shell, emulator):
 
 
 def test_no_vault_there(alone):
-    """Where nothing listens the command fails with one sentence and says how to start an emulator."""
+    """Where nothing listens the command fails, and says how to start an emulator."""
     alone.write_list("ids.txt", ids(3))
     ended = alone.run("collect", "ids.txt")
     assert ended.code == 1

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -207,7 +208,7 @@ def test_a_reader_that_goes_is_no_trouble(alone, store):
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is of Linux")
 def test_a_full_disk_is_one_sentence(alone, store):
     """When stdout cannot be written to the command says so once, and fails."""
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
             [*COMMAND, "show", "latest"],
             cwd=alone.folder,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 from collections import Counter
@@ -147,12 +146,13 @@ def start(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A test run in the background ignores Ctrl-C, and its children would inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
 def start_cli(*arguments: object, base_url: str, **options: Any) -> subprocess.Popen[str]:
-    """Start the command line."""
-    program = "from tokenvault_data.cli.main import run; run()"
+    """Start the command line; Ctrl-C reaches it even where it is ignored, as in the background."""
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from tokenvault_data.cli.main import run; run()"
+    )
     return start("-c", program, *arguments, base_url=base_url, **options)

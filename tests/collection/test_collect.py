@@ -432,6 +432,28 @@ def test_a_second_signal_ends_it_at_once(emulator, tmp_path):
     assert_is_truth(snapshot, emulator.population, ids_of(1200))
 
 
+def test_an_interrupted_caller_can_go_on_with_the_same_vault(emulator, tmp_path):
+    """In a notebook Ctrl-C raises an error of ours, and the next call finishes the job."""
+    ids = ids_of(1000)
+
+    def interrupt(progress):
+        if progress.done >= 100:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with connect(emulator, rate_per_minute=30_000) as vault:
+            with pytest.raises(CollectionInterrupted, match="of 1,000 customers are kept"):
+                tv.collect(vault, ids, store=tmp_path, progress=interrupt)
+            saved = saved_in(only_run(tmp_path))
+            assert saved == set(asked_for(emulator))
+            snapshot = tv.collect(vault, ids, store=tmp_path)
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert asked_for(emulator) == dict.fromkeys(ids, 1)
+    assert_is_truth(snapshot, emulator.population, ids)
+
+
 # -- a full disk ----------------------------------------------------------------------------------
 
 COLLECT = """
@@ -542,23 +564,7 @@ def test_a_full_disk_stops_it_and_room_lets_it_go_on(emulator, tmp_path, small_d
     assert list_snapshots(store) == []
 
     emulator.wire_log.clear()
-    code, said, trouble = collect(10_000_000)
+    code, _, trouble = collect(10_000_000)
     assert code == 0, trouble
     assert emulator.wire_log.entries() == []
     assert_is_truth(tv.open_snapshot(store), emulator.population, ids_of(1200))
-
-
-# -- an interrupted caller ------------------------------------------------------------------------
-
-
-def test_an_interrupt_before_the_first_call_is_resumable(emulator, tmp_path, monkeypatch):
-    """Ctrl-C at the very start is an interruption like any other."""
-    with connect(emulator) as vault:
-
-        def interrupt(*_, **__):
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(vault, "run", interrupt)
-        with pytest.raises(CollectionInterrupted, match="0 of 10 customers are kept"):
-            tv.collect(vault, ids_of(10), store=tmp_path)
-    assert len(list_runs(tmp_path)) == 1

@@ -90,7 +90,7 @@ def test_every_customer_has_one_result(emulator, concurrency):
 
 @pytest.mark.parametrize("concurrency", [1, 16])
 def test_a_customer_that_always_fails_is_blamed_alone(emulator, concurrency):
-    """One customer's 500s are its own; it is asked twice, and the others as if it were not there."""
+    """One customer's 500s are its own; asked for again, it holds up nobody."""
     emulator.set_faults("500#customer=cust_0000004")
     ids = ids_of(100)
     results, error, _ = fan_out(emulator, ids, concurrency=concurrency)
@@ -322,7 +322,7 @@ def test_a_halt_ends_waiting_for_the_vault_at_once(emulator):
             emulator.set_faults("503")
 
     async def halt_soon(fan):
-        while fan.out_for_seconds < 0.6:
+        while fan.out_for_seconds < 0.6:  # noqa: ASYNC110  a clock is watched, not an event
             await asyncio.sleep(0.05)
         fan.halt()
 
@@ -377,7 +377,7 @@ def test_a_client_that_somebody_else_stops_is_an_error(emulator):
 
 
 def test_what_take_refuses_stops_the_others_in_order(emulator):
-    """When results cannot be kept any more, calls in flight still end and their results are given."""
+    """When results cannot be kept any more, what is in flight still ends and is given."""
     given = []
 
     async def take(result):

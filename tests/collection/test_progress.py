@@ -1,6 +1,7 @@
 """Progress figures are consistent at every moment, and end where the snapshot does."""
 
 import dataclasses
+from itertools import pairwise
 
 import pytest
 from collection_bench import AT_START, connect, ids_of, running
@@ -42,12 +43,14 @@ def test_figures_end_where_the_snapshot_does(tmp_path):
     """They never go back, add up at the end, and count an unreadable body as failed."""
     seen = []
     faults = "404#customer=cust_0000003;503:0.05#1-300"
-    with running(customers=600, faults=faults, page_size=2, latency_ms=20) as emulator:
-        with connect(emulator, rate_per_minute=24_000) as vault:
-            snapshot = tv.collect(vault, ids_of(600), store=tmp_path, progress=seen.append)
+    with (
+        running(customers=600, faults=faults, page_size=2, latency_ms=20) as emulator,
+        connect(emulator, rate_per_minute=24_000) as vault,
+    ):
+        snapshot = tv.collect(vault, ids_of(600), store=tmp_path, progress=seen.append)
     assert [p.phase for p in seen][-2:] == ["publishing", "ended"]
     assert len(seen) > 4
-    for earlier, later in zip(seen, seen[1:], strict=False):
+    for earlier, later in pairwise(seen):
         assert earlier.done <= later.done
         assert earlier.requests <= later.requests
         assert earlier.elapsed_seconds <= later.elapsed_seconds

@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
+import threading
+import time
 
 import pytest
 from collection_bench import ROOT, assert_is_truth, connect, ids_of, only_run, running, saved_in
@@ -166,20 +169,40 @@ def test_a_partial_snapshot_never_takes_the_place_of_a_complete_one(emulator, tm
     assert tv.open_snapshot(tmp_path).id == complete.id
 
 
-def test_an_interrupt_while_publishing_publishes_nothing_and_says_how_to_go_on(store):
-    """Ctrl-C in the middle leaves no trace, and the same command publishes."""
+def publish_interrupted(store, run, delay_seconds):
+    """Publish with Ctrl-C after so many seconds; whether that was in the middle of it."""
+    is_done = False
+    timer = threading.Timer(delay_seconds, os.kill, (os.getpid(), signal.SIGINT))
+    try:
+        with run.locked():
+            timer.start()
+            publish(store, run)
+        is_done = True
+        time.sleep(10)
+    except KeyboardInterrupt:
+        timer.join()
+    return not is_done
+
+
+def test_an_interrupt_while_publishing_publishes_once_or_not_at_all(emulator, store):
+    """Ctrl-C at any moment of it; the same command then publishes, asking for nothing."""
     run = only_run(store)
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    original, run.read_instruments = run.read_instruments, interrupt
-    with run.locked(), pytest.raises(KeyboardInterrupt):
-        publish(store, run)
-    assert list((store / "snapshots").iterdir()) == []
-    run.read_instruments = original
-    with run.locked():
-        assert publish(store, run).complete
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupted = 0
+    try:
+        for delay_seconds in (0.0, 0.004, 0.02, 0.05, 0.1, 0.2):
+            interrupted += publish_interrupted(store, run, delay_seconds)
+            if published(store):
+                break
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert interrupted
+    before = published(store)
+    if not run.is_finished:
+        snapshot = collect_again(emulator, store)
+        assert before in ([], [snapshot.id])
+    assert len(published(store)) == 1
+    assert_is_truth(tv.open_snapshot(store, verify="full"), emulator.population, ids_of(CUSTOMERS))
 
 
 def test_a_run_that_does_not_add_up_is_not_published(store):

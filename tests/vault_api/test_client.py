@@ -378,6 +378,15 @@ def test_headers_are_the_documented_ones():
     assert listing["x-request-id"] != deletion["x-request-id"]
 
 
+def test_an_error_names_the_request_that_support_asks_for():
+    """An error carries the request id of the last request, as the server saw it."""
+    with RawServer(answer(b"", 403)) as server:
+        error = failure(server, "fetch")
+    seen = server.seen[-1].headers["x-request-id"]
+    assert error.request_id == seen
+    assert str(error).endswith(f"[request id {seen}]")
+
+
 def test_a_partner_signs_with_its_own_headers():
     """Partner credentials and the client signature travel, and no merchant headers do."""
     partner = PartnerCredentials(Secret("partner-key"), Secret("m-77"), Secret("c2lnbmVk"))

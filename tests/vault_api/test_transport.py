@@ -269,6 +269,18 @@ def test_a_slow_drip_ends_at_the_deadline():
     assert isinstance(error, httpx.ReadTimeout)
 
 
+@pytest.mark.parametrize(
+    "sent", [b"", OK_HEAD + b"content-length: 9\r\n\r\n["], ids=["head", "body"]
+)
+def test_silence_ends_long_before_the_deadline(sent):
+    """A server that falls silent is given up after the time for that, before or in the body."""
+    with RawServer(hang_after(*([sent] if sent else []))) as server:
+        began = time.monotonic()
+        error = exchange(server, silence_seconds=0.2, total_seconds=20)
+        assert time.monotonic() - began < 2
+    assert isinstance(error, httpx.ReadTimeout)
+
+
 @pytest.mark.parametrize("size", [LIMIT, LIMIT + 1])
 def test_the_size_limit_is_exact(size):
     """A body of the limit is read; one byte more is not."""

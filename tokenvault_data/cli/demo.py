@@ -68,7 +68,7 @@ def _collect(base_url: str, customers: Path, store: Path) -> Snapshot:
     try:
         with Vault(emulator_profile(base_url)) as vault:
             return collect(vault, customers, store=store, fresh=True)
-    except CollectionInterrupted:
+    except (CollectionInterrupted, KeyboardInterrupt):
         # Its vault is gone, so going on with the run, which other collections offer, is not.
         raise CollectionInterrupted("the demo was interrupted; run it again") from None
 

@@ -58,6 +58,8 @@ def run() -> NoReturn:
             stream.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding
     try:
         code = app(prog_name="tokenvault", standalone_mode=False) or exit_codes.DONE
+        if code == exit_codes.INTERRUPTED:  # typer has made a bare code of Ctrl-C
+            code = _report(KeyboardInterrupt())
         sys.stdout.flush()
     except BrokenPipeError:
         code = exit_codes.FAILED  # the reader has gone, and knows it

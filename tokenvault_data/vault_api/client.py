@@ -260,6 +260,7 @@ class AsyncVault:
                 jitter = random.random()  # noqa: S311  spreads callers out, guards nothing
                 decision = after_trouble(trouble, call, effort, self._policy, jitter)
                 if isinstance(decision, GiveUp):
+                    decision.error.request_id = effort.request_id
                     raise decision.error
                 await self._waiting.sleep(decision.wait_seconds)
             except CallAbandoned as error:
@@ -276,10 +277,12 @@ class AsyncVault:
         id, and what came of the body.
         """
         sent_at = await self._pacer.slot()
+        self._requests_made += 1
+        effort.request_id = f"{self._request_prefix}-{self._requests_made}"
         began = time.monotonic()
         result: Answer | httpx.TransportError | None = None
         try:
-            result = await self._wire.exchange(call.method, url, self._headers_of(call))
+            result = await self._wire.exchange(call.method, url, self._headers_of(call, effort.request_id))
         except httpx.TransportError as failure:
             result = _bare(failure)
         finally:  # a cancelled call has used its slot, too
@@ -296,12 +299,8 @@ class AsyncVault:
             return _bare(error)
         return None
 
-    def _headers_of(self, call: Call) -> dict[str, str | Secret]:
-        self._requests_made += 1
-        headers = {
-            **self._own_headers,
-            "x-request-id": f"{self._request_prefix}-{self._requests_made}",
-        }
+    def _headers_of(self, call: Call, request_id: str) -> dict[str, str | Secret]:
+        headers = {**self._own_headers, "x-request-id": request_id}
         if call.method == "DELETE":
             # A key of its own for every attempt: one key for several freezes a stored 500 for ever.
             headers["x-idempotency-key"] = str(uuid.uuid4())

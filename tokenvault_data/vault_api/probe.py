@@ -13,6 +13,7 @@ from tokenvault_data.vault_api.transport import EngineTransport, WireSettings
 
 if TYPE_CHECKING:
     from tokenvault_data.profiles import Profile
+    from tokenvault_data.redaction import Secret
 
 CUSTOMER = "tokenvault-doctor"  # nobody's id: the vault answers with an empty list
 
@@ -48,9 +49,11 @@ async def probe(profile: Profile) -> Probe:
         There was no whole answer.
     """
     call = list_call(CUSTOMER)
-    headers = {"accept": "application/json", "x-api-version": profile.api_version}
-    for name, secret in profile.credentials.headers().items():
-        headers[name] = secret.reveal()
+    headers: dict[str, str | Secret] = {
+        "accept": "application/json",
+        "x-api-version": profile.api_version,
+        **profile.credentials.headers(),
+    }
     transport = EngineTransport(WireSettings(connect_seconds=5, total_seconds=10))
     began = time.monotonic()
     try:
@@ -63,7 +66,7 @@ async def probe(profile: Profile) -> Probe:
 
 
 def _clock_ahead(date: str | None, seconds: float) -> float | None:
-    """The header has whole seconds and was written about half a round trip ago."""
+    # The header has whole seconds and was written about half a round trip ago.
     if date is None:
         return None
     try:

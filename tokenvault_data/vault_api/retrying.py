@@ -73,12 +73,15 @@ class Effort:
         Of those, answered with 429.
     busy_seconds : float
         In exchanges and in waits between them, without waiting for slots of the budget.
+    request_id : str or None
+        ``x-request-id`` of the last attempt; None before the first.
     """
 
     attempts: int = 0
     sent: int = 0
     refused: int = 0
     busy_seconds: float = 0.0
+    request_id: str | None = None
 
     def count(self, result: Answer | httpx.TransportError, seconds: float) -> None:
         """Add one attempt and what became of it."""

@@ -1,0 +1,90 @@
+"""The names that `import tokenvault_data` promises."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import tokenvault_data
+
+NAMES = [
+    "AsyncVault",
+    "Profile",
+    "Snapshot",
+    "TokenVaultError",
+    "Vault",
+    "collect",
+    "connect",
+    "connect_async",
+    "export",
+    "iter_frames",
+    "list_snapshots",
+    "load_profile",
+    "open_snapshot",
+    "read_customers",
+    "read_export",
+]
+HEAVY = ["pandas", "pyarrow", "numpy", "httpx", "pyreqwest", "rich", "typer", "asyncio"]
+
+
+def in_a_fresh_process(code):
+    """Run code where nothing of ours was imported yet; it prints JSON."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=Path(tokenvault_data.__file__).parents[1],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(ended.stdout)
+
+
+def test_the_names_are_pinned():
+    """A name is added or removed on purpose only, and `dir` shows them all."""
+    assert tokenvault_data.__all__ == NAMES
+    assert set(NAMES) <= set(dir(tokenvault_data))
+
+
+def test_an_import_costs_next_to_nothing():
+    """`import tokenvault_data` loads no table, no HTTP and no terminal library."""
+    code = "import json, sys, tokenvault_data; print(json.dumps(list(sys.modules)))"
+    assert not set(HEAVY) & set(in_a_fresh_process(code))
+
+
+def test_every_name_is_what_its_home_defines():
+    """Each name resolves, to a function or class of that very name."""
+    for name in NAMES:
+        assert getattr(tokenvault_data, name).__name__ == name
+
+
+def test_submodules_do_not_hide_names():
+    """Whichever submodules were imported before, in whichever order, every name stays itself."""
+    code = """
+import importlib, json, pkgutil, random, sys
+import tokenvault_data as tv
+modules = [found.name for found in pkgutil.walk_packages(tv.__path__, "tokenvault_data.")
+           if not found.name.endswith("__main__")]
+wrong = []
+for seed in range(3):
+    for name in [name for name in sys.modules if name.startswith("tokenvault_data")]:
+        del sys.modules[name]
+    tv = importlib.import_module("tokenvault_data")
+    random.Random(seed).shuffle(modules)
+    for module in modules:
+        importlib.import_module(module)
+    wrong += [name for name in tv.__all__ if getattr(getattr(tv, name), "__name__", "") != name]
+    wrong += [name for name in tv.__all__ if type(getattr(tv, name)).__name__ == "module"]
+print(json.dumps(wrong))
+"""
+    assert in_a_fresh_process(code) == []
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    """A misspelt name fails as it does on any module, so `hasattr` works."""
+    assert not hasattr(tokenvault_data, "colect")
+
+
+def test_the_version_is_the_projects():
+    """`__version__` is what the project metadata says."""
+    project = Path(tokenvault_data.__file__).parents[1] / "pyproject.toml"
+    assert f'\nversion = "{tokenvault_data.__version__}"\n' in project.read_text(encoding="utf-8")

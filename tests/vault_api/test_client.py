@@ -6,6 +6,8 @@ import asyncio
 import gc
 import json
 import logging
+import subprocess
+import sys
 import time
 import traceback
 import types
@@ -156,6 +158,26 @@ def test_pages_lose_and_double_nothing(emulator, paging):
         assert len(paged.wire_log.entries()) > 60
     assert pages == whole
     assert max(map(len, whole)) > 2
+
+
+def test_a_list_that_is_begun_is_read_before_new_ones():
+    """At a slow rate, the pages of one customer follow each other; what waits has not begun."""
+
+    async def scenario(vault):
+        ids = (f"cust_{number:07d}" for number in range(40))
+        await asyncio.gather(*map(vault.list_instruments, ids))
+
+    settings = EmulatorSettings(customers=200, page_size=1, latency_ms=5)
+    with Emulator(settings) as paged:
+        use(emulator_profile(paged.base_url), scenario, rate_per_minute=3000)
+        asked = [entry.customer_id for entry in paged.wire_log.entries()]
+    spans = {}
+    for place, customer_id in enumerate(asked):
+        spans.setdefault(customer_id, []).append(place)
+    paged_customers = [places for places in spans.values() if len(places) > 1]
+    assert len(paged_customers) > 5
+    # Out of turn, the pages of a customer would lie forty requests apart.
+    assert max(places[1] - places[0] for places in paged_customers) < 20
 
 
 @pytest.mark.parametrize("fault", ["repeating-cursor", "endless-chain"])
@@ -724,3 +746,20 @@ def test_nothing_is_left_behind():
                 time.sleep(0.01)
         gc.collect()
     assert [str(warning.message) for warning in caught] == []
+
+
+def test_a_process_may_end_right_after_an_answer(emulator):
+    """Many processes at once, each ending as soon as it has its answer: none is aborted."""
+    program = (
+        "import asyncio, sys\n"
+        "from tokenvault_data.profiles import emulator_profile\n"
+        "from tokenvault_data.vault_api.client import AsyncVault\n"
+        "async def main():\n"
+        "    async with AsyncVault(emulator_profile(sys.argv[1])) as vault:\n"
+        "        await vault.list_instruments('cust_0000001')\n"
+        "asyncio.run(main())\n"
+    )
+    command = [sys.executable, "-c", program, emulator.base_url]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(8)]
+    ends = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
+    assert ends == [(b"", 0)] * 8

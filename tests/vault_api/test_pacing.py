@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 
 import pytest
 from pacing_simulation import ALL_DIALECTS, run_virtual, simulate
@@ -207,21 +206,6 @@ def test_a_lost_first_answer_holds_nobody_up_for_long():
     run_virtual(main)
 
 
-def test_without_a_limit_pacing_costs_next_to_nothing():
-    """20,000 slots with answers, none of which limits anything, take well under a second."""
-
-    async def main():
-        pacer = Pacer()
-        headers = {"content-type": "application/json"}
-        began = time.process_time()
-        for _ in range(20_000):
-            pacer.observe(200, headers, sent_at=await pacer.slot())
-        return time.process_time() - began
-
-    # Some 2 µs each; the bound leaves room for a machine that is busy or slow.
-    assert asyncio.run(main()) < 0.6
-
-
 def test_calls_leave_in_the_order_in_which_they_came():
     """First come, first served, also while some of those waiting give up."""
 
@@ -244,6 +228,29 @@ def test_calls_leave_in_the_order_in_which_they_came():
             calls[number].cancel()
         await asyncio.sleep(60)
         assert left == [n for n in range(300) if n in already or n not in gone]
+
+    run_virtual(main)
+
+
+def test_what_is_begun_goes_ahead_of_the_line():
+    """A caller that asks to go ahead gets the next slot, before all who came earlier."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=1.0, rate_per_minute=60)
+        await pacer.slot()
+        left = []
+
+        async def call(name, *, ahead):
+            await pacer.slot(ahead=ahead)
+            left.append(name)
+
+        for number in range(20):
+            loop.create_task(call(number, ahead=False))
+            await asyncio.sleep(0)
+        loop.create_task(call("begun", ahead=True))
+        await asyncio.sleep(30)
+        # The first in line waits for the slot itself and is not overtaken any more.
+        assert left == [0, "begun", *range(1, 20)]
 
     run_virtual(main)
 

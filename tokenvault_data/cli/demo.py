@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tokenvault_data.cli import exit_codes, options
 from tokenvault_data.cli.invocation import command_line
-from tokenvault_data.cli.output import print_json, print_line
+from tokenvault_data.cli.output import print_json, print_line, print_paragraph
 from tokenvault_data.cli.summary import print_summary, summary_document
 from tokenvault_data.errors import CollectionInterrupted
 
@@ -38,11 +38,11 @@ def demo(
     )
     with Emulator(settings) as emulator:
         if not as_json:
-            print_line(
-                f"Emulated vault at {emulator.base_url}: {CUSTOMERS:,} customers,"
-                f" {LIMIT_PER_MINUTE:,} requests a minute."
+            print_line(f"Emulated vault at {emulator.base_url}")
+            print_paragraph(
+                f"{CUSTOMERS:,} customers, {LIMIT_PER_MINUTE:,} requests a minute; half of these"
+                " are left to the shop's checkout, so this takes half a minute."
             )
-            print_line("Half of that is left to the shop's checkout, so this takes half a minute.")
         customers = _write_customers(store / "demo-customers.csv")
         snapshot = _collect(emulator.base_url, customers, store)
     if as_json:

@@ -78,16 +78,13 @@ def _report(error: BaseException) -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit at once.
-
-    Python's own way out would wait for nobody either, and aborts the process when a thread of the
-    wire engine lets go of an object in its last milliseconds. It would also complain once more
-    about a reader that has gone.
-    """
+    """Exit, without a second complaint about a reader that has gone."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
+        try:
             stream.flush()
-    os._exit(code)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    sys.exit(code)
 
 
 def _as_interrupt(_signal_number: int, _frame: FrameType | None) -> NoReturn:

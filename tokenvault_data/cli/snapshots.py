@@ -90,7 +90,7 @@ def _print_damage(listings: list[SnapshotListing]) -> None:
     for listing in listings:
         if listing.damage is not None:
             print_line()
-            print_paragraph(f"{listing.id}: {listing.damage}")
+            print_paragraph(listing.damage)
 
 
 def _document(listing: SnapshotListing, latest: str | None) -> dict[str, Any]:

@@ -138,7 +138,7 @@ def read_customers(source: object, *, column: str | None = None) -> CustomerList
     Examples
     --------
     >>> read_customers(["cust_1", " cust_2 ", "cust_1", ".."]).describe()  # doctest: +ELLIPSIS
-    '2 customers from 4 rows of the list. Dropped, and not requested, 2: ...'
+    "2 customers from 4 rows of the list. Dropped, and not requested, 2: ..."
     """
     if isinstance(source, CustomerList):
         return source

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import pandas as pd
+    import pyarrow.dataset as ds
 
 SNAPSHOTS_FOLDER = "snapshots"
 LATEST = "latest"
@@ -117,6 +117,8 @@ class Snapshot:
         return [e for e in self._manifest.files if e.path.startswith(f"{table}/")]
 
     def _dataset(self, table: str) -> ds.Dataset:
+        import pyarrow.dataset as ds  # loads pandas, which a glance at the manifest does not need
+
         files = [str(self._path / entry.path) for entry in self._entries(table)]
         return ds.dataset(files, schema=_TABLES[table], format="parquet")
 

@@ -234,7 +234,7 @@ class AsyncVault:
         requests = 0
         while (url := chain.next_url) is not None:
             try:
-                requests += await self._exchange(call, url, chain.add)
+                requests += await self._exchange(call, url, chain.add, is_begun=requests > 0)
             except VaultError as error:
                 error.attempts += requests
                 raise
@@ -246,14 +246,21 @@ class AsyncVault:
         await self._exchange(call, url, lambda answer: results.append(read(call, answer)))
         return results[0]
 
-    async def _exchange(self, call: Call, url: str, read: Callable[[Answer], None]) -> int:
-        """Send until `read` takes an answer or the policy gives up; the number of requests sent."""
+    async def _exchange(
+        self, call: Call, url: str, read: Callable[[Answer], None], *, is_begun: bool = False
+    ) -> int:
+        """Send until `read` takes an answer or the policy gives up; the number of requests sent.
+
+        What is begun (a list of which some pages are read, a call that was tried) goes ahead of
+        what is not: its work counts for nothing until it is whole.
+        """
         if self._is_closed:
             raise UsageError("this vault was closed, so nothing was sent; connect again")
         effort = Effort()
         while True:
             try:
-                trouble = await self._attempt(call, url, read, effort)
+                is_begun = is_begun or effort.attempts > 0
+                trouble = await self._attempt(call, url, read, effort, is_begun=is_begun)
                 if trouble is None:
                     return effort.sent
                 self._log_trouble(call, trouble, effort)
@@ -269,20 +276,28 @@ class AsyncVault:
             effort.busy_seconds += decision.wait_seconds
 
     async def _attempt(
-        self, call: Call, url: str, read: Callable[[Answer], None], effort: Effort
+        self,
+        call: Call,
+        url: str,
+        read: Callable[[Answer], None],
+        effort: Effort,
+        *,
+        is_begun: bool,
     ) -> Answer | httpx.TransportError | UnusableAnswer | None:
         """Send once, at the budget's pace; None when `read` took the answer, else the trouble.
 
         What failed is returned without its traceback: the frames in there hold the URL, and so an
         id, and what came of the body.
         """
-        sent_at = await self._pacer.slot()
+        sent_at = await self._pacer.slot(ahead=is_begun)
         self._requests_made += 1
         effort.request_id = f"{self._request_prefix}-{self._requests_made}"
         began = time.monotonic()
         result: Answer | httpx.TransportError | None = None
         try:
-            result = await self._wire.exchange(call.method, url, self._headers_of(call, effort.request_id))
+            result = await self._wire.exchange(
+                call.method, url, self._headers_of(call, effort.request_id)
+            )
         except httpx.TransportError as failure:
             result = _bare(failure)
         finally:  # a cancelled call has used its slot, too

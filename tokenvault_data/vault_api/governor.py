@@ -157,7 +157,7 @@ class Governor:
             kept += 0.8 * math.sqrt(credit.reference)
             room_seconds = 3.0 if credit.refill is Refill.LEAP else 20.0
             kept += room_seconds * max(0.0, -credit.net_rate)
-        return min(kept, 0.5 * credit.highest)
+        return min(kept, 0.45 * credit.highest)
 
     def _close(self) -> None:
         self._open, self._probed_at = False, None

@@ -23,7 +23,7 @@ _SHORT_SECONDS = 0.25
 
 
 class Pacer:
-    """Lets requests leave, first come first served, as fast as the account's budget allows.
+    """Lets requests leave in the order they came, as fast as the account's budget allows.
 
     One pacer holds the budget of one account. It belongs to one event loop.
 
@@ -86,8 +86,14 @@ class Pacer:
         """Let requests leave again."""
         self._held = False
 
-    async def slot(self) -> float:
+    async def slot(self, *, ahead: bool = False) -> float:
         """Wait until one request may leave, and take note that it does.
+
+        Parameters
+        ----------
+        ahead : bool, optional
+            Stand at the front of the line: for the rest of something already begun, which is kept
+            by nobody until it is whole.
 
         Returns
         -------
@@ -106,7 +112,7 @@ class Pacer:
             self._governor.sent(now)
             return now
         if self._has_head:
-            await self._stand_in_line()
+            await self._stand_in_line(ahead=ahead)
         self._has_head = True
         try:
             while True:
@@ -121,9 +127,12 @@ class Pacer:
         finally:
             self._call_next()
 
-    async def _stand_in_line(self) -> None:
+    async def _stand_in_line(self, *, ahead: bool) -> None:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._line.append(place)
+        if ahead:
+            self._line.appendleft(place)
+        else:
+            self._line.append(place)
         try:
             await place
         except asyncio.CancelledError:

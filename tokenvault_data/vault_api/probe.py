@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -12,6 +11,8 @@ from tokenvault_data.vault_api.operations import list_call
 from tokenvault_data.vault_api.transport import EngineTransport, WireSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tokenvault_data.profiles import Profile
     from tokenvault_data.redaction import Secret
 

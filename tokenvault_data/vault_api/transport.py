@@ -14,6 +14,9 @@ retry of any kind.
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -187,7 +190,18 @@ def _cancellations() -> int:
 _ENGINES_OWN = frozenset({"host", "connection", "accept-encoding"})
 
 
+@functools.cache
+def _outlast_the_engine() -> None:
+    """Let the interpreter end only after the engine's thread has let go of the last answer.
+
+    It drops Python objects a moment after the answer was given; a process that ends in that moment
+    is aborted (seen on busy machines with pyreqwest 0.15.1, in one of five that ended at once).
+    """
+    atexit.register(time.sleep, 0.1)
+
+
 def _build(settings: WireSettings) -> Client:
+    _outlast_the_engine()
     builder = (
         ClientBuilder()
         .follow_redirects(enable=False)

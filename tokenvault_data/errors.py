@@ -19,7 +19,7 @@
     │   ├── CallAbandoned         the client was told to stop before the request left
     │   └── UnusableAnswer        an answer came that is not what the operation promises
     │       └── PagingFault       pages that repeat, never end, or lead to another host
-    ├── SnapshotError             a folder that is not, or is no longer, the snapshot it claims to be
+    ├── SnapshotError             a folder that is not, or no longer, the snapshot it claims to be
     ├── CollectionError           a collection could not go on; what was done is kept
     │   └── CollectionInterrupted the user, or the system, asked it to stop; it can be resumed
     ├── Locked                    another process holds what this one needs

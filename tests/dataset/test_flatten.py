@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.dataset import flatten as module
+from tokenvault_data.dataset import many_records
 from tokenvault_data.dataset.columns import INSTRUMENTS
 from tokenvault_data.dataset.flatten import flatten
 
@@ -83,15 +84,18 @@ def test_one_bad_record_costs_only_itself():
 
 
 def test_a_batch_shared_by_threads_is_the_batch():
-    """Cutting a batch for several processors changes neither rows nor counts."""
+    """A batch so large that Arrow's threads share it gives the rows and counts of its parts."""
     bodies = [
         body([card(par=f"p{n}", card_bank_name=f"B{n % 7}")] * (n % 4), f"c{n}")
         for n in range(1100)
     ]
     bodies[700] = body(UNREADABLE, "c700")
-    whole, piece = flatten(bodies), module._flatten_piece(bodies)
-    assert whole.table.to_pylist() == piece.table.to_pylist()
-    assert (whole.anomalies, whole.unreadable) == (piece.anomalies, piece.unreadable)
+    assert sum(len(received.body) for received in bodies) > 2 * many_records.SMALLEST_BLOCK_BYTES
+    whole = flatten(bodies)
+    parts = [flatten(bodies[start : start + 100]) for start in range(0, 1100, 100)]
+    assert whole.table.to_pylist() == [row for part in parts for row in part.table.to_pylist()]
+    assert whole.anomalies == sum((part.anomalies for part in parts), Counter())
+    assert whole.unreadable == {"c700": whole.unreadable["c700"]}
 
 
 def test_pages_of_one_customer_make_one_list():

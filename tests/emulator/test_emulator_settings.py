@@ -22,6 +22,8 @@ from tokenvault_data.emulator.settings import EmulatorSettings
         ({"after_delete": "maybe"}, "gone, inactive"),
         ({"limit_header_dialects": frozenset({"limits"})}, "'limits'"),
         ({"paging": "array", "page_size": 3}, "bare array has no pages"),
+        ({"port": 70_000}, "port"),
+        ({"latency_ms": float("inf")}, "latency_ms"),
     ],
 )
 def test_a_value_that_cannot_work_is_named(given, named):

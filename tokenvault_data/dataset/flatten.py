@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,19 +11,23 @@ import pyarrow as pa
 from tokenvault_data.dataset.anomalies import count_codes
 from tokenvault_data.dataset.canonical import canonicalise
 from tokenvault_data.dataset.columns import INSTANT
-from tokenvault_data.dataset.many_records import Shape, read_bodies, shape_of
+from tokenvault_data.dataset.many_records import (
+    ARRAY,
+    Shape,
+    are_plain_arrays,
+    read_bodies,
+    shape_of,
+)
 from tokenvault_data.dataset.one_record import BodyUnreadable, Record, as_columns, read_body
 from tokenvault_data.dataset.received import RECEIVED
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Sequence
 
 # A refused group is cut in this many parts; below this size its bodies are read one by one.
 _PARTS = 4
 _SMALLEST_GROUP = 24
-# Threads that share a batch, and the fewest bodies that are worth one.
-_MOST_PIECES = 4
-_SMALLEST_PIECE = 256
 
 
 class ReceivedBody(NamedTuple):
@@ -86,48 +87,18 @@ def flatten(bodies: Sequence[ReceivedBody]) -> Flattened:
     -------
     Flattened
     """
-    pieces = _pieces(bodies)
-    if len(pieces) == 1:
-        return _flatten_piece(bodies)
-    with ThreadPoolExecutor(len(pieces), "flatten") as pool:
-        done = list(pool.map(_flatten_piece, pieces))
-    return Flattened(
-        pa.concat_tables([piece.table for piece in done]).unify_dictionaries(),
-        sum((piece.anomalies for piece in done), Counter()),
-        {key: reason for piece in done for key, reason in piece.unreadable.items()},
-    )
-
-
-def _pieces(bodies: Sequence[ReceivedBody]) -> list[Sequence[ReceivedBody]]:
-    """Cut a batch for the processors to share; all pages of a customer stay in one piece."""
-    count = min(os.cpu_count() or 1, _MOST_PIECES, len(bodies) // _SMALLEST_PIECE)
-    if count < 2:
-        return [bodies]
-    size = -(-len(bodies) // count)
-    pieces: list[Sequence[ReceivedBody]] = []
-    start = 0
-    while start < len(bodies):
-        end = min(start + size, len(bodies))
-        while end < len(bodies) and bodies[end].customer_id == bodies[end - 1].customer_id:
-            end += 1
-        pieces.append(bodies[start:end])
-        start = end
-    distinct = [{body.customer_id for body in piece} for piece in pieces]
-    if sum(map(len, distinct)) != len(set().union(*distinct)):
-        return [bodies]  # pages of one customer stand apart
-    return pieces
-
-
-def _flatten_piece(bodies: Sequence[ReceivedBody]) -> Flattened:
     parts: list[pa.Table] = []
     slow: list[int] = []
     groups: dict[Shape, list[int]] = {}
-    for index, received in enumerate(bodies):
-        shape = shape_of(received.body)
-        if shape is None:
-            slow.append(index)
-        else:
-            groups.setdefault(shape, []).append(index)
+    if are_plain_arrays([received.body for received in bodies]):  # as nearly all batches are
+        groups[ARRAY] = list(range(len(bodies)))
+    else:
+        for index, received in enumerate(bodies):
+            shape = shape_of(received.body)
+            if shape is None:
+                slow.append(index)
+            else:
+                groups.setdefault(shape, []).append(index)
     for shape, group in groups.items():
         _read_group(bodies, group, shape, parts, slow)
     reasons = _read_singly(bodies, slow, parts)

@@ -34,8 +34,9 @@ if TYPE_CHECKING:
 _UNCOUNTED_BYTES = 4096 if sys.platform == "linux" else 256
 _MOST_BRACKETS = 600 if sys.platform == "linux" else 150
 
-# A thousand customers or so: larger blocks leave the processor's cache, smaller ones cost more.
-_BLOCK_BYTES = 1 << 22
+# Arrow's own threads share a batch block by block; smaller blocks than these cost more than that.
+SMALLEST_BLOCK_BYTES = 1 << 18
+_THREADS = pa.cpu_count()
 
 
 def _struct(fields: tuple[str, ...], **nested: pa.DataType) -> pa.StructType:
@@ -79,6 +80,13 @@ def shape_of(body: bytes) -> Shape | None:
     if first == b"{":
         return ENVELOPE if b'"data"' in body else SINGLE
     return None
+
+
+def are_plain_arrays(bodies: Sequence[bytes]) -> bool:
+    """Tell, quickly, that `shape_of` would say ARRAY of every body."""
+    return bool(bodies) and all(
+        body[:1] == b"[" and len(body) <= _UNCOUNTED_BYTES for body in bodies
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +154,11 @@ def _parse(bodies: Sequence[bytes], shape: Shape) -> pa.ListArray | pa.StructArr
         table = pa_json.read_json(
             pa.BufferReader(lines),
             read_options=pa_json.ReadOptions(
-                use_threads=False,  # the caller has several groups read at once
-                block_size=max(_BLOCK_BYTES, longest),
+                block_size=max(SMALLEST_BLOCK_BYTES, longest, -(-len(lines) // _THREADS)),
             ),
             parse_options=pa_json.ParseOptions(
                 explicit_schema=pa.schema([("v", shape.type)]),
-                newlines_in_values=b"\r" in lines or any(b"\n" in body for body in bodies),
+                newlines_in_values=b"\r" in lines or lines.count(b"\n") != len(bodies) - 1,
                 unexpected_field_behavior="infer",
             ),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass
 from datetime import date  # noqa: TC003  (dataclass fields are read at run time by callers)
 from pathlib import Path  # noqa: TC003  (as above)
@@ -14,6 +15,7 @@ AfterDelete = Literal["gone", "inactive"]
 
 LIMIT_HEADER_DIALECTS = frozenset({"limit", "remaining", "retry", "type", "reset", "retry-after"})
 DEFAULT_PAGE_SIZE = 10
+LARGEST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +105,11 @@ class EmulatorSettings:
                 raise ValueError(
                     f"{name} is {getattr(self, name)!r}; it has to be {lowest} or more"
                 )
+        if self.port > LARGEST_PORT:
+            raise ValueError(f"port is {self.port}; it has to be at most {LARGEST_PORT}")
+        for name in ("latency_ms", "latency_jitter_ms", "window_seconds"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; it has to be finite")
         for name in ("rate_limit_per_minute", "page_size", "burst", "window_seconds"):
             value = getattr(self, name)
             if value is not None and not value > 0:

@@ -83,9 +83,10 @@ def shape_of(body: bytes) -> Shape | None:
 
 
 def are_plain_arrays(bodies: Sequence[bytes]) -> bool:
-    """Tell, quickly, that `shape_of` would say ARRAY of every body."""
-    return bool(bodies) and all(
-        body[:1] == b"[" and len(body) <= _UNCOUNTED_BYTES for body in bodies
+    """Tell, quickly, whether `shape_of` says ARRAY of every body."""
+    return all(
+        body[:1] == b"[" and (len(body) <= _UNCOUNTED_BYTES or shape_of(body) is ARRAY)
+        for body in bodies
     )
 
 

@@ -6,6 +6,7 @@ import sys
 from decimal import Decimal
 from urllib.parse import unquote
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -150,7 +151,6 @@ def test_bad_ids_are_refused_with_their_reason(bad, reason):
 
 def test_pandas_missing_values_and_numbers_are_refused_with_the_fix():
     """What pandas makes of an id column read without dtype=str is refused, and the fix is named."""
-    pd = pytest.importorskip("pandas")
     assert judge_id(pd.NA).reason is Refusal.MISSING
     assert judge_id(pd.NaT).reason is Refusal.MISSING
     for number in (pd.Series([123.0])[0], pd.Series([123])[0], 123):

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -62,9 +63,8 @@ def test_ids_come_from_any_collection_in_memory(source):
 
 def test_polars_columns_and_frames_are_read():
     """Anything that offers Arrow data is read through it."""
-    polars = pytest.importorskip("polars")
-    assert list(read_customers(polars.Series(IDS))) == IDS
-    frame = polars.DataFrame({"id": IDS, "n": [1, 2, 3]})
+    assert list(read_customers(pl.Series(IDS))) == IDS
+    frame = pl.DataFrame({"id": IDS, "n": [1, 2, 3]})
     assert list(read_customers(frame, column="id")) == IDS
 
 

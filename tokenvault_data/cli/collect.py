@@ -47,7 +47,8 @@ def collect(  # noqa: PLR0917  one parameter an option
     rate: Annotated[
         float | None,
         typer.Option(
-            metavar="PER_MINUTE", help="Ceiling of requests a minute, instead of a share."
+            metavar="PER_MINUTE",
+            help="Ceiling of requests a minute; the lower of this and the share holds.",
         ),
     ] = None,
     concurrency: Annotated[

@@ -84,7 +84,7 @@ def shape_of(body: bytes) -> Shape | None:
 
 def are_plain_arrays(bodies: Sequence[bytes]) -> bool:
     """Tell, quickly, whether `shape_of` says ARRAY of every body."""
-    return all(
+    return bool(bodies) and all(
         body[:1] == b"[" and (len(body) <= _UNCOUNTED_BYTES or shape_of(body) is ARRAY)
         for body in bodies
     )

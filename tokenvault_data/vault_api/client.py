@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-import random
-import secrets
-import time
-import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 
 import anyio
-import httpx
 
-from tokenvault_data.errors import CallAbandoned, UnusableAnswer, UsageError, VaultError
-from tokenvault_data.redaction import customer_hash
+from tokenvault_data.errors import VaultError
+from tokenvault_data.vault_api.caller import Caller
 from tokenvault_data.vault_api.foreign_wire import ForeignWire
 from tokenvault_data.vault_api.operations import (
-    Call,
     cryptogram_call,
     delete_call,
     fetch_call,
@@ -25,26 +18,24 @@ from tokenvault_data.vault_api.operations import (
 from tokenvault_data.vault_api.pacing import Pacer
 from tokenvault_data.vault_api.paging import MAX_PAGES, PageChain
 from tokenvault_data.vault_api.reading import read_cryptogram, read_instrument
-from tokenvault_data.vault_api.retrying import Effort, GiveUp, RetryPolicy, after_trouble
+from tokenvault_data.vault_api.retrying import RetryPolicy
 from tokenvault_data.vault_api.transport import (
-    Answer,
     EngineTransport,
-    Wire,
     WireSettings,
 )
-from tokenvault_data.vault_api.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tokenvault_data.profiles import Profile
-    from tokenvault_data.redaction import Secret
-    from tokenvault_data.vault_api.cryptogram import Cryptogram
-    from tokenvault_data.vault_api.pacing import Budget
+    import httpx
 
-_log = logging.getLogger(__name__)
+    from tokenvault_data.profiles import Profile
+    from tokenvault_data.vault_api.cryptogram import Cryptogram
+    from tokenvault_data.vault_api.operations import Call
+    from tokenvault_data.vault_api.pacing import Budget
+    from tokenvault_data.vault_api.transport import Answer, Wire
+
 T = TypeVar("T")
-E = TypeVar("E", bound=Exception)
 
 
 class CustomerCards(NamedTuple):
@@ -78,7 +69,8 @@ class AsyncVault:
         The part of the account's rate limit to use, above 0 up to 1. The merchant's checkout lives
         on the rest. Half by default.
     rate_per_minute : float, optional
-        A ceiling of requests a minute, used as it is instead of a share of what the vault says.
+        A ceiling of requests a minute, for accounts whose answers name no limit. Where they name
+        one, the lower of this and the share of that holds.
     retries : RetryPolicy, optional
         How long one call is tried.
     wire : WireSettings, optional
@@ -106,21 +98,13 @@ class AsyncVault:
         max_pages: int = MAX_PAGES,
     ) -> None:
         self.profile = profile
-        self._own_headers: dict[str, str | Secret] = {
-            "accept": "application/json",
-            "accept-encoding": "identity",
-            "user-agent": "tokenvault-data",
-            "x-api-version": profile.api_version,
-            **profile.credentials.headers(),
-        }
-        self._policy = retries or RetryPolicy()
-        self._pacer = Pacer(share=share, rate_per_minute=rate_per_minute)
-        self._waiting = Waiting()
-        self._wire = _wire(transport, wire or WireSettings())
+        self._caller = Caller(
+            profile,
+            Pacer(share=share, rate_per_minute=rate_per_minute),
+            _wire(transport, wire or WireSettings()),
+            retries or RetryPolicy(),
+        )
         self._max_pages = max_pages
-        self._is_closed = False
-        self._requests_made = 0
-        self._request_prefix = secrets.token_hex(6)
         self._one_cryptogram_at_a_time = anyio.Lock()
 
     def __repr__(self) -> str:
@@ -134,27 +118,23 @@ class AsyncVault:
 
     async def aclose(self) -> None:
         """Abandon what is waiting and close every connection; the client cannot be used again."""
-        self._is_closed = True
-        self.hold()
-        await self._wire.aclose()
+        await self._caller.aclose()
 
     def hold(self) -> None:
         """Send nothing more until `release`; requests in flight are still answered.
 
         Calls that wait for a slot or between attempts, and new ones, raise `CallAbandoned`.
         """
-        self._waiting.hold()
-        self._pacer.hold()
+        self._caller.hold()
 
     def release(self) -> None:
         """Send again."""
-        self._waiting.release()
-        self._pacer.release()
+        self._caller.release()
 
     @property
     def budget(self) -> Budget:
         """The account's rate limit as known now, and what is used of it."""
-        return self._pacer.budget
+        return self._caller.budget
 
     async def list_instruments(self, customer_id: str) -> list[dict[str, Any]]:
         """List all saved cards of one customer, as the vault writes them.
@@ -234,7 +214,7 @@ class AsyncVault:
         requests = 0
         while (url := chain.next_url) is not None:
             try:
-                requests += await self._exchange(call, url, chain.add, is_begun=requests > 0)
+                requests += await self._caller.settle(call, url, chain.add, is_begun=requests > 0)
             except VaultError as error:
                 error.attempts += requests
                 raise
@@ -243,91 +223,8 @@ class AsyncVault:
     async def _call(self, call: Call, read: Callable[[Call, Answer], T]) -> T:
         results: list[T] = []
         url = self.profile.base_url + call.target
-        await self._exchange(call, url, lambda answer: results.append(read(call, answer)))
+        await self._caller.settle(call, url, lambda answer: results.append(read(call, answer)))
         return results[0]
-
-    async def _exchange(
-        self, call: Call, url: str, read: Callable[[Answer], None], *, is_begun: bool = False
-    ) -> int:
-        """Send until `read` takes an answer or the policy gives up; the number of requests sent.
-
-        What is begun (a list of which some pages are read, a call that was tried) goes ahead of
-        what is not: its work counts for nothing until it is whole.
-        """
-        if self._is_closed:
-            raise UsageError("this vault was closed, so nothing was sent; connect again")
-        effort = Effort()
-        while True:
-            try:
-                is_begun = is_begun or effort.attempts > 0
-                trouble = await self._attempt(call, url, read, effort, is_begun=is_begun)
-                if trouble is None:
-                    return effort.sent
-                self._log_trouble(call, trouble, effort)
-                jitter = random.random()  # noqa: S311  spreads callers out, guards nothing
-                decision = after_trouble(trouble, call, effort, self._policy, jitter)
-                if isinstance(decision, GiveUp):
-                    decision.error.request_id = effort.request_id
-                    raise decision.error
-                await self._waiting.sleep(decision.wait_seconds)
-            except CallAbandoned as error:
-                error.attempts = effort.sent
-                raise
-            effort.busy_seconds += decision.wait_seconds
-
-    async def _attempt(
-        self,
-        call: Call,
-        url: str,
-        read: Callable[[Answer], None],
-        effort: Effort,
-        *,
-        is_begun: bool,
-    ) -> Answer | httpx.TransportError | UnusableAnswer | None:
-        """Send once, at the budget's pace; None when `read` took the answer, else the trouble.
-
-        What failed is returned without its traceback: the frames in there hold the URL, and so an
-        id, and what came of the body.
-        """
-        sent_at = await self._pacer.slot(ahead=is_begun)
-        self._requests_made += 1
-        effort.request_id = f"{self._request_prefix}-{self._requests_made}"
-        began = time.monotonic()
-        result: Answer | httpx.TransportError | None = None
-        try:
-            result = await self._wire.exchange(
-                call.method, url, self._headers_of(call, effort.request_id)
-            )
-        except httpx.TransportError as failure:
-            result = _bare(failure)
-        finally:  # a cancelled call has used its slot, too
-            if isinstance(result, Answer):
-                self._pacer.observe(result.status, result.headers, sent_at=sent_at)
-            else:
-                self._pacer.observe(None, {}, sent_at=sent_at)
-        effort.count(result, time.monotonic() - began)
-        if not isinstance(result, Answer) or result.status != 200:
-            return result
-        try:
-            read(result)
-        except UnusableAnswer as error:
-            return _bare(error)
-        return None
-
-    def _headers_of(self, call: Call, request_id: str) -> dict[str, str | Secret]:
-        headers = {**self._own_headers, "x-request-id": request_id}
-        if call.method == "DELETE":
-            # A key of its own for every attempt: one key for several freezes a stored 500 for ever.
-            headers["x-idempotency-key"] = str(uuid.uuid4())
-        return headers
-
-    def _log_trouble(
-        self, call: Call, trouble: Answer | httpx.TransportError | UnusableAnswer, effort: Effort
-    ) -> None:
-        if _log.isEnabledFor(logging.DEBUG):
-            what = trouble.status if isinstance(trouble, Answer) else type(trouble).__name__
-            customer = customer_hash(call.customer_id)
-            _log.debug("%s of %s: %s; %s", call.operation, customer, what, effort)
 
 
 def _wire(transport: httpx.AsyncBaseTransport | None, settings: WireSettings) -> Wire:
@@ -336,8 +233,3 @@ def _wire(transport: httpx.AsyncBaseTransport | None, settings: WireSettings) ->
     if isinstance(transport, EngineTransport):
         return transport
     return ForeignWire(transport, settings)
-
-
-def _bare(error: E) -> E:
-    error.__cause__ = error.__context__ = None
-    return error.with_traceback(None)

@@ -1,0 +1,187 @@
+"""One call after another on one account: paced, sent, and tried again until it is settled."""
+
+from __future__ import annotations
+
+import logging
+import random
+import secrets
+import time
+import uuid
+from typing import TYPE_CHECKING, TypeVar
+
+import httpx
+
+from tokenvault_data.errors import CallAbandoned, UnusableAnswer, UsageError
+from tokenvault_data.redaction import customer_hash
+from tokenvault_data.vault_api.retrying import Effort, GiveUp, RetryPolicy, after_trouble
+from tokenvault_data.vault_api.transport import Answer, Wire
+from tokenvault_data.vault_api.waiting import Waiting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tokenvault_data.profiles import Profile
+    from tokenvault_data.redaction import Secret
+    from tokenvault_data.vault_api.operations import Call
+    from tokenvault_data.vault_api.pacing import Budget, Pacer
+
+_log = logging.getLogger(__name__)
+E = TypeVar("E", bound=Exception)
+
+
+class Caller:
+    """Makes the calls of one account.
+
+    Parameters
+    ----------
+    profile : Profile
+        Whose headers are sent.
+    pacer : Pacer
+        Holds the account's budget.
+    wire : Wire
+    policy : RetryPolicy
+        How long one call is tried.
+    """
+
+    def __init__(self, profile: Profile, pacer: Pacer, wire: Wire, policy: RetryPolicy) -> None:
+        self._own_headers: dict[str, str | Secret] = {
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "tokenvault-data",
+            "x-api-version": profile.api_version,
+            **profile.credentials.headers(),
+        }
+        self._pacer = pacer
+        self._wire = wire
+        self._policy = policy
+        self._waiting = Waiting()
+        self._is_closed = False
+        self._requests_made = 0
+        self._request_prefix = secrets.token_hex(6)
+
+    @property
+    def budget(self) -> Budget:
+        """The account's rate limit as known now, and what is used of it."""
+        return self._pacer.budget
+
+    async def aclose(self) -> None:
+        """Abandon what is waiting and close every connection, for good."""
+        self._is_closed = True
+        self.hold()
+        await self._wire.aclose()
+
+    def hold(self) -> None:
+        """Send nothing more until `release`; requests in flight are still answered."""
+        self._waiting.hold()
+        self._pacer.hold()
+
+    def release(self) -> None:
+        """Send again."""
+        self._waiting.release()
+        self._pacer.release()
+
+    async def settle(
+        self, call: Call, url: str, read: Callable[[Answer], None], *, is_begun: bool = False
+    ) -> int:
+        """Send until `read` takes an answer or the policy gives up.
+
+        Parameters
+        ----------
+        call : Call
+        url : str
+            Where to: that of the call, or of a further page of its list.
+        read : callable
+            Takes the answer, or raises `UnusableAnswer`.
+        is_begun : bool, optional
+            Whether this goes on with a list of which some pages are read. What is begun goes ahead
+            of what is not: its work counts for nothing until it is whole.
+
+        Returns
+        -------
+        int
+            How many requests were sent.
+
+        Raises
+        ------
+        VaultError
+            What the policy gave up with; `CallAbandoned` on `hold`.
+        """
+        if self._is_closed:
+            raise UsageError("this vault was closed, so nothing was sent; connect again")
+        effort = Effort()
+        while True:
+            try:
+                is_begun = is_begun or effort.attempts > 0
+                trouble = await self._attempt(call, url, read, effort, is_begun=is_begun)
+                if trouble is None:
+                    return effort.sent
+                self._log_trouble(call, trouble, effort)
+                jitter = random.random()  # noqa: S311  spreads callers out, guards nothing
+                decision = after_trouble(trouble, call, effort, self._policy, jitter)
+                if isinstance(decision, GiveUp):
+                    decision.error.request_id = effort.request_id
+                    raise decision.error
+                await self._waiting.sleep(decision.wait_seconds)
+            except CallAbandoned as error:
+                error.attempts = effort.sent
+                raise
+            effort.busy_seconds += decision.wait_seconds
+
+    async def _attempt(
+        self,
+        call: Call,
+        url: str,
+        read: Callable[[Answer], None],
+        effort: Effort,
+        *,
+        is_begun: bool,
+    ) -> Answer | httpx.TransportError | UnusableAnswer | None:
+        """Send once, at the budget's pace; None when `read` took the answer, else the trouble.
+
+        What failed is returned without its traceback: the frames in there hold the URL, and so an
+        id, and what came of the body.
+        """
+        sent_at = await self._pacer.slot(ahead=is_begun)
+        self._requests_made += 1
+        effort.request_id = f"{self._request_prefix}-{self._requests_made}"
+        began = time.monotonic()
+        result: Answer | httpx.TransportError | None = None
+        try:
+            result = await self._wire.exchange(
+                call.method, url, self._headers_of(call, effort.request_id)
+            )
+        except httpx.TransportError as failure:
+            result = _bare(failure)
+        finally:  # a cancelled call has used its slot, too
+            if isinstance(result, Answer):
+                self._pacer.observe(result.status, result.headers, sent_at=sent_at)
+            else:
+                self._pacer.observe(None, {}, sent_at=sent_at)
+        effort.count(result, time.monotonic() - began)
+        if not isinstance(result, Answer) or result.status != 200:
+            return result
+        try:
+            read(result)
+        except UnusableAnswer as error:
+            return _bare(error)
+        return None
+
+    def _headers_of(self, call: Call, request_id: str) -> dict[str, str | Secret]:
+        headers = {**self._own_headers, "x-request-id": request_id}
+        if call.method == "DELETE":
+            # A key of its own for every attempt: one key for several freezes a stored 500 for ever.
+            headers["x-idempotency-key"] = str(uuid.uuid4())
+        return headers
+
+    def _log_trouble(
+        self, call: Call, trouble: Answer | httpx.TransportError | UnusableAnswer, effort: Effort
+    ) -> None:
+        if _log.isEnabledFor(logging.DEBUG):
+            what = trouble.status if isinstance(trouble, Answer) else type(trouble).__name__
+            customer = customer_hash(call.customer_id)
+            _log.debug("%s of %s: %s; %s", call.operation, customer, what, effort)
+
+
+def _bare(error: E) -> E:
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -69,6 +69,9 @@ class Story:
         if child.returncode == 0:
             return said.strip()
         assert child.returncode == -signal.SIGKILL, trouble
+        newest = next(iter(list_runs(self.store)), None)
+        if newest is not None and newest.is_finished:  # killed after its last act, before its word
+            return newest.publications[-1].snapshot_id
         lost = set(asked) - self.saved()
         assert len(lost) <= UNSAVED_CUSTOMERS
         self.wasted += len(lost)
@@ -146,7 +149,8 @@ def test_killed_amid_faults(tmp_path):
             if row["outcome"] == "failed"
         }
         assert_is_truth(snapshot, emulator.population, ids, failed=failed)
-        assert len(failed) <= 4
+        # A storm may outlast all tries of a customer; the truth is that it failed, and few do.
+        assert len(failed) <= len(ids) // 100
 
 
 @pytest.mark.chaos

@@ -78,7 +78,9 @@ def _report(error: BaseException) -> int:
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit, without a second complaint about a reader that has gone."""
+    """Exit with what is decided: nothing is left to interrupt, and a gone reader is no news."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

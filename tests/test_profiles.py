@@ -6,6 +6,7 @@ import pickle
 import sys
 import tomllib
 
+import pexpect
 import pytest
 
 from tokenvault_data.credentials import MerchantCredentials, PartnerCredentials
@@ -197,7 +198,6 @@ def test_missing_credentials_are_asked_for(load):
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 def test_on_a_terminal_the_question_is_asked_without_echo(tmp_path):
     """On a terminal missing credentials are asked for, and what is typed does not show."""
-    pexpect = pytest.importorskip("pexpect")
     code = (
         "from tokenvault_data.profiles import load_profile;"
         "profile = load_profile('sandbox', environ={'CASHFREE_CLIENT_ID': 'known'});"

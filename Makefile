@@ -17,7 +17,7 @@ $(DONE): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook,test,lint]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[notebook,report,test,lint]'
 	@touch $@
 
 demo: $(DONE)  ## the whole job on the local emulator: collect, publish, summarise

@@ -8,6 +8,7 @@ manifest; folders whose name begins with a dot are being written and are nobody 
 from __future__ import annotations
 
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -24,8 +25,11 @@ from tokenvault_data.errors import SnapshotError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    import duckdb
     import pandas as pd
     import pyarrow.dataset as ds
+
+    from tokenvault_data.dataset.result_table import ResultTable
 
 SNAPSHOTS_FOLDER = "snapshots"
 LATEST = "latest"
@@ -63,6 +67,11 @@ class Snapshot:
     def manifest(self) -> Manifest:
         """What the snapshot says of itself: counts, times, files."""
         return self._manifest
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the manifest, which holds those of all files: the identity of the content."""
+        return hashlib.sha256(self._manifest.to_json()).hexdigest()
 
     @property
     def complete(self) -> bool:
@@ -109,6 +118,57 @@ class Snapshot:
         """Read the instruments into a DataFrame: Arrow-backed dtypes, categories where few."""
         return to_frame(self.to_arrow(columns))
 
+    def sql(self, query: str, parameters: Sequence[object] = ()) -> ResultTable:
+        """Answer one SELECT over the tables ``instruments`` and ``outcomes``, with DuckDB.
+
+        Nothing is loaded first and nothing can be changed; the query sees this snapshot only.
+
+        Parameters
+        ----------
+        query : str
+            DuckDB's SQL. ``?`` stands for a parameter.
+        parameters : sequence
+            Values of the parameters, in order.
+
+        Returns
+        -------
+        ResultTable
+            A DataFrame of Arrow-backed columns; low-cardinality columns arrive as text.
+
+        Raises
+        ------
+        UsageError
+            The query cannot be answered; the message says why.
+        """
+        from tokenvault_data.dataset.querying import select
+        from tokenvault_data.dataset.result_table import result_table
+
+        with self.connection() as connection:
+            return result_table(select(connection, query, parameters))
+
+    @contextmanager
+    def connection(
+        self, *, memory_limit_mb: int | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Open DuckDB with this snapshot's files as the views ``instruments`` and ``outcomes``.
+
+        Parameters
+        ----------
+        memory_limit_mb : int, optional
+            Where it begins to spill to a temporary folder.
+        """
+        from tokenvault_data.dataset.querying import connection_to
+
+        files = {table: self.files(table) for table in _TABLES}
+        missing = {name: _TABLES[name].empty_table() for name in _TABLES if not files[name]}
+        present = {name: paths for name, paths in files.items() if paths}
+        with connection_to(present, missing, memory_limit_mb=memory_limit_mb) as connection:
+            yield connection
+
+    def files(self, table: str) -> list[Path]:
+        """Return the Parquet files of a table, in order."""
+        return [self._path / entry.path for entry in self._entries(table)]
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         reader = pa.RecordBatchReader.from_batches(INSTRUMENTS, self.iter_batches())
         return reader.__arrow_c_stream__(requested_schema)
@@ -119,8 +179,9 @@ class Snapshot:
     def _dataset(self, table: str) -> ds.Dataset:
         import pyarrow.dataset as ds  # loads pandas, which a glance at the manifest does not need
 
-        files = [str(self._path / entry.path) for entry in self._entries(table)]
-        return ds.dataset(files, schema=_TABLES[table], format="parquet")
+        return ds.dataset(
+            [str(path) for path in self.files(table)], schema=_TABLES[table], format="parquet"
+        )
 
 
 def _listed(columns: Sequence[str] | None) -> list[str] | None:

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+
+from tokenvault_data.analysis.today import today_in_india
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import date
 
     import pyarrow as pa
 
     from tokenvault_data.dataset.snapshots import Snapshot
 
 COLUMNS = ("card_network", "card_bank", "card_type", "instrument_status")
-INDIA = ZoneInfo("Asia/Kolkata")  # a card expires at midnight where the vault's merchants are
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,6 @@ class Summary:
     cards: int
     counts: dict[str, list[tuple[str | None, int]]]
     expiry: Expiry
-
-
-def today_in_india() -> date:
-    """The calendar day it now is in India."""
-    return datetime.now(INDIA).date()
 
 
 def summarise(snapshot: Snapshot, *, as_of: date | None = None) -> Summary:

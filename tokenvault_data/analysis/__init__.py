@@ -1,0 +1,1 @@
+"""What an analyst asks of a snapshot: tables in, tables out, no HTTP."""

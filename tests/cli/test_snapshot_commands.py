@@ -226,3 +226,21 @@ def test_a_terminal_without_unicode(alone):
     shown = alone.run("show", "latest", environ={"PYTHONIOENCODING": "ascii"})
     assert shown.code == 0
     assert "\\u092c\\u0948" in shown.out
+
+
+def test_a_policy_decides_what_leaves(alone):
+    """A masked export names nobody, a minimal one has three columns, and JSON says which it was."""
+    publish(alone.folder / "vault-data", "HDFC BANK")
+    masked = alone.run("export", "latest", "--to", "m.csv", "--policy", "masked", "--json")
+    assert masked.document["policy"] == "masked"
+    text = (alone.folder / "m.csv").read_text(encoding="utf-8")
+    assert "cust_0" not in text
+    assert "cust#" in text
+    alone.run("export", "latest", "--to", "few.csv", "--policy", "minimal")
+    first = (alone.folder / "few.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert first == '"last_four","card_network","card_bank"'
+    refused = alone.run(
+        "export", "latest", "--to", "no.csv", "--policy", "minimal", "--columns", "customer_id"
+    )
+    assert refused.code == 2
+    assert not (alone.folder / "no.csv").exists()

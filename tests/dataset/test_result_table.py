@@ -112,3 +112,10 @@ def test_identifying_columns():
     assert all(map(is_identifying, IDS))
     assert all(map(is_identifying, ("customer_ids", "new_instrument_id", "old_par")))
     assert not any(map(is_identifying, ("card_network", "cards", "bank", "paragraph", "valid")))
+
+
+def test_an_export_has_no_index():
+    """What a filter leaves of an index does not become a column."""
+    whole = table(rows=3, cards=5)
+    left = whole.iloc[[2]]
+    assert pa.RecordBatchReader.from_stream(left).read_all().column_names == [*IDS, "cards"]

@@ -17,6 +17,7 @@ def export(  # noqa: PLR0917  one parameter an option
     columns: Annotated[
         str | None, typer.Option(metavar="A,B,C", help="Only these columns, in this order.")
     ] = None,
+    policy: options.Policy = "full",
     profile: options.OfProfile = None,
     store: options.Store = options.DEFAULT_STORE,
     as_json: options.Json = False,
@@ -33,11 +34,19 @@ def export(  # noqa: PLR0917  one parameter an option
     environment = options.environment_of_profile(profile)
     opened = open_snapshot(store, snapshot, environment=environment)
     chosen = None if columns is None else [name.strip() for name in columns.split(",")]
-    path = export_table(opened, to, columns=chosen)
+    path = export_table(opened, to, columns=chosen, policy=policy)
     size_bytes = path.stat().st_size
     if as_json:
         rows = opened.manifest.instruments
-        print_json({"snapshot": opened.id, "path": str(path), "rows": rows, "bytes": size_bytes})
+        print_json(
+            {
+                "snapshot": opened.id,
+                "path": str(path),
+                "rows": rows,
+                "bytes": size_bytes,
+                "policy": policy,
+            }
+        )
     else:
         print_line(
             f"{opened.manifest.instruments:,} cards of {opened.id} are in {path}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -49,6 +49,38 @@ Snapshot = Annotated[
         help="Id or path of a snapshot, or `latest`: the newest complete one, or the newest partial"
         " one where none is complete.",
     ),
+]
+Policy = Annotated[
+    Literal["full", "masked", "minimal"],
+    typer.Option(
+        metavar="NAME",
+        help="What may leave: `full`; `masked`, ids as keyed hashes; `minimal`, last four digits,"
+        " network and bank.",
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="CONDITION",
+        help="Only such cards, e.g. `card_network=visa,rupay` or `expires_on<2027-01-01`; given"
+        " several times, all have to hold.",
+    ),
+]
+AsOf = Annotated[
+    str | None,
+    typer.Option(metavar="DATE", help="The day expiry is judged on; by default today in India."),
+]
+Banks = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        dir_okay=False,
+        help="Names of banks of your own, a CSV of spelling,bank,note, before the built-in ones.",
+    ),
+]
+ResultFile = Annotated[
+    Path | None,
+    typer.Option("--to", metavar="FILE", help="Also write the rows to a .csv or .parquet file."),
 ]
 DEFAULT_STORE = Path("vault-data")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import html
 import re
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -39,6 +39,22 @@ def is_identifying(column: str) -> bool:
     (True, False)
     """
     return column in _HIDDEN or _IDENTIFYING.search(column) is not None
+
+
+class DisplayColumn(NamedTuple):
+    """One column as a screen shows it.
+
+    Attributes
+    ----------
+    name : str
+    cells : list of str
+    right : bool
+        Whether the cells stand at the right side, as numbers do.
+    """
+
+    name: str
+    cells: list[str]
+    right: bool
 
 
 class ResultTable(pd.DataFrame):
@@ -75,32 +91,39 @@ class ResultTable(pd.DataFrame):
             frame[name] = pd.Series(texts, index=frame.index, dtype="string[pyarrow]")
         return frame
 
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        # Without an index: what a filter leaves of one is no column of the table.
+        return self.arrow().__arrow_c_stream__(requested_schema)
+
+    def cells(self) -> list[DisplayColumn]:
+        """Return all cells as a screen shows them: masked, numbers grouped, shares as percent."""
+        shown = self.masked()
+        return [DisplayColumn(str(name), *_displayed(shown[name])) for name in shown.columns]
+
     def __repr__(self) -> str:
-        shown, left_out = self._shown()
-        columns = [_displayed(shown[name]) for name in shown.columns]
-        lines = [
-            [str(name), *cells] for name, (cells, _) in zip(shown.columns, columns, strict=True)
-        ]
+        columns, left_out = self._shown()
+        lines = [[column.name, *column.cells] for column in columns]
         padded = [
             [cell.rjust(width) if right else cell.ljust(width) for cell in line]
-            for line, (_, right) in zip(lines, columns, strict=True)
+            for line, right in zip(lines, [column.right for column in columns], strict=True)
             for width in [max(map(len, line))]
         ]
         grid = "\n".join("  ".join(cells).rstrip() for cells in zip(*padded, strict=True))
         return "\n".join(filter(None, (self.title, grid, f"{self._size()}{left_out}", *self.notes)))
 
     def _repr_html_(self) -> str:
-        shown, left_out = self._shown()
-        columns = [(str(name), *_displayed(shown[name])) for name in shown.columns]
+        columns, left_out = self._shown()
 
         def cell(kind: str, text: str, right: bool) -> str:
             side = "right" if right else "left"
             return f'<{kind} style="text-align:{side}">{html.escape(text)}</{kind}>'
 
-        head = "".join(cell("th", name, right) for name, _, right in columns)
+        head = "".join(cell("th", column.name, column.right) for column in columns)
+        lines = zip(*(column.cells for column in columns), strict=True)
+        rights = [column.right for column in columns]
         rows = "".join(
-            f"<tr>{''.join(cell('td', cells[row], right) for _, cells, right in columns)}</tr>"
-            for row in range(len(shown))
+            f"<tr>{''.join(cell('td', *one) for one in zip(line, rights, strict=True))}</tr>"
+            for line in lines
         )
         title = f"<strong>{html.escape(self.title)}</strong>" if self.title else ""
         notes = "".join(f"<br>{html.escape(note)}" for note in self.notes)
@@ -112,12 +135,12 @@ class ResultTable(pd.DataFrame):
     def _size(self) -> str:
         return f"{len(self):,} {'row' if len(self) == 1 else 'rows'}"
 
-    def _shown(self) -> tuple[pd.DataFrame, str]:
+    def _shown(self) -> tuple[list[DisplayColumn], str]:
         if len(self) <= SHOWN_ROWS:
-            return self.masked(), ""
+            return self.cells(), ""
         half = SHOWN_ROWS // 2
         ends = pd.concat([pd.DataFrame(self).head(half), pd.DataFrame(self).tail(half)])
-        return ResultTable(ends).masked(), f", of which the first and last {half} are shown"
+        return ResultTable(ends).cells(), f", of which the first and last {half} are shown"
 
 
 def result_table(

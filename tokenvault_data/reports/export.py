@@ -6,9 +6,10 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.errors import TokenVaultError, UsageError
+from tokenvault_data.reports.policies import export_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,20 +17,19 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
+    from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.reports.policies import ExportPolicy, Policy
+
 BATCH_ROWS: Final = 65_536
 """Rows in memory at once while exporting."""
 
 
-class ArrowStream(Protocol):
-    """Anything that gives its rows as an Arrow stream: snapshots, tables, frames, queries."""
-
-    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        """Return the stream, as the Arrow PyCapsule interface says."""
-        ...
-
-
 def export(
-    source: ArrowStream, path: str | os.PathLike[str], *, columns: Sequence[str] | None = None
+    source: ArrowStream,
+    path: str | os.PathLike[str],
+    *,
+    columns: Sequence[str] | None = None,
+    policy: Policy = "full",
 ) -> Path:
     """Write a table or snapshot to a CSV or Parquet file, in bounded memory.
 
@@ -43,7 +43,9 @@ def export(
         Where to; ``.csv`` or ``.parquet`` decides the form. In CSV, text that a spreadsheet would
         run as a formula gets an apostrophe in front, which `read_export` takes away again.
     columns : sequence of str, optional
-        Which columns, in this order; all by default.
+        Which columns, in this order; all that the policy lets out by default.
+    policy : {"full", "masked", "minimal"}
+        What of a card may leave; see `tokenvault_data.reports.policies`.
 
     Returns
     -------
@@ -53,7 +55,8 @@ def export(
     Raises
     ------
     UsageError
-        For other suffixes, sources or unknown columns; nothing was written.
+        For other suffixes, sources, policies or unknown columns, and for columns that the policy
+        does not let out; nothing was written.
     TokenVaultError
         When the file cannot be written; what was there before is untouched.
     """
@@ -65,7 +68,7 @@ def export(
         )
     if path.is_dir():
         raise UsageError(f"Nothing was written: {path} is a directory; name a file in it.")
-    batches, schema = _open(source, columns)
+    batches, schema = _open(source, columns, export_policy(policy))
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         with beside.open("xb") as file:
@@ -144,7 +147,7 @@ def _suffix(path: Path) -> str:
 
 
 def _open(
-    source: ArrowStream, columns: Sequence[str] | None
+    source: ArrowStream, columns: Sequence[str] | None, policy: ExportPolicy
 ) -> tuple[Iterator[pa.RecordBatch], pa.Schema]:
     import pyarrow as pa
 
@@ -155,7 +158,7 @@ def _open(
         )
     reader = pa.RecordBatchReader.from_stream(source)
     names = reader.schema.names
-    wanted = list(names if columns is None else columns)
+    wanted = policy.columns(reader.schema) if columns is None else list(columns)
     unknown = [name for name in wanted if name not in names]
     if unknown:
         raise UsageError(
@@ -166,16 +169,19 @@ def _open(
         raise UsageError(
             "Nothing was written: an export needs at least one column, and each only once."
         )
+    policy.check(wanted)
     fields = [reader.schema.field(name) for name in wanted]
-    schema = pa.schema(fields, metadata=reader.schema.metadata)
-    return _sliced(reader, wanted), schema
+    schema = policy.schema(pa.schema(fields, metadata=reader.schema.metadata))
+    return _sliced(reader, wanted, policy), schema
 
 
-def _sliced(reader: pa.RecordBatchReader, wanted: list[str]) -> Iterator[pa.RecordBatch]:
+def _sliced(
+    reader: pa.RecordBatchReader, wanted: list[str], policy: ExportPolicy
+) -> Iterator[pa.RecordBatch]:
     for batch in reader:
         chosen = batch.select(wanted)
         for start in range(0, chosen.num_rows, BATCH_ROWS):
-            yield chosen.slice(start, BATCH_ROWS)
+            yield policy.apply(chosen.slice(start, BATCH_ROWS))
 
 
 def _write_parquet(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: Any) -> None:

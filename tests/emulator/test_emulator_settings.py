@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import date
 
 import pytest
 
@@ -24,6 +25,10 @@ from tokenvault_data.emulator.settings import EmulatorSettings
         ({"paging": "array", "page_size": 3}, "bare array has no pages"),
         ({"port": 70_000}, "port"),
         ({"latency_ms": float("inf")}, "latency_ms"),
+        ({"aged_months": -1}, "aged_months"),
+        ({"aged_months": 601}, "0 to 600"),
+        ({"as_of": date(1999, 12, 31)}, "2000-01-01 to 2099-12-31"),
+        ({"ledger": "ledger.jsonl"}, "--aged"),
     ],
 )
 def test_a_value_that_cannot_work_is_named(given, named):

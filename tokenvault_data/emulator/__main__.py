@@ -37,6 +37,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--customers", type=int, metavar="N")
     options.add_argument("--seed", type=int, metavar="N")
     options.add_argument("--as-of", type=date.fromisoformat, metavar="YYYY-MM-DD")
+    options.add_argument("--aged", dest="aged_months", type=int, metavar="MONTHS")
+    options.add_argument("--ledger", type=Path, metavar="FILE")
     options.add_argument("--rate-limit", dest="rate_limit_per_minute", type=int, metavar="N")
     options.add_argument("--window", choices=get_args(Window))
     options.add_argument("--window-seconds", type=float, metavar="X")

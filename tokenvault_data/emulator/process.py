@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _OPTION_NAMES = {
+    "aged_months": "aged",
     "rate_limit_per_minute": "rate-limit",
     "limit_header_dialects": "limit-headers",
     "latency_ms": "latency",

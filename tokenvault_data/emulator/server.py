@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from tokenvault_data.emulator.app import EmulatorApp
+from tokenvault_data.emulator.ledger import write_ledger
 from tokenvault_data.emulator.protocol import ConnectionProtocol
 from tokenvault_data.emulator.routing import PREFIX
 from tokenvault_data.emulator.settings import EmulatorSettings, refuse_other_than_loopback
@@ -132,14 +133,14 @@ class Emulator:
         Raises
         ------
         OSError
-            The port is taken.
+            The port is taken, or the ledger cannot be written.
         RuntimeError
             It was started already, or did not come up.
         """
         if self._thread is not None:
             raise RuntimeError("this emulator was started already; make another one")
         try:
-            listener = _bind(self.settings)
+            listener = _prepare(self._app, self.settings)
         except OSError:
             self.wire_log.close()
             raise
@@ -186,12 +187,12 @@ def serve(settings: EmulatorSettings, ready: Callable[[str], None]) -> None:
     Raises
     ------
     OSError
-        The port is taken.
+        The port is taken, or the ledger cannot be written.
     """
     app = EmulatorApp(settings)
-    listener = _bind(settings)
-    base_url = _base_url(listener)
     try:
+        listener = _prepare(app, settings)
+        base_url = _base_url(listener)
         _run(_server(app, lambda: ready(base_url)), listener)
     finally:
         app.wire_log.close()
@@ -231,6 +232,18 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:  # uvloop does not exist on Windows
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def _prepare(app: EmulatorApp, settings: EmulatorSettings) -> socket.socket:
+    """Bind, and write the ledger before anybody is told the address."""
+    listener = _bind(settings)
+    if settings.ledger is not None:
+        try:
+            write_ledger(settings.ledger, app.population.net_events())
+        except BaseException:
+            listener.close()
+            raise
+    return listener
 
 
 def _bind(settings: EmulatorSettings) -> socket.socket:

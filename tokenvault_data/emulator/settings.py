@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import math
 from dataclasses import dataclass
-from datetime import date  # noqa: TC003  (dataclass fields are read at run time by callers)
-from pathlib import Path  # noqa: TC003  (as above)
+from datetime import date
+from pathlib import Path  # noqa: TC003  (dataclass fields are read at run time by callers)
 from typing import Literal, get_args
 
 Window = Literal["fixed", "log", "counter", "bucket"]
@@ -16,6 +16,9 @@ AfterDelete = Literal["gone", "inactive"]
 LIMIT_HEADER_DIALECTS = frozenset({"limit", "remaining", "retry", "type", "reset", "retry-after"})
 DEFAULT_PAGE_SIZE = 10
 LARGEST_PORT = 65_535
+MOST_AGED_MONTHS = 600
+# Years that API versions with two digits leave no doubt about.
+FIRST_AS_OF, LAST_AS_OF = date(2000, 1, 1), date(2099, 12, 31)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,12 @@ class EmulatorSettings:
         Two emulators with the same seed and `as_of` hold the same cards.
     as_of
         The day the population is made relative to (expiry and creation dates). None is today, UTC.
+    aged_months
+        How many months later the vault stands: cards renewed, replaced, deleted, blocked and added
+        since `as_of`.
+    ledger
+        A file to write to at the start, as JSON lines: what a comparison of the vault as it was at
+        `as_of` with the aged one must find. Only for an aged vault.
     rate_limit_per_minute
         Calls one account may make in a window. None is no limit and no limit headers.
     window
@@ -74,6 +83,8 @@ class EmulatorSettings:
     customers: int = 5000
     seed: int = 7
     as_of: date | None = None
+    aged_months: int = 0
+    ledger: Path | str | None = None
     rate_limit_per_minute: int | None = None
     window: Window = "fixed"
     window_seconds: float = 60.0
@@ -94,19 +105,19 @@ class EmulatorSettings:
     port: int = 0
 
     def __post_init__(self) -> None:
-        for name, lowest in (
-            ("customers", 0),
-            ("latency_ms", 0),
-            ("latency_jitter_ms", 0),
-            ("wire_log_entries", 0),
-            ("port", 0),
+        self._refuse_an_age_out_of_reach()
+        for name, lowest, highest in (
+            ("customers", 0, math.inf),
+            ("latency_ms", 0, math.inf),
+            ("latency_jitter_ms", 0, math.inf),
+            ("wire_log_entries", 0, math.inf),
+            ("port", 0, LARGEST_PORT),
         ):
-            if not getattr(self, name) >= lowest:
-                raise ValueError(
-                    f"{name} is {getattr(self, name)!r}; it has to be {lowest} or more"
-                )
-        if self.port > LARGEST_PORT:
-            raise ValueError(f"port is {self.port}; it has to be at most {LARGEST_PORT}")
+            value = getattr(self, name)
+            if not value >= lowest:
+                raise ValueError(f"{name} is {value!r}; it has to be {lowest} or more")
+            if value > highest:
+                raise ValueError(f"{name} is {value!r}; it has to be at most {highest}")
         for name in ("latency_ms", "latency_jitter_ms", "window_seconds"):
             if not math.isfinite(getattr(self, name)):
                 raise ValueError(f"{name} is {getattr(self, name)!r}; it has to be finite")
@@ -133,6 +144,19 @@ class EmulatorSettings:
                 f"known: {', '.join(sorted(LIMIT_HEADER_DIALECTS))}"
             )
         refuse_other_than_loopback(self.host)
+
+    def _refuse_an_age_out_of_reach(self) -> None:
+        if not 0 <= self.aged_months <= MOST_AGED_MONTHS:
+            raise ValueError(
+                f"aged_months is {self.aged_months!r}; it can be 0 to {MOST_AGED_MONTHS}"
+            )
+        if self.as_of is not None and not FIRST_AS_OF <= self.as_of <= LAST_AS_OF:
+            raise ValueError(f"as_of is {self.as_of}; it can be {FIRST_AS_OF} to {LAST_AS_OF}")
+        if self.ledger is not None and not self.aged_months:
+            raise ValueError(
+                "a ledger tells what months did to the cards, and here none pass; "
+                "say how many with --aged, or leave the ledger out"
+            )
 
     @property
     def paging_shape(self) -> Paging:

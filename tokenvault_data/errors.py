@@ -6,7 +6,8 @@
     ├── UsageError                what was asked for cannot be done as asked; nothing was sent
     │   ├── IdentifierError       an id that no request can be made of
     │   ├── CustomerListError     a list of customer ids that cannot be trusted as read
-    │   └── ProfileError          credentials or environment missing, unsafe or contradictory
+    │   ├── ProfileError          credentials or environment missing, unsafe or contradictory
+    │   └── PlanDamaged           a cleanup plan that is not, byte for byte, the one that was sealed
     ├── VaultError                one call to the vault did not end in an answer that can be used
     │   ├── RequestRejected       400, 409, 422 and other 4xx: the vault refused this request
     │   │   └── NotFound          404: no such instrument (or wrong customer, or already deleted)
@@ -22,6 +23,9 @@
     ├── SnapshotError             a folder that is not, or no longer, the snapshot it claims to be
     ├── CollectionError           a collection could not go on; what was done is kept
     │   └── CollectionInterrupted the user, or the system, asked it to stop; it can be resumed
+    ├── CampaignError             a cleanup campaign did not end; what was done is journaled
+    │   ├── CampaignPaused        it stopped where it can go on, by request or by itself
+    │   └── CampaignHalted        something does not add up; it never goes on by itself
     ├── Locked                    another process holds what this one needs
     └── RefusedByGuardRail        allowed to ask for, not allowed to happen
 
@@ -50,6 +54,10 @@ class CustomerListError(UsageError, ValueError):
 
 class ProfileError(UsageError):
     """Credentials or environment are missing, unsafe or contradictory."""
+
+
+class PlanDamaged(UsageError):
+    """A cleanup plan that is not, byte for byte, the one that was sealed."""
 
 
 class VaultError(TokenVaultError):
@@ -135,6 +143,18 @@ class CollectionError(TokenVaultError):
 
 class CollectionInterrupted(CollectionError):
     """Someone asked the collection to stop; run it again and it goes on."""
+
+
+class CampaignError(TokenVaultError):
+    """A cleanup campaign did not end; what was done is journaled."""
+
+
+class CampaignPaused(CampaignError):
+    """A campaign stopped where it can go on, by request or by itself."""
+
+
+class CampaignHalted(CampaignError):
+    """Something about a campaign does not add up; it never goes on by itself."""
 
 
 class Locked(TokenVaultError):

@@ -20,10 +20,12 @@ from benchmarks.results import Goal, machine, table
 BENCHMARKS: dict[str, list[str]] = {
     "startup": ["--quick"],
     "flatten": ["--cards", "40000", "--rounds", "1"],
+    "changes": ["--quick"],
     "wire": ["--quick"],
     "collect": ["--quick"],
     "pacing": ["--quick"],
     "pacing_real": ["--quick"],
+    "breakdowns": ["--quick"],
 }
 
 

@@ -1,0 +1,139 @@
+"""The view ``cards``: the instruments somebody asks about, with columns derived from them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+import pyarrow as pa
+
+from tokenvault_data.analysis.bank_names import BankNames, load_bank_names
+from tokenvault_data.analysis.condition_text import parse_condition, parse_conditions
+from tokenvault_data.analysis.predicate import Predicate, predicate_from_dict
+from tokenvault_data.analysis.predicate_columns import DERIVED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+    import duckdb
+
+    from tokenvault_data.analysis.source import Source
+
+MEMORY_LIMIT_MB: Final = 2048
+"""Where DuckDB begins to spill to disk: small beside a laptop's memory, ample for ten million."""
+
+HORIZONS: Final = (30, 60, 90)
+"""Days ahead at which the buckets of ``expires_in`` end."""
+
+Where: TypeAlias = "Predicate | Mapping[str, object] | str | Sequence[str] | None"
+"""A condition, its dictionary form, or one or several as they are typed."""
+
+
+def read_where(condition: Where) -> Predicate | None:
+    """Read a condition in any of the forms of `Where`.
+
+    Raises
+    ------
+    UsageError
+        It is none.
+    """
+    if condition is None or isinstance(condition, Predicate):
+        return condition
+    if isinstance(condition, str):
+        return parse_condition(condition)
+    if isinstance(condition, list | tuple) and all(isinstance(text, str) for text in condition):
+        return parse_conditions(condition)
+    return predicate_from_dict(condition)
+
+
+def bucket_names(horizons: Sequence[int]) -> list[str]:
+    """Return the names of the buckets that some horizons make, from the first on.
+
+    >>> bucket_names((30, 60))
+    ['expired', '0-30 days', '31-60 days', 'later']
+    """
+    firsts = [0, *(days + 1 for days in horizons[:-1])]
+    spans = [
+        f"{first}-{last} days" if first < last else f"{last} {'day' if last == 1 else 'days'}"
+        for first, last in zip(firsts, horizons, strict=True)
+    ]
+    return ["expired", *spans, "later"]
+
+
+def bucket_sql(as_of: date, horizons: Sequence[int]) -> str:
+    """Return the DuckDB expression of a card's bucket; null where its expiry is unknown."""
+    days = f"(expires_on - {day_sql(as_of)})"
+    names = bucket_names(horizons)
+    borders = [f"{days} < 0", *(f"{days} <= {last}" for last in horizons), f"{days} IS NOT NULL"]
+    whens = (f"WHEN {test} THEN '{name}'" for test, name in zip(borders, names, strict=True))
+    return f"CASE {' '.join(whens)} END"
+
+
+def day_sql(day: date) -> str:
+    """Return a day as a literal of DuckDB's."""
+    return f"DATE '{day.isoformat()}'"
+
+
+@contextmanager
+def card_view(
+    source: Source,
+    *,
+    as_of: date,
+    where: Predicate | None = None,
+    banks: BankNames | None = None,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open DuckDB with the view ``cards`` over a source.
+
+    It has the columns of ``instruments`` and `DERIVED`: ``bank`` is the canonical name of
+    ``card_bank``, ``expiry`` the month of ``expires_on`` as ``YYYY-MM``, ``expires_in`` its bucket
+    as of a day; each is null where what it comes from is.
+
+    Parameters
+    ----------
+    source : Source
+    as_of : date
+        Day 0 of ``expires_in``.
+    where : Predicate, optional
+        Only rows for which this is true.
+    banks : BankNames, optional
+        The names in the package when not given.
+
+    Raises
+    ------
+    UsageError
+        The source lacks a column of the condition.
+    """
+    if where is not None:
+        derived = [pa.field(name, pa.string()) for name in DERIVED]
+        where.check_against(pa.schema([*source.schema, *derived]))
+    with source.connection(memory_limit_mb=MEMORY_LIMIT_MB) as connection:
+        columns = set(source.schema.names)
+        join = _join_banks(connection, banks) if "card_bank" in columns else ""
+        bank = "named.bank" if join else "NULL::VARCHAR"
+        known = "expires_on" in columns
+        expiry = "strftime(expires_on, '%Y-%m')" if known else "NULL::VARCHAR"
+        expires_in = bucket_sql(as_of, HORIZONS) if known else "NULL::VARCHAR"
+        kept = "TRUE" if where is None else where.sql()
+        connection.execute(
+            "CREATE TEMP VIEW cards AS SELECT * FROM (SELECT instruments.*, "  # noqa: S608  built of our own names and quoted literals
+            f"{bank} AS bank, {expiry} AS expiry, {expires_in} AS expires_in "
+            f"FROM instruments {join}) WHERE {kept}"
+        )
+        yield connection
+
+
+def _join_banks(connection: duckdb.DuckDBPyConnection, banks: BankNames | None) -> str:
+    names = load_bank_names() if banks is None else banks
+    found = connection.execute(
+        "SELECT DISTINCT card_bank FROM instruments WHERE card_bank IS NOT NULL"
+    ).fetchall()
+    spellings = [str(row[0]) for row in found]
+    table = pa.table(
+        {
+            "spelling": pa.array(spellings, pa.string()),
+            "bank": pa.array([names.canonical(spelling) for spelling in spellings], pa.string()),
+        }
+    )
+    connection.register("bank_of_spelling", table)
+    return "LEFT JOIN bank_of_spelling AS named ON instruments.card_bank = named.spelling"

@@ -6,7 +6,7 @@ DONE   := $(VENV)/.installed
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos scale lint format bench lab clean
+.PHONY: help install demo test chaos scale office lint format bench lab clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,13 +24,16 @@ demo: $(DONE)  ## the whole job on the local emulator: collect, publish, summari
 	$(BIN)/tokenvault demo
 
 test: $(DONE)  ## the default test suite
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not chaos and not scale'
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not chaos and not scale and not office'
 
 chaos: $(DONE)  ## kills, faults and outages over many rounds
 	$(BIN)/python -m pytest -m chaos
 
 scale: $(DONE)  ## hundreds of thousands of customers
 	$(BIN)/python -m pytest -m scale
+
+office: $(DONE)  ## what a spreadsheet makes of exports; needs LibreOffice
+	$(BIN)/python -m pytest -m office
 
 lint: $(DONE)  ## style, types, and which room may import which
 	$(BIN)/ruff check .

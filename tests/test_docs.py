@@ -127,7 +127,7 @@ def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
     """The examples, one after the other, do what they say against an emulator."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     monkeypatch.chdir(tmp_path)
     (tmp_path / "customers.csv").write_text("customer_id\ncust_0000001\ncust_0000002\n")
     names = {}

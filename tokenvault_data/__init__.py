@@ -14,6 +14,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tokenvault_data.analysis.breakdown import breakdown
+    from tokenvault_data.analysis.changes import changes
+    from tokenvault_data.analysis.expiry import expiring
+    from tokenvault_data.analysis.forecast import forecast
+    from tokenvault_data.analysis.identity import identity
+    from tokenvault_data.analysis.predicate import expired, where
+    from tokenvault_data.analysis.quality import quality
     from tokenvault_data.collection.collect import collect
     from tokenvault_data.collection.customers import read_customers
     from tokenvault_data.collection.frames import iter_frames
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
     from tokenvault_data.errors import TokenVaultError
     from tokenvault_data.profiles import Profile, load_profile
     from tokenvault_data.reports.export import export, read_export
+    from tokenvault_data.reports.html_report import report
     from tokenvault_data.vault_api.blocking import Vault
     from tokenvault_data.vault_api.client import AsyncVault
     from tokenvault_data.vault_api.connecting import connect, connect_async
@@ -33,16 +41,25 @@ _HOMES = {
     "Snapshot": "dataset.snapshots",
     "TokenVaultError": "errors",
     "Vault": "vault_api.blocking",
+    "breakdown": "analysis.breakdown",
+    "changes": "analysis.changes",
     "collect": "collection.collect",
     "connect": "vault_api.connecting",
     "connect_async": "vault_api.connecting",
+    "expired": "analysis.predicate",
+    "expiring": "analysis.expiry",
     "export": "reports.export",
+    "forecast": "analysis.forecast",
+    "identity": "analysis.identity",
     "iter_frames": "collection.frames",
     "list_snapshots": "dataset.snapshots",
     "load_profile": "profiles",
     "open_snapshot": "dataset.snapshots",
+    "quality": "analysis.quality",
     "read_customers": "collection.customers",
     "read_export": "reports.export",
+    "report": "reports.html_report",
+    "where": "analysis.predicate",
 }
 __all__ = [
     "AsyncVault",
@@ -50,16 +67,25 @@ __all__ = [
     "Snapshot",
     "TokenVaultError",
     "Vault",
+    "breakdown",
+    "changes",
     "collect",
     "connect",
     "connect_async",
+    "expired",
+    "expiring",
     "export",
+    "forecast",
+    "identity",
     "iter_frames",
     "list_snapshots",
     "load_profile",
     "open_snapshot",
+    "quality",
     "read_customers",
     "read_export",
+    "report",
+    "where",
 ]
 
 

@@ -54,6 +54,8 @@ def _mutation(draw):
 
 def _mutate(card, mutations):
     card = copy.deepcopy(card)
+    if not isinstance(card, dict):
+        return card
     for field, value in mutations:
         meta = card.get("instrument_meta")
         if field in _TOP:
@@ -86,7 +88,10 @@ def vaults(draw, customers=25):
                 _mutate(card, draw(st.lists(_mutation(), min_size=1, max_size=4))) for card in cards
             ]
         if draw(st.integers(0, 19)) == 0:
-            cards = [*cards, draw(st.sampled_from([None, 7, "card", [], {}, {"instrument_meta": 3}]))]
+            cards = [
+                *cards,
+                draw(st.sampled_from([None, 7, "card", [], {}, {"instrument_meta": 3}])),
+            ]
         outcome = "failed" if draw(st.integers(0, 11)) == 0 else "fetched" if cards else "empty"
         result.append((customer, outcome, [] if outcome == "failed" else cards))
     return result

@@ -84,7 +84,7 @@ def test_screen():
     """On a screen the finding stands first, missing is a dash, and notes say what was counted."""
     lines = repr(breakdown(table_of(_VAULT), "card_network")).splitlines()
     assert lines == [
-        "visa leads with 50 % of 6 cards",
+        "visa leads with 50% of 6 cards",
         "card_network  cards  customers  share",
         "visa              3          2  50.0%",
         "amex              1          1  16.7%",

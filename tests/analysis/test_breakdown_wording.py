@@ -13,35 +13,35 @@ def _title(cards, by, **settings):
 def test_leader():
     """The largest group that is known is named, with its share of all cards."""
     cards = [card("i0"), card("i1"), card("i2", card_network="amex")]
-    assert _title(cards, "card_network") == "visa leads with 66.7 % of 3 cards"
+    assert _title(cards, "card_network") == "visa leads with 66.7% of 3 cards"
     assert _title(cards, ["card_network", "card_type"], top=1) == (
-        "visa, debit leads with 66.7 % of 3 cards"
+        "visa, debit leads with 66.7% of 3 cards"
     )
 
 
 def test_leader_among_missing():
     """More missing than any value does not make missing the leader."""
     cards = [card("i0"), card("i1", card_network=None), card("i2", card_network=None)]
-    assert _title(cards, "card_network") == "visa leads with 33.3 % of 3 cards"
+    assert _title(cards, "card_network") == "visa leads with 33.3% of 3 cards"
     assert _title(cards[1:], "card_network") == "card_network is missing for every one of 2 cards"
-    assert _title(cards, "card_network", top=1) == "visa leads with 33.3 % of 3 cards"
+    assert _title(cards, "card_network", top=1) == "visa leads with 33.3% of 3 cards"
 
 
 def test_equals():
     """Nobody leads alone who is as large as another."""
     cards = [card("i0"), card("i1", card_network="amex")]
-    assert _title(cards, "card_network") == "amex and visa lead with 50 % of 2 cards each"
+    assert _title(cards, "card_network") == "amex and visa lead with 50% of 2 cards each"
     cards.append(card("i2", card_network="rupay"))
-    assert _title(cards, "card_network") == "3 groups lead with 33.3 % of 3 cards each"
-    assert _title(cards, "card_network", top=1) == "3 groups lead with 33.3 % of 3 cards each"
+    assert _title(cards, "card_network") == "3 groups lead with 33.3% of 3 cards each"
+    assert _title(cards, "card_network", top=1) == "3 groups lead with 33.3% of 3 cards each"
 
 
 def test_time():
     """Months have most cards instead of leading; of buckets the expired share is what matters."""
     cards = [card("i0", expires="2026-10"), card("i1"), card("i2"), card("i3", expiry_year=None)]
-    assert _title(cards, "expiry") == "expiry 2028-12 has the most cards, 50 % of 4 cards"
-    assert _title(cards, "expires_in") == "25 % of 4 cards had expired before 22 November 2026"
-    assert _title(cards[1:], "expires_in") == ("0 % of 3 cards had expired before 22 November 2026")
+    assert _title(cards, "expiry") == "expiry 2028-12 has the most cards, 50% of 4 cards"
+    assert _title(cards, "expires_in") == "25% of 4 cards had expired before 22 November 2026"
+    assert _title(cards[1:], "expires_in") == ("0% of 3 cards had expired before 22 November 2026")
 
 
 def test_nothing():

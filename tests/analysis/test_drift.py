@@ -63,7 +63,7 @@ def test_a_new_api_version_shows(tmp_path):
     [(20, "pass"), (22, "pass"), (23, "warn"), (30, "warn"), (31, "fail"), (9, "fail")],
 )
 def test_cards_per_customer(tmp_path, cards, verdict):
-    """More or fewer cards per customer than before: above 10 % it warns, above 50 % it fails."""
+    """More or fewer cards per customer than before: above 10% it warns, above 50% it fails."""
     older = publish(tmp_path, {"c": [card(f"i{at}") for at in range(20)], "d": []}, failed=["x"])
     snapshot = publish(tmp_path, {"c": [card(f"i{at}") for at in range(cards)], "d": []})
     assert checks(snapshot, against=older)["volume"]["verdict"] == verdict

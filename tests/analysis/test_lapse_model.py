@@ -69,7 +69,7 @@ def test_a_short_history_is_less_certain_than_a_long_one():
 
 
 def test_the_interval_covers_what_its_own_model_makes():
-    """Histories drawn from known rates: about four in five outcomes lie in the 80 % interval."""
+    """Histories drawn from known rates: about four in five outcomes lie in the 80% interval."""
     random = np.random.default_rng(7)
     inside = 0
     for _ in range(60):

@@ -68,7 +68,7 @@ def test_every_count_has_its_rows(tmp_path):
     [(20, 0, "pass"), (19, 1, "warn"), (18, 2, "fail"), (0, 3, "fail"), (0, 0, "unknown")],
 )
 def test_coverage(tmp_path, fetched, failed, verdict):
-    """Below 100 % of the customers it warns, below 95 % it fails; of none nothing can be said."""
+    """Below 100% of the customers it warns, below 95% it fails; of none nothing can be said."""
     vault = {f"c{at}": [card()] if at % 2 else [] for at in range(fetched)}
     snapshot = publish(tmp_path, vault, failed=[f"x{at}" for at in range(failed)])
     row = checks(snapshot)["coverage"]
@@ -331,7 +331,7 @@ def test_thresholds_can_be_set():
     strict = replace(QUALITY_SETTINGS, expired_but_active=Threshold(0, 0.4, "strict"))
     assert checks(table)["expired_but_active"]["verdict"] == "warn"
     row = checks(table, settings=strict)["expired_but_active"]
-    assert (row["verdict"], row["threshold"]) == ("fail", "warn above 0 %, fail above 40 %")
+    assert (row["verdict"], row["threshold"]) == ("fail", "warn above 0%, fail above 40%")
     assert all(threshold.reason for threshold in QUALITY_SETTINGS.missing.values())
 
 

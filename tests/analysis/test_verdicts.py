@@ -24,10 +24,10 @@ def test_a_border_itself_is_on_the_better_side(measured, verdict):
 @pytest.mark.parametrize(
     ("threshold", "sentence"),
     [
-        (Threshold(0, 0.05, ""), "warn above 0 %, fail above 5 %"),
-        (Threshold(0, 0, ""), "fail above 0 %"),
-        (Threshold(0.5, None, ""), "warn above 50 %"),
-        (Threshold(None, 0.125, ""), "fail above 12.5 %"),
+        (Threshold(0, 0.05, ""), "warn above 0%, fail above 5%"),
+        (Threshold(0, 0, ""), "fail above 0%"),
+        (Threshold(0.5, None, ""), "warn above 50%"),
+        (Threshold(None, 0.125, ""), "fail above 12.5%"),
         (Threshold(24, 168, "", unit="hours"), "warn above 24 hours, fail above 7 days"),
         (Threshold(None, None, ""), "-"),
     ],

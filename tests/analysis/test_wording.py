@@ -20,10 +20,10 @@ def test_a_count_has_its_noun(number, text):
 
 @given(st.floats(0, 1))
 def test_a_share_is_never_rounded_to_nothing_or_all(share):
-    """Only nothing is 0 %, and only all is 100 %."""
-    assert (percent(share) == "0 %") == (share == 0)
-    assert (percent(share) == "100 %") == (share == 1)
-    assert percent(share).endswith(" %")
+    """Only nothing is 0%, and only all is 100%."""
+    assert (percent(share) == "0%") == (share == 0)
+    assert (percent(share) == "100%") == (share == 1)
+    assert percent(share).endswith("%")
 
 
 @given(st.dates())

@@ -9,7 +9,11 @@ from cli_bench import ROOT
 
 from tokenvault_data import __version__
 
-COMMANDS = ("demo", "emulator", "collect", "snapshots", "show", "export", "doctor")
+COMMANDS = (
+    *("demo", "emulator", "collect", "snapshots", "show"),
+    *("breakdown", "expiring", "changes", "identity", "quality"),
+    *("export", "report", "doctor"),
+)
 HEAVY = ("pandas", "pyarrow", "numpy", "httpx", "pyreqwest", "uvicorn", "rich", "asyncio")
 
 
@@ -24,7 +28,12 @@ def leave(code):
 main._leave = leave
 main.run()
 """
-    for arguments in (["--help"], ["collect", "--help"]):
+    for arguments in (
+        ["--help"],
+        ["collect", "--help"],
+        ["breakdown", "--help"],
+        ["report", "--help"],
+    ):
         ended = subprocess.run(
             [sys.executable, "-c", code, *arguments],
             cwd=ROOT,

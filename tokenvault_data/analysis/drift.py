@@ -174,9 +174,9 @@ def _volume(source: Source, older: Sequence[Source], settings: QualitySettings) 
     if now is None or not then:
         said = "Cannot be told: there are no customers, or no cards, to compare."
         return Finding("volume", "unknown", said, None, None, threshold)
-    change = float((now - then) / then)  # of fractions, so that 10 % is 10 %
+    change = float((now - then) / then)  # of fractions: a tenth is exactly a tenth
     said = f"{float(now):.2f} cards per customer; {float(then):.2f} in {before.name}"
-    said += f" ({'+' if change > 0 else '-'}{percent(abs(change))})." if change else "."
+    said += f", {percent(abs(change))} {'more' if change > 0 else 'fewer'}." if change else "."
     return Finding("volume", settings.volume.verdict(abs(change)), said, None, None, threshold)
 
 

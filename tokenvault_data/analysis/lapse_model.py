@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.lapse_history import Step
 
 ASSUMED_RHO: Final = 0.01
-"""Correlation assumed before anything is known: where 60 % survive, months of many cards then
+"""Correlation assumed before anything is known: where 60% survive, months of many cards then
 differ by 5 points (standard deviation)."""
 
 ASSUMED_RHO_WEIGHT: Final = 12.0

@@ -51,7 +51,7 @@ class Threshold:
         """Return the threshold in words.
 
         >>> Threshold(0, 0.05, "").sentence(), Threshold(24, 168, "", unit="hours").sentence()
-        ('warn above 0 %, fail above 5 %', 'warn above 24 hours, fail above 7 days')
+        ('warn above 0%, fail above 5%', 'warn above 24 hours, fail above 7 days')
         """
         # Whatever fails from the first warning on never warns.
         warn_above = None if self.warn_above == self.fail_above else self.warn_above

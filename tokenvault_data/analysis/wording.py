@@ -27,13 +27,13 @@ def percent(share: float) -> str:
     """Return a share as a percentage that never rounds something to nothing, or to all.
 
     >>> percent(0.125), percent(0.00001), percent(0.99999), percent(1.0), percent(0.0)
-    ('12.5 %', 'under 0.1 %', 'over 99.9 %', '100 %', '0 %')
+    ('12.5%', 'under 0.1%', 'over 99.9%', '100%', '0%')
     """
     if 0 < share < 0.0005:
-        return "under 0.1 %"
+        return "under 0.1%"
     if 0.9995 <= share < 1:
-        return "over 99.9 %"
-    return f"{share:.1%}".replace(".0%", "%").replace("%", " %")
+        return "over 99.9%"
+    return f"{share:.1%}".replace(".0%", "%")
 
 
 def long_day(day: date) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,10 @@ from tokenvault_data.errors import CollectionInterrupted
 
 if TYPE_CHECKING:
     from tokenvault_data.dataset.snapshots import Snapshot
+    from tokenvault_data.emulator.settings import EmulatorSettings
 
 CUSTOMERS = 3_000
-LIMIT_PER_MINUTE = 12_000
+LIMIT_PER_MINUTE = 18_000
 FAULTS = "503:0.005"  # an outage now and then, so that the demo shows the real thing
 
 
@@ -26,31 +28,38 @@ def demo(
 ) -> int:
     """Do the whole job on a local emulator, in a minute.
 
-    Collects the cards of three thousand made-up customers over real HTTP under a rate limit,
-    publishes a snapshot, sums it up, and says what to try next.
+    Collects the cards of three thousand made-up customers over real HTTP under a rate limit, twice:
+    as they were a month ago and as they are today. Publishes a snapshot of each, sums up the later
+    one, and says what to try next.
     """
     options.refuse_other_than_emulator(profile, "demo")
-    from tokenvault_data.emulator.server import Emulator
+    from tokenvault_data.analysis.horizon import months_later
+    from tokenvault_data.analysis.today import today_in_india
     from tokenvault_data.emulator.settings import EmulatorSettings
 
-    settings = EmulatorSettings(
-        customers=CUSTOMERS, rate_limit_per_minute=LIMIT_PER_MINUTE, faults=FAULTS, latency_ms=20
+    a_month_ago = EmulatorSettings(
+        customers=CUSTOMERS,
+        as_of=months_later(today_in_india(), -1),
+        rate_limit_per_minute=LIMIT_PER_MINUTE,
+        faults=FAULTS,
+        latency_ms=20,
     )
-    with Emulator(settings) as emulator:
-        if not as_json:
-            print_line(f"Emulated vault at {emulator.base_url}")
-            print_paragraph(
-                f"{CUSTOMERS:,} customers, {LIMIT_PER_MINUTE:,} requests a minute; half of these"
-                " are left to the shop's checkout, so this takes half a minute."
-            )
-        customers = _write_customers(store / "demo-customers.csv")
-        snapshot = _collect(emulator.base_url, customers, store)
+    customers = _write_customers(store / "demo-customers.csv")
+    if not as_json:
+        print_paragraph(
+            f"{CUSTOMERS:,} customers of an emulated vault, {LIMIT_PER_MINUTE:,} requests a minute;"
+            " half of these are left to the shop's checkout, so each collection takes some twenty"
+            " seconds."
+        )
+    old = _collect(a_month_ago, "as it was a month ago", customers, store, as_json=as_json)
+    today = replace(a_month_ago, aged_months=1)
+    new = _collect(today, "as it is today", customers, store, as_json=as_json)
     if as_json:
-        print_json(summary_document(snapshot))
+        print_json(summary_document(new))
     else:
-        print_summary(snapshot, store=store)
-        _print_next_steps(customers, store)
-    return exit_codes.DONE if snapshot.complete else exit_codes.DONE_IN_PART
+        print_summary(new, store=store)
+        _print_next_steps(old, new, customers, store)
+    return exit_codes.DONE if old.complete and new.complete else exit_codes.DONE_IN_PART
 
 
 def _write_customers(path: Path) -> Path:
@@ -60,31 +69,40 @@ def _write_customers(path: Path) -> Path:
     return path
 
 
-def _collect(base_url: str, customers: Path, store: Path) -> Snapshot:
+def _collect(
+    settings: EmulatorSettings, when: str, customers: Path, store: Path, *, as_json: bool
+) -> Snapshot:
     from tokenvault_data.collection.collect import collect
+    from tokenvault_data.emulator.server import Emulator
     from tokenvault_data.profiles import emulator_profile
     from tokenvault_data.vault_api.blocking import Vault
 
-    try:
-        with Vault(emulator_profile(base_url)) as vault:
-            return collect(vault, customers, store=store, fresh=True)
-    except (CollectionInterrupted, KeyboardInterrupt):
-        # Its vault is gone, so going on with the run, which other collections offer, is not.
-        raise CollectionInterrupted("the demo was interrupted; run it again") from None
+    with Emulator(settings) as emulator:
+        if not as_json:
+            print_line(f"Collecting the vault {when}, at {emulator.base_url}")
+        try:
+            with Vault(emulator_profile(emulator.base_url)) as vault:
+                return collect(vault, customers, store=store, fresh=True)
+        except (CollectionInterrupted, KeyboardInterrupt):
+            # Its vault is gone, so going on with the run, which other collections offer, is not.
+            raise CollectionInterrupted("the demo was interrupted; run it again") from None
 
 
-def _print_next_steps(customers: Path, store: Path) -> None:
+def _print_next_steps(old: Snapshot, new: Snapshot, customers: Path, store: Path) -> None:
     steps = (
-        ("list what was collected", command_line("snapshots", store=store)),
-        (
-            "open it in a spreadsheet",
-            command_line("export", "latest", "--to", "cards.csv", store=store),
-        ),
-        ("keep a vault running, and", command_line("emulator", "--rate-limit", "6000")),
-        ("  collect from it yourself", command_line("collect", str(customers), store=store)),
-        ("check your own credentials", command_line("doctor", "--profile", "sandbox")),
+        ("cards by bank and network", ("breakdown", "latest", "--by", "bank,card_network")),
+        ("what expires soon, and whose", ("expiring", "latest", "--within", "90d")),
+        ("what a month has changed", ("changes", old.id, new.id)),
+        ("cards saved by several", ("identity", "latest")),
+        ("can the figures be trusted", ("quality", "latest", "--against", old.id)),
+        ("a report to send", ("report", "latest", "--against", old.id, "--to", "cards.html")),
+        ("open it in a spreadsheet", ("export", "latest", "--to", "cards.csv")),
+        ("keep a vault running, and", ("emulator", "--rate-limit", "6000")),
+        ("  collect from it yourself", ("collect", str(customers))),
+        ("check your own credentials", ("doctor", "--profile", "sandbox")),
     )
     print_line()
     print_line("What to try next", style="bold")
-    for meaning, command in steps:
-        print_line(f"  {meaning:<26}  {command}")
+    for meaning, words in steps:
+        in_store = options.DEFAULT_STORE if words[0] in {"emulator", "doctor"} else store
+        print_line(f"  {meaning:<28}  {command_line(*words, store=in_store)}")

@@ -9,6 +9,7 @@ import typer
 
 from tokenvault_data.cli import options
 from tokenvault_data.cli.output import print_json, print_line
+from tokenvault_data.cli.sizes import size_text
 
 
 def export(  # noqa: PLR0917  one parameter an option
@@ -50,11 +51,5 @@ def export(  # noqa: PLR0917  one parameter an option
     else:
         print_line(
             f"{opened.manifest.instruments:,} cards of {opened.id} are in {path}"
-            f" ({_size(size_bytes)})."
+            f" ({size_text(size_bytes)})."
         )
-
-
-def _size(size_bytes: int) -> str:
-    if size_bytes < 1_000_000:
-        return f"{size_bytes / 1000:,.1f} kB"
-    return f"{size_bytes / 1_000_000:,.1f} MB"

@@ -12,13 +12,19 @@ import typer
 
 from tokenvault_data import __version__
 from tokenvault_data.cli import exit_codes
+from tokenvault_data.cli.breakdown import breakdown
+from tokenvault_data.cli.changes import changes
 from tokenvault_data.cli.collect import collect
 from tokenvault_data.cli.demo import demo
 from tokenvault_data.cli.doctor import doctor
 from tokenvault_data.cli.emulator import emulator
+from tokenvault_data.cli.expiring import expiring
 from tokenvault_data.cli.export import export
 from tokenvault_data.cli.failures import failure_of
+from tokenvault_data.cli.identity import identity
 from tokenvault_data.cli.output import print_error, print_json
+from tokenvault_data.cli.quality import quality
+from tokenvault_data.cli.report import report
 from tokenvault_data.cli.snapshots import show, snapshots
 
 if TYPE_CHECKING:
@@ -32,7 +38,11 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help loads in half the time
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and so credentials
 )
-for command in (demo, emulator, collect, snapshots, show, export, doctor):
+for command in (
+    *(demo, emulator, collect, snapshots, show),
+    *(breakdown, expiring, changes, identity, quality),
+    *(export, report, doctor),
+):
     app.command()(command)
 
 

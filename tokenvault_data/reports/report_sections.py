@@ -1,0 +1,177 @@
+"""The sections of a report that hold figures: what is saved, expires when, and has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from tokenvault_data.reports import charts
+from tokenvault_data.reports.change_charts import changes_bars, changes_by_bank
+from tokenvault_data.reports.chart_text import day
+from tokenvault_data.reports.report_figures import Figure, chart_of, make_figure
+from tokenvault_data.reports.report_tables import (
+    calendar_table,
+    counts_table,
+    kinds_by_bank_table,
+    month_grid_table,
+)
+from tokenvault_data.reports.small_cells import MARK
+from tokenvault_data.reports.suppression import Mark
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tokenvault_data.reports.report_facts import Facts
+
+_HEADINGS: Final = {
+    "card_network": "Network",
+    "card_type": "Type",
+    "bank": "Bank",
+    "card_country": "Country of issue",
+    "instrument_status": "Status in the vault",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the report under a heading of its own."""
+
+    name: str
+    title: str
+    lead: str
+    figures: tuple[Figure, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def breakdown_section(facts: Facts) -> Section:
+    """Return the section on networks, banks, types, countries and statuses."""
+    about = f"as of {day(facts.as_of)}"
+    figures, notes = [], []
+    for column, heading in _HEADINGS.items():
+        protected = facts.breakdowns[column]
+        if protected.table is None:
+            notes.append(f"{heading}: {protected.sentence}")
+            continue
+        figures.append(
+            make_figure(
+                column.replace("_", "-"),
+                chart_of(charts.bars, protected.table, column, about=about),
+                counts_table(
+                    protected.table,
+                    column,
+                    caption=f"Cards by {heading.lower()}",
+                    heading=heading,
+                    smallest_cell=facts.smallest_cell,
+                ),
+                is_full=column == "bank",
+                notes=(protected.sentence,),
+            )
+        )
+    lead = (
+        "Each figure counts every card once. A customer with cards in two groups counts in both, so"
+        " customers do not add up."
+    )
+    return Section("breakdowns", "What is saved", lead, tuple(figures), tuple(notes))
+
+
+def expiry_section(facts: Facts) -> Section:
+    """Return the section on what expires when."""
+    lead = (
+        "A card is valid through the last day of its expiry month, judged by the day in India:"
+        f" {day(facts.as_of)}."
+    )
+    if facts.expiry is None:
+        few = f"Not shown: there are fewer than {facts.smallest_cell} customers."
+        return Section("expiry", "What expires when", lead, (), (few,))
+    size, about = facts.smallest_cell, f"as of {day(facts.as_of)}"
+    outlook, calendar, tiles = (
+        facts.expiry.outlook,
+        facts.expiry.calendar,
+        facts.expiry.heat_map,
+    )
+    figures = (
+        make_figure(
+            "outlook",
+            chart_of(charts.outlook_bars, outlook, about=about),
+            counts_table(
+                outlook,
+                "bucket",
+                caption="Cards by days left",
+                heading="Days left",
+                smallest_cell=size,
+            ),
+            is_full=True,
+            notes=(_hidden_note(outlook, size),),
+        ),
+        make_figure(
+            "calendar",
+            chart_of(charts.expiry_calendar_bars, calendar, about=about),
+            calendar_table(calendar, caption="Cards by month of expiry", smallest_cell=size),
+            is_full=True,
+            notes=(_hidden_note(calendar, size),),
+        ),
+        make_figure(
+            "banks-by-month",
+            chart_of(charts.bank_month_heatmap, tiles, about=about),
+            month_grid_table(
+                tiles, caption="Cards by bank and month of expiry", smallest_cell=size
+            ),
+            is_full=True,
+            notes=(_hidden_note(tiles, size),),
+        ),
+    )
+    return Section("expiry", "What expires when", lead, figures)
+
+
+def changes_section(facts: Facts) -> Section | None:
+    """Return the section on what changed, or None when nothing was compared."""
+    changes = facts.changes
+    if changes is None:
+        return None
+    size, about = facts.smallest_cell, f"since {changes.old_name}"
+    figures = [
+        make_figure(
+            "kinds-of-change",
+            chart_of(changes_bars, changes.kinds, about=about),
+            counts_table(
+                changes.account,
+                "what",
+                caption="What became of every card",
+                heading="Line",
+                smallest_cell=size,
+            ),
+            is_full=True,
+            notes=(_hidden_note(changes.kinds, size),),
+        )
+    ]
+    if len(changes.by_bank):
+        figures.append(
+            make_figure(
+                "changes-by-bank",
+                chart_of(changes_by_bank, changes.by_bank, about=about),
+                kinds_by_bank_table(changes.by_bank, caption="Changes by bank", smallest_cell=size),
+                is_full=True,
+                notes=(_hidden_note(changes.by_bank, size),),
+            )
+        )
+    lead = (
+        "Cards are compared only where their customer was fetched both times; all others are"
+        " unknown, never gone. Shares are of the older list; of cards added, of this one."
+    )
+    return Section("changes", "What has changed", lead, tuple(figures))
+
+
+def _hidden_note(table: pd.DataFrame, smallest_cell: int) -> str:
+    marks = table[MARK].tolist()
+    small = sum(mark == Mark.SMALL for mark in marks)
+    withheld = sum(mark == Mark.WITHHELD for mark in marks)
+    if not small and not withheld:
+        return ""
+    note = "\N{LEFT DOUBLE QUOTATION MARK}few\N{RIGHT DOUBLE QUOTATION MARK} stands for"
+    note += f" fewer than {smallest_cell} customers"
+    if withheld:
+        note += (
+            "; \N{LEFT DOUBLE QUOTATION MARK}\N{EN DASH}\N{RIGHT DOUBLE QUOTATION MARK} for a"
+            " figure that is withheld because such a group could be worked out from it"
+        )
+    return note + "."

@@ -19,7 +19,8 @@ DAY = date(2026, 11, 22)
 
 def rows_of(source, query, **options):
     with card_view(open_source(source), **{"as_of": DAY} | options) as connection:
-        return connection.execute(query).fetchall()
+        found = connection.sql(query).to_arrow_table()
+    return list(zip(*(column.to_pylist() for column in found.columns), strict=True))
 
 
 @settings(max_examples=20, deadline=None)

@@ -184,6 +184,8 @@ def publish_interrupted(store, run, delay_seconds):
     return not is_done
 
 
+# Ctrl-C may come between the opening of a file and the block that closes it.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_while_publishing_publishes_once_or_not_at_all(emulator, store):
     """Ctrl-C at any moment of it; the same command then publishes, asking for nothing."""
     run = only_run(store)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from tokenvault_data.analysis.change_detection import drop_suspects
 from tokenvault_data.analysis.change_sources import DETAILS
 from tokenvault_data.dataset.columns import CATEGORY
 
@@ -42,12 +43,12 @@ card_network NULLS LAST, card_type NULLS LAST, card_sub_type NULLS LAST, card_co
 
 
 def decide(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables ``pairs``, ``gone``, ``added`` and ``replaced`` of the suspects.
+    """Make the tables ``pairs`` and ``replaced``, and the views ``gone`` and ``added``.
 
-    ``pairs`` has one row a card of either side and says what differs, ``gone`` and ``added`` have
-    the cards of one side whose customer was fetched on both, ``replaced`` says which of these are
-    one card under another id. ``suspect_counts`` says how many rows there were on each side, and
-    how many of them were repeated; the suspects themselves are dropped.
+    ``pairs`` has one row a suspect card of either side and says what differs, ``gone`` and
+    ``added`` have those of one side whose customer was fetched on both, ``replaced`` says which of
+    these are one card under another id. ``suspect_counts`` says how many rows there were on each
+    side, and how many of them were repeated; the suspects themselves are dropped.
     """
     for side in ("old", "new"):
         connection.execute(
@@ -66,10 +67,10 @@ def decide(connection: duckdb.DuckDBPyConnection) -> None:
     )
     for side in ("old", "new"):
         connection.execute(f"DROP VIEW {side}_chosen")
-        connection.execute(f"DROP TABLE {side}_suspects")
+        drop_suspects(connection, f"{side}_suspects")
     for table, here, there in (("gone", "old", "new"), ("added", "new", "old")):
         connection.execute(
-            f"CREATE TEMP TABLE {table} AS SELECT * FROM pairs "  # noqa: S608  names are ours
+            f"CREATE TEMP VIEW {table} AS SELECT * FROM pairs "  # noqa: S608  names are ours
             f"WHERE in_{here} AND NOT in_{there} AND NOT apart"
         )
     connection.execute(
@@ -125,8 +126,15 @@ def _pairs() -> str:
     names = ", ".join(f"CASE WHEN o.{name} != n.{name} THEN '{name}' END" for name in DETAILS)
     newest = ", ".join(
         f"coalesce(n.{name}, o.{name}) AS {name}"
-        for name in ("customer_id", "instrument_id", *_SHOWN, "par", "instrument_uid", "created_at")
+        for name in ("customer_id", "instrument_id", *_SHOWN)
     )
+    # Only cards of one side are matched with others, and these columns are long.
+    to_match = ", ".join(
+        f"CASE WHEN o.customer_id IS NULL THEN n.{name} "
+        f"WHEN n.customer_id IS NULL THEN o.{name} END AS {name}"
+        for name in ("par", "instrument_uid", "created_at")
+    )
+    differ = " OR ".join(f"o.{name} != n.{name}" for name in DETAILS)
     both = "o.customer_id IS NOT NULL AND n.customer_id IS NOT NULL"
     return f"""
     CREATE TEMP TABLE pairs AS
@@ -137,13 +145,13 @@ def _pairs() -> str:
             AND (new_expires_on > old_expires_on) IS NOT TRUE AS expiry_changed,
         in_both AND changed IS NOT NULL AS details_changed
     FROM (
-        SELECT {newest},
+        SELECT {newest}, {to_match},
             coalesce(n.customer_id, o.customer_id) IN (FROM apart) AS apart,
             o.customer_id IS NOT NULL AS in_old, n.customer_id IS NOT NULL AS in_new,
             {both} AS in_both,
             o.instrument_status AS old_status, n.instrument_status AS new_status,
             o.expires_on AS old_expires_on, n.expires_on AS new_expires_on,
-            nullif(concat_ws(', ', {names}), '') AS changed,
+            CASE WHEN {differ} THEN concat_ws(', ', {names}) END AS changed,
             o.fetched_at AS old_fetched_at, n.fetched_at AS new_fetched_at
         FROM old_chosen AS o FULL JOIN new_chosen AS n
             ON o.customer_id = n.customer_id AND o.instrument_id = n.instrument_id

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.change_sources import Banks, TwoLists
     from tokenvault_data.analysis.source import ArrowStream
 
-MEMORY_LIMIT_MB: Final = 600
-"""Where a comparison begins to spill to disk; the table of events comes on top."""
+MEMORY_LIMIT_MB: Final = 360
+"""Where a comparison begins to spill to disk; rows that may have changed, while there are less than
+some two million, and the table of events come on top."""
 
 _COUNTED_BY: Final = {
     **{
@@ -148,8 +149,9 @@ def compare(
     banks : BankNames, optional
         Canonical names of banks; the names in the package when not given.
     memory_limit_mb : int
-        Where DuckDB begins to spill to a temporary folder, in millions of bytes. Tables that are
-        in memory already, and the events, come on top.
+        Where DuckDB begins to spill to a temporary folder, in millions of bytes. On top come
+        tables that are in memory already, sixteen bytes a row of either list for a while, the rows
+        that may have changed while there are less than some two million, and the events.
     hashing : Hashing, optional
         How keys are hashed on the way; changes no figure.
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tokenvault_data.dataset.columns import Column
 
@@ -32,12 +32,16 @@ def _written(name: str) -> str:
 
 
 def commands() -> dict[str, Any]:
-    """All commands of the real command line, by name."""
+    """All commands of the real command line, by name; those of a group after its name."""
     from typer.main import get_command
 
     from tokenvault_data.cli.main import app
 
-    return dict(get_command(app).commands)  # type: ignore[attr-defined]
+    found: dict[str, Any] = {}
+    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+        for inner, one in getattr(command, "commands", {"": command}).items():
+            found[f"{name} {inner}".strip()] = one
+    return found
 
 
 def _options(command: str) -> str:
@@ -85,6 +89,44 @@ def _fault_kinds(_: str) -> str:
     return _table(("kind", "effect", "value (default)", "group"), rows)
 
 
+def _item_states(_: str) -> str:
+    from tokenvault_data.cleanup.states import ITEM_TRANSITIONS
+
+    return _moves(ITEM_TRANSITIONS)
+
+
+def _campaign_states(_: str) -> str:
+    from tokenvault_data.cleanup.states import CAMPAIGN_TRANSITIONS
+
+    return _moves(CAMPAIGN_TRANSITIONS)
+
+
+def _moves(transitions: Mapping[str, frozenset[str]]) -> str:
+    order = list(transitions)
+    rows = [
+        (f"`{state}`", ", ".join(f"`{after}`" for after in sorted(to, key=order.index)) or "(ends)")
+        for state, to in transitions.items()
+    ]
+    return _table(("state", "may move to"), rows)
+
+
+def _answers(_: str) -> str:
+    from tokenvault_data.cleanup.answers import TABLE
+
+    def effect(name: str) -> str:
+        return "" if name == "none" else f", {name}"
+
+    rows = [
+        (
+            row.words,
+            f"{row.delete.replace('_', ' ')}{effect(row.delete_effect)}",
+            f"{row.fetch}{effect(row.fetch_effect)}",
+        )
+        for row in TABLE.values()
+    ]
+    return _table(("answer", "to a delete", "to a fetch"), rows)
+
+
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [headings, ["---"] * len(headings), *rows]
     return "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines) + "\n"
@@ -98,6 +140,9 @@ _WRITERS: dict[str, Callable[[str], str]] = {
     "options": _options,
     "columns": _columns,
     "fault kinds": _fault_kinds,
+    "item states": _item_states,
+    "campaign states": _campaign_states,
+    "answers": _answers,
 }
 
 

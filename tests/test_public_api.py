@@ -9,10 +9,13 @@ import tokenvault_data
 
 NAMES = [
     "AsyncVault",
+    "Limits",
     "Profile",
     "Snapshot",
     "TokenVaultError",
     "Vault",
+    "abort_cleanup",
+    "apply_cleanup",
     "breakdown",
     "changes",
     "collect",
@@ -27,6 +30,7 @@ NAMES = [
     "list_snapshots",
     "load_profile",
     "open_snapshot",
+    "plan_cleanup",
     "quality",
     "read_customers",
     "read_export",

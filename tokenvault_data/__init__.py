@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.identity import identity
     from tokenvault_data.analysis.predicate import expired, where
     from tokenvault_data.analysis.quality import quality
+    from tokenvault_data.cleanup.applying import abort_cleanup, apply_cleanup
+    from tokenvault_data.cleanup.limits import Limits
+    from tokenvault_data.cleanup.planning import plan_cleanup
     from tokenvault_data.collection.collect import collect
     from tokenvault_data.collection.customers import read_customers
     from tokenvault_data.collection.frames import iter_frames
@@ -37,10 +40,13 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AsyncVault": "vault_api.client",
+    "Limits": "cleanup.limits",
     "Profile": "profiles",
     "Snapshot": "dataset.snapshots",
     "TokenVaultError": "errors",
     "Vault": "vault_api.blocking",
+    "abort_cleanup": "cleanup.applying",
+    "apply_cleanup": "cleanup.applying",
     "breakdown": "analysis.breakdown",
     "changes": "analysis.changes",
     "collect": "collection.collect",
@@ -55,6 +61,7 @@ _HOMES = {
     "list_snapshots": "dataset.snapshots",
     "load_profile": "profiles",
     "open_snapshot": "dataset.snapshots",
+    "plan_cleanup": "cleanup.planning",
     "quality": "analysis.quality",
     "read_customers": "collection.customers",
     "read_export": "reports.export",
@@ -63,10 +70,13 @@ _HOMES = {
 }
 __all__ = [
     "AsyncVault",
+    "Limits",
     "Profile",
     "Snapshot",
     "TokenVaultError",
     "Vault",
+    "abort_cleanup",
+    "apply_cleanup",
     "breakdown",
     "changes",
     "collect",
@@ -81,6 +91,7 @@ __all__ = [
     "list_snapshots",
     "load_profile",
     "open_snapshot",
+    "plan_cleanup",
     "quality",
     "read_customers",
     "read_export",

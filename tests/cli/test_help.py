@@ -12,7 +12,7 @@ from tokenvault_data import __version__
 COMMANDS = (
     *("demo", "emulator", "collect", "snapshots", "show"),
     *("breakdown", "expiring", "changes", "identity", "quality"),
-    *("export", "report", "doctor"),
+    *("export", "report", "cleanup", "doctor"),
 )
 HEAVY = ("pandas", "pyarrow", "numpy", "httpx", "pyreqwest", "uvicorn", "rich", "asyncio")
 
@@ -76,5 +76,6 @@ def test_every_command_takes_the_common_options(option):
 
     commands = get_command(app).commands
     assert sorted(commands) == sorted(COMMANDS)
+    commands |= commands.pop("cleanup").commands
     for command in commands.values():
         assert option in {name for parameter in command.params for name in parameter.opts}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from tokenvault_data.errors import (
+    CampaignPaused,
     CollectionInterrupted,
     Locked,
+    PlanDamaged,
     RefusedByGuardRail,
     TokenVaultError,
     UsageError,
@@ -19,10 +21,12 @@ LOCKED = 75  # by another process
 INTERRUPTED = 130  # and resumable
 
 _BY_ERROR: tuple[tuple[type[TokenVaultError], int], ...] = (
+    (PlanDamaged, REFUSED),  # before UsageError, which it is a kind of
     (UsageError, USAGE),
     (RefusedByGuardRail, REFUSED),
     (Locked, LOCKED),
     (CollectionInterrupted, INTERRUPTED),
+    (CampaignPaused, INTERRUPTED),
 )
 
 

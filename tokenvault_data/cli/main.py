@@ -14,6 +14,7 @@ from tokenvault_data import __version__
 from tokenvault_data.cli import exit_codes
 from tokenvault_data.cli.breakdown import breakdown
 from tokenvault_data.cli.changes import changes
+from tokenvault_data.cli.cleanup.group import cleanup
 from tokenvault_data.cli.collect import collect
 from tokenvault_data.cli.demo import demo
 from tokenvault_data.cli.doctor import doctor
@@ -41,9 +42,11 @@ app = typer.Typer(
 for command in (
     *(demo, emulator, collect, snapshots, show),
     *(breakdown, expiring, changes, identity, quality),
-    *(export, report, doctor),
+    *(export, report),
 ):
     app.command()(command)
+app.add_typer(cleanup)
+app.command()(doctor)
 
 
 @app.callback(invoke_without_command=True)

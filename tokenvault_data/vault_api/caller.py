@@ -13,6 +13,7 @@ import httpx
 
 from tokenvault_data.errors import CallAbandoned, UnusableAnswer, UsageError
 from tokenvault_data.redaction import customer_hash
+from tokenvault_data.vault_api.attempts import Attempt, attempt_of
 from tokenvault_data.vault_api.retrying import Effort, GiveUp, RetryPolicy, after_trouble
 from tokenvault_data.vault_api.transport import Answer, Wire
 from tokenvault_data.vault_api.waiting import Waiting
@@ -126,6 +127,38 @@ class Caller:
                 error.attempts = effort.sent
                 raise
             effort.busy_seconds += decision.wait_seconds
+
+    async def attempt(
+        self,
+        call: Call,
+        url: str,
+        *,
+        idempotency_key: str | None = None,
+        before_send: Callable[[], None] | None = None,
+    ) -> Attempt:
+        """Send once, at the budget's pace; see `AsyncVault.attempt`."""
+        if self._is_closed:
+            raise UsageError("this vault was closed, so nothing was sent; connect again")
+        # A delete is the rest of something begun: whatever allowed it grows old in the line.
+        sent_at = await self._pacer.slot(ahead=call.method == "DELETE")
+        result: Answer | httpx.TransportError | None = None
+        try:
+            if before_send is not None:
+                before_send()
+            self._requests_made += 1
+            request_id = f"{self._request_prefix}-{self._requests_made}"
+            headers = self._headers_of(call, request_id)
+            if idempotency_key is not None:
+                headers["x-idempotency-key"] = idempotency_key
+            result = await self._wire.exchange(call.method, url, headers)
+        except httpx.TransportError as failure:
+            result = _bare(failure)
+        finally:  # a call that was withheld or cancelled has used its slot, too
+            if isinstance(result, Answer):
+                self._pacer.observe(result.status, result.headers, sent_at=sent_at)
+            else:
+                self._pacer.observe(None, {}, sent_at=sent_at)
+        return attempt_of(call, result, request_id)
 
     async def _attempt(
         self,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
     from tokenvault_data.profiles import Profile
+    from tokenvault_data.vault_api.attempts import Attempt
     from tokenvault_data.vault_api.cryptogram import Cryptogram
     from tokenvault_data.vault_api.operations import Call
     from tokenvault_data.vault_api.pacing import Budget
@@ -207,6 +208,45 @@ class AsyncVault:
         call = cryptogram_call(customer_id, instrument_id)
         async with self._one_cryptogram_at_a_time:
             return await self._call(call, read_cryptogram)
+
+    async def attempt(
+        self,
+        call: Call,
+        *,
+        idempotency_key: str | None = None,
+        before_send: Callable[[], None] | None = None,
+    ) -> Attempt:
+        """Send one call exactly once, at the budget's pace, and give what became of it.
+
+        Nothing is tried again, and nothing that the vault, or the way to it, does is raised.
+
+        Parameters
+        ----------
+        call : Call
+            Made by `operations.fetch_call` and its kind.
+        idempotency_key : str, optional
+            Sent as ``x-idempotency-key``. A delete without one gets a key of its own.
+        before_send : callable, optional
+            Called once the slot has come, right before the request leaves; what it raises is
+            raised here, and nothing is sent.
+
+        Returns
+        -------
+        Attempt
+
+        Raises
+        ------
+        CallAbandoned
+            `hold` was called while the call waited for its slot; nothing was sent.
+        UsageError
+            The client was closed; nothing was sent.
+        """
+        return await self._caller.attempt(
+            call,
+            self.profile.base_url + call.target,
+            idempotency_key=idempotency_key,
+            before_send=before_send,
+        )
 
     async def _read_list(self, customer_id: str) -> tuple[PageChain, int]:
         call = list_call(customer_id)

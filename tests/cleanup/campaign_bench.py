@@ -1,0 +1,85 @@
+"""Campaigns against an emulator over real HTTP: a vault, a plan of its expired cards, a client."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import tokenvault_data as tv
+from tokenvault_data.cleanup.applying import apply_cleanup
+from tokenvault_data.cleanup.limits import Limits
+from tokenvault_data.cleanup.planning import plan_cleanup
+from tokenvault_data.cleanup.rules import expired
+from tokenvault_data.emulator.server import Emulator
+from tokenvault_data.emulator.settings import EmulatorSettings
+from tokenvault_data.profiles import emulator_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tokenvault_data.cleanup.plan import Plan
+    from tokenvault_data.cleanup.status import CampaignStatus
+
+AS_OF = date(2026, 11, 22)
+WIDE = {
+    "rows": 100_000,
+    "vault_share": 1.0,
+    "bank_share": 1.0,
+    "per_customer": 100,
+    "keep_last_usable": False,
+    "rate_share": 1.0,
+    "window_reserve": 0.0,
+}
+
+
+@dataclass(frozen=True)
+class Bench:
+    """An emulator, a store, and a plan for it."""
+
+    emulator: Emulator
+    store: Path
+    plan: Plan
+
+    def connect(self, **settings: Any) -> tv.Vault:
+        return tv.connect(emulator_profile(self.emulator.base_url), **{"share": 1.0} | settings)
+
+    def apply(self, **more: Any) -> CampaignStatus:
+        """Apply the plan from a client of its own."""
+        with self.connect() as vault:
+            return apply_cleanup(
+                vault,
+                self.plan,
+                **{
+                    "store": self.store,
+                    "confirm": self.plan.phrase,
+                    "config_dir": self.store / "config",
+                }
+                | more,
+            )
+
+    def deletes(self) -> list[tuple[str, str]]:
+        """Ids of every delete that the server saw."""
+        log = self.emulator.wire_log.entries("delete")
+        return [(entry.customer_id, entry.instrument_id) for entry in log]
+
+    def planned(self) -> set[tuple[str, str]]:
+        return {(card.customer_id, card.instrument_id) for card in self.plan.cards}
+
+
+@contextmanager
+def bench(
+    store: Path, *, customers: int = 60, limits: Any = (), **settings: Any
+) -> Iterator[Bench]:
+    chosen = {"customers": customers, "as_of": AS_OF} | settings
+    with Emulator(EmulatorSettings(**chosen)) as emulator:
+        with tv.connect(emulator_profile(emulator.base_url), share=1.0) as vault:
+            ids = [f"cust_{number:07d}" for number in range(customers)]
+            snapshot = tv.collect(vault, ids, store=store)
+        plan = plan_cleanup(
+            snapshot, expired(AS_OF), limits=Limits(**WIDE | dict(limits)), planner="Asha"
+        )
+        emulator.wire_log.clear()
+        yield Bench(emulator, store, plan)

@@ -1,0 +1,231 @@
+"""Campaigns that are killed and taken up again, with the emulator's wire log as the witness."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+from campaign_bench import AS_OF, WIDE
+from cleanup_witness import Case, Ids, entries_of, violations
+
+import tokenvault_data as tv
+from tokenvault_data.cleanup.audit import audit
+from tokenvault_data.cleanup.limits import Limits
+from tokenvault_data.cleanup.plan import Plan, seal
+from tokenvault_data.cleanup.planning import plan_cleanup
+from tokenvault_data.cleanup.rules import expired
+from tokenvault_data.emulator.server import Emulator
+from tokenvault_data.emulator.settings import EmulatorSettings
+from tokenvault_data.profiles import emulator_profile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CRASH_POINTS = (
+    "before_check",
+    "after_check",
+    "before_intent_commit",
+    "after_intent_commit",
+    "after_send",
+    "before_outcome_commit",
+    "after_outcome_commit",
+    "before_verify",
+    "in_recovery",
+    "before_final_commit",
+    "after_final_commit",
+)
+PATIENT = {"failures_in_row": 1000, "failure_share": 1.0, "canary": 2}
+FAST = 100.0
+"""How much faster than ours the children's clock goes, unless told otherwise."""
+
+
+class Zygote:
+    """The process that children are forked from; see `cleanup_child`."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("cleanup_child.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+        self._is_ready = False
+
+    def order(self, order: dict[str, Any]) -> None:
+        assert self._process.stdin is not None
+        if not self._is_ready:
+            assert self.answer_line() == "ready"
+            self._is_ready = True
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+
+    def answer_line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def answer(self) -> dict[str, Any]:
+        while True:
+            line = self.answer_line()
+            assert line, "the process that children are forked from has ended"
+            answer = dict(json.loads(line))
+            if "stopped" not in answer:
+                return answer
+
+    def close(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+
+@dataclass
+class Mortal:
+    """One campaign, and what has become of those who worked on it."""
+
+    zygote: Zygote
+    emulator: Emulator
+    store: Path
+    plan: Plan
+    more: dict[str, Any] = field(default_factory=dict)
+    kills: int = 0
+    runs: int = 0
+    drifted_at: dict[Ids, float] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        return self.store / "campaigns" / self.plan.id
+
+    @property
+    def ids(self) -> list[Ids]:
+        return [(card.customer_id, card.instrument_id) for card in self.plan.cards]
+
+    def start(self, **order: Any) -> None:
+        common = {
+            "url": self.emulator.base_url,
+            "store": str(self.store),
+            "plan": str(self.folder),
+            "speed": FAST,
+            "concurrency": 2,
+        }
+        self.zygote.order(common | self.more | order)
+
+    def run(self, **order: Any) -> dict[str, Any]:
+        """Have a child work on it; what it said, or the signal it died of."""
+        self.start(**order)
+        return self.landed()
+
+    def landed(self) -> dict[str, Any]:
+        answer = self.zygote.answer()
+        self.runs += 1
+        self.kills += "killed" in answer
+        if answer.get("error") not in (None, "CampaignPaused", "CampaignHalted", "Locked"):
+            raise AssertionError(answer["message"])
+        return answer
+
+    def run_until_killed(self, at: str, *, tries: int = 4, **order: Any) -> bool:
+        """Go on until a child has died at a checkpoint, or the campaign is over."""
+        for _ in range(tries):
+            answer = self.run(at=at, **order)
+            if "killed" in answer:
+                return True
+            if answer.get("is_over") or answer.get("error") == "CampaignHalted":
+                return False
+        return False
+
+    def finish(self, *, tries: int = 8, **order: Any) -> dict[str, Any]:
+        """Let faults cease, and go on until it is over; a halted one is aborted."""
+        self.emulator.set_faults("")
+        answer: dict[str, Any] = {}
+        for _ in range(tries):
+            answer = self.run(**order)
+            if answer.get("error") == "CampaignHalted":
+                order["abort"] = True
+            if answer.get("is_over"):
+                return answer
+        raise AssertionError(f"P6: it never ends: {answer}")
+
+    def found(self, *, is_over: bool = False, **more: Any) -> list[str]:
+        """Say what the witness and, at the end, the toolkit's own audit have found."""
+        case = Case(
+            self.folder,
+            entries_of(self.emulator.wire_log),
+            drifted_at=self.drifted_at,
+            is_active=self.is_active if is_over else None,
+            must_be_over=is_over,
+            **more,
+        )
+        found = violations(case)
+        if is_over:
+            result = audit(self.folder)
+            found += [f"audit: {sentence}" for sentence in result.findings]
+            if not result.complete:
+                found.append(f"audit: {result.verdict}")
+        return found
+
+    def is_active(self, ids: Ids) -> bool:
+        """Ask the vault itself, by other means than the toolkit's."""
+        url = urlsplit(self.emulator.base_url)
+        connection = HTTPConnection(url.hostname or "", url.port or 0)
+        customer, instrument = (quote(part, safe="") for part in ids)
+        path = f"{url.path}/customers/{customer}/instruments/{instrument}"
+        profile = emulator_profile(self.emulator.base_url)
+        headers = {"x-api-version": profile.api_version, "x-client-id": "w", "x-client-secret": "w"}
+        try:
+            connection.request("GET", path, headers=headers)
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        assert response.status in (200, 404), (response.status, body)
+        return response.status == 200 and json.loads(body)["instrument_status"] == "ACTIVE"
+
+    def deletes(self) -> list[Ids]:
+        log = self.emulator.wire_log.entries("delete")
+        return [(entry.customer_id, entry.instrument_id) for entry in log]
+
+
+@contextmanager
+def zygote() -> Iterator[Zygote]:
+    """Give a process to fork from, for as long as tests need it."""
+    made = Zygote()
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+@contextmanager
+def mortal(
+    forked_from: Zygote,
+    store: Path,
+    *,
+    customers: int = 16,
+    cards: int | None = None,
+    limits: Any = (),
+    more: Any = (),
+    **settings: Any,
+) -> Iterator[Mortal]:
+    """Give an emulator, and a sealed plan of its expired cards that nobody has applied yet."""
+    chosen = {"customers": customers, "as_of": AS_OF, "record": store / "wire.jsonl"} | settings
+    store.mkdir(parents=True, exist_ok=True)
+    with Emulator(EmulatorSettings(**chosen)) as emulator:
+        with tv.connect(emulator_profile(emulator.base_url), share=1.0) as vault:
+            asked = [f"cust_{number:07d}" for number in range(customers)]
+            snapshot = tv.collect(vault, asked, store=store)
+        plan = plan_cleanup(
+            snapshot, expired(AS_OF), limits=Limits(**WIDE | PATIENT | dict(limits)), planner="Asha"
+        )
+        seal(plan, store)
+        emulator.wire_log.clear()
+        yield Mortal(forked_from, emulator, store, plan, dict(more))

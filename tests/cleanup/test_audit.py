@@ -1,0 +1,253 @@
+"""The audit: whole campaigns pass, and whatever was touched is found and named."""
+
+import hashlib
+import shutil
+import sqlite3
+from collections import Counter
+from contextlib import closing
+
+import pytest
+from campaign_bench import bench
+from cleanup_journals import (
+    BALA,
+    campaign_folder,
+    canonical,
+    every_final,
+    findings,
+    found,
+    small,
+    unsealed,
+)
+
+from tokenvault_data.cleanup import audit_law, states
+from tokenvault_data.cleanup.audit import audit
+from tokenvault_data.cleanup.seal import seal_journal
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A campaign that is over and in which every final occurs; not to be changed."""
+    return campaign_folder(tmp_path_factory.mktemp("whole"))
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "copy")
+
+
+def test_a_whole_campaign_passes(whole):
+    """Every final is accounted for, the sum is told, and files are as they were."""
+    before = {path.name: path.read_bytes() for path in whole.iterdir()}
+    result = audit(whole, approvers={BALA.fingerprint: "Bala Rao"})
+    assert (result.ok, result.complete, result.findings) == (True, True, ())
+    assert result.finals == dict.fromkeys(audit_law.FINALS, 1)
+    assert (result.planned, result.open) == (8, 0)
+    assert result.sentence.startswith("8 planned = 1 deleted + 1 gone_after_attempt + ")
+    assert [one.is_known for one in result.approvals] == [True]
+    assert {path.name: path.read_bytes() for path in whole.iterdir()} == before
+
+
+def test_its_law_is_that_of_the_engine():
+    """Two tables of moves, written apart, say the same."""
+    moves = states.ITEM_TRANSITIONS
+    assert {(a, b) for a in moves for b in moves[a]} == audit_law.ITEM_MOVES
+    moves = states.CAMPAIGN_TRANSITIONS
+    assert {(a, b) for a in moves for b in moves[a]} == audit_law.CAMPAIGN_MOVES
+    assert set(audit_law.FINALS) == states.FINALS
+    assert set(audit_law.GONE) == states.AS_WANTED
+    assert audit_law.OVER == states.ENDED
+
+
+def test_a_campaign_of_the_engine_passes(tmp_path):
+    """What a real campaign wrote, held after its canary and then over, holds."""
+    with bench(tmp_path, customers=20) as made:
+        made.apply()
+        folder = tmp_path / "campaigns" / made.plan.id
+        held = audit(folder)
+        assert (held.ok, held.complete, held.state) == (True, False, "held")
+        made.apply()
+        seal_journal(folder)
+        result = audit(folder)
+        assert (result.findings, result.complete) == ((), True)
+        assert result.finals == {"deleted": len(made.plan.cards)}
+
+
+def own_hash(line, detail):
+    text = canonical([*line[:4], detail])
+    return hashlib.sha256(f"{line[5]}\n{text}".encode()).hexdigest()
+
+
+def edited(folder, book, *, chain="whole", tables=False):
+    """Write the changed records of a book into the journal of its campaign.
+
+    `chain`: none of the hashes made anew, only each record's own, or the whole chain.
+    """
+    was = every_final(book.plan).linked()
+    lines = book.linked()
+    if chain != "whole":
+        known = {line[0]: line for line in was}
+        for at, line in enumerate(lines):
+            kept = known.get(line[0], line)
+            changed = (*line[:5], *kept[5:])
+            lines[at] = changed
+            if chain == "own":
+                lines[at] = (*changed[:6], own_hash(changed, book.rows[at][4]))
+    with closing(sqlite3.connect(folder / "journal.sqlite")) as connection:
+        connection.execute("DELETE FROM audit")
+        connection.executemany("INSERT INTO audit VALUES (?,?,?,?,?,?,?)", lines)
+        if tables:
+            campaign, items, attempts = book.tables()
+            for table in ("attempts", "items"):
+                connection.execute(f"DELETE FROM {table}")
+            for table, rows in (("items", items), ("attempts", attempts)):
+                marks = ",".join("?" * len(rows[0]))
+                connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
+            connection.execute("DELETE FROM campaign")
+            connection.executemany("INSERT INTO campaign VALUES (?,?)", campaign.items())
+        connection.commit()
+
+
+def _delete(rows):
+    del rows[30]
+
+
+def _delete_and_close_the_gap(rows):
+    del rows[30]
+    for seq, row in enumerate(rows, start=1):
+        row[0] = seq
+
+
+def _edit(rows):
+    at = next(n for n, row in enumerate(rows) if row[4].get("outcome") == "in_doubt")
+    rows[at][4] = rows[at][4] | {"outcome": "accepted", "status": 200}
+
+
+def _edit_a_name(rows):
+    at = next(n for n, row in enumerate(rows) if row[2] == "confirmed")
+    rows[at][4] = rows[at][4] | {"by": "Deepa"}
+
+
+def _reorder(rows):
+    rows[20][1:], rows[21][1:] = rows[21][1:], rows[20][1:]
+
+
+def _cut(rows):
+    del rows[-3:]
+
+
+def _insert(rows):
+    rows.insert(40, [41, *rows[39][1:]])
+    for seq, row in enumerate(rows, start=1):
+        row[0] = seq
+
+
+@pytest.mark.parametrize("is_sealed", [True, False], ids=["seal", "no seal"])
+@pytest.mark.parametrize("tables", [False, True], ids=["records", "records and tables"])
+@pytest.mark.parametrize("chain", ["none", "own", "whole"])
+@pytest.mark.parametrize(
+    "change",
+    [_delete, _delete_and_close_the_gap, _edit, _edit_a_name, _reorder, _cut, _insert],
+    ids=lambda change: change.__name__.strip("_"),
+)
+def test_touched_records_are_found(copy, change, chain, tables, is_sealed):
+    """Deleted, edited, reordered, cut, inserted; with or without hashes and tables made anew.
+
+    Records cut off at the end with all that follows from them, the seal removed: not over.
+    """
+    book = every_final()
+    change(book.rows)
+    edited(copy, book, chain=chain, tables=tables)
+    if not is_sealed:
+        (copy / "seal.json").unlink()
+    result = audit(copy)
+    if change is _cut and tables and not is_sealed:
+        assert not result.complete  # it cannot be told from a campaign that is not over yet
+    else:
+        assert any(one.startswith(("journal.sqlite", "seal.json")) for one in result.findings)
+
+
+def test_a_changed_record_is_named_by_its_number(copy):
+    """The first broken link is that of the record that was edited, and only one is."""
+    with closing(sqlite3.connect(copy / "journal.sqlite")) as connection:
+        connection.execute(
+            "UPDATE audit SET detail=replace(detail,'503','200') WHERE kind='outcome'"
+        )
+        ((seq,),) = connection.execute(
+            "SELECT seq FROM audit WHERE number=1 AND kind='outcome'"
+        ).fetchall()
+        connection.commit()
+    assert found(copy, f"record {seq} of the audit (outcome) was changed")
+    assert Counter("its hash is not its own" in one for one in findings(copy))[True] == 1
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ("UPDATE items SET final='deleted' WHERE number=6", ("table items, row 6", "final")),
+        ("UPDATE items SET changed_at='x' WHERE number=2", ("table items, row 2", "changed_at")),
+        ("DELETE FROM items WHERE number=7", ("table items has no row 7",)),
+        ("INSERT INTO items VALUES (8,'final','deleted',1,NULL,'x')", ("has a row 8",)),
+        ("UPDATE attempts SET status=404 WHERE number=0", ("table attempts", "status")),
+        ("UPDATE attempts SET idempotency_key='k' WHERE number=0", ("idempotency_key",)),
+        ("DELETE FROM attempts WHERE number=5", ("table attempts has no row",)),
+        ("UPDATE campaign SET value='completed' WHERE key='state'", ("row state",)),
+        ("UPDATE campaign SET value='2' WHERE key='rows'", ("row rows",)),
+        ("INSERT INTO campaign VALUES ('note','x')", ("row note",)),
+        ("CREATE TABLE other(x)", ("it holds a table other",)),
+        ("CREATE VIEW seen AS SELECT 1", ("it holds a view seen",)),
+        ("DROP TABLE attempts", ("no table attempts",)),
+        ("DELETE FROM audit", ("its audit is empty",)),
+    ],
+)
+def test_a_touched_table_is_found(copy, statement, words):
+    """Without a seal as well: the tables are held against the records, row by row."""
+    (copy / "seal.json").unlink()
+    with closing(sqlite3.connect(copy / "journal.sqlite")) as connection:
+        connection.execute(statement)
+        connection.commit()
+    assert found(copy, "journal.sqlite", *words)
+
+
+def test_an_open_campaign_is_fine_so_far(tmp_path):
+    """What is not over is no fault; how much is open is said, and that it is not complete."""
+    book = small().delete(0).release().until_gone(1)
+    result = audit(unsealed(tmp_path, book))
+    assert (result.ok, result.complete, result.open) == (True, False, 2)
+    assert result.sentence == "3 planned = 1 deleted + 2 open"
+
+
+def test_a_plan_never_applied_is_open(tmp_path):
+    """A folder with a plan only holds no fault, and nothing that is done."""
+    folder = unsealed(tmp_path, small())
+    (folder / "journal.sqlite").unlink()
+    result = audit(folder)
+    assert (result.ok, result.complete, result.open, result.state) == (True, False, 3, "sealed")
+
+
+def test_a_transaction_cut_by_a_crash_is_taken_back(tmp_path):
+    """A rollback journal left by a crash is played back in a copy; the files stay as they are."""
+    folder = unsealed(tmp_path, small().delete(0))
+    path = folder / "journal.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA cache_size=1")
+        connection.execute("BEGIN")
+        connection.execute("UPDATE items SET final='deleted', reason=hex(zeroblob(5000))")
+        connection.execute("UPDATE audit SET at='x'")
+        torn = tmp_path / "torn"
+        shutil.copytree(folder, torn)
+        connection.execute("ROLLBACK")
+    assert (torn / "journal.sqlite-journal").stat().st_size > 0
+    before = {one.name: one.read_bytes() for one in torn.iterdir()}
+    assert before["journal.sqlite"] != path.read_bytes()
+    assert audit(torn).ok
+    assert {one.name: one.read_bytes() for one in torn.iterdir()} == before
+
+
+def test_it_does_not_wait_for_a_campaign_at_work(tmp_path):
+    """While another process writes, what is committed is audited."""
+    folder = unsealed(tmp_path, small().delete(0))
+    with closing(sqlite3.connect(folder / "journal.sqlite", isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE items SET reason='at work'")
+        assert audit(folder).ok
+        connection.execute("ROLLBACK")

@@ -1,0 +1,76 @@
+"""How long the limit headers of an answer keep the campaign from sending."""
+
+import pytest
+
+from tokenvault_data.cleanup.gate import Gate
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "30"}, 30.0),
+        ({"x-ratelimit-retry": "7"}, 7.0),
+        ({"x-ratelimit-reset": "12"}, 12.0),
+        ({"retry-after": "3600"}, 900.0),
+        ({"retry-after": "0.01"}, 1.0),
+        ({"retry-after": "0"}, 1.0),
+        ({"retry-after": "-5"}, 1.0),
+        ({"retry-after": "1e30"}, 1.0),
+        ({"retry-after": "NaN"}, 1.0),
+        ({"retry-after": "soon"}, 1.0),
+        ({}, 1.0),
+        (
+            {
+                "retry-after": "Sun, 22 Nov 2026 10:00:40 GMT",
+                "date": "Sun, 22 Nov 2026 10:00:00 GMT",
+            },
+            40.0,
+        ),
+    ],
+)
+def test_a_refusal_closes_it_for_as_long_as_asked(headers, seconds):
+    """Clamped to 1 to 900 seconds, whatever the headers say or leave out."""
+    gate = Gate(0.0)
+    gate.note(429, headers, 100.0)
+    assert gate.closed_for(100.0) == pytest.approx(seconds)
+    assert gate.closed_for(100.0 + seconds) == 0
+
+
+def test_refusals_in_a_row_without_a_word_wait_longer_and_longer():
+    """One second, two, four, and at the most a minute; a good answer begins afresh."""
+    gate, waits = Gate(0.0), []
+    for _ in range(9):
+        gate.note(429, {}, 0.0)
+        waits.append(gate.closed_for(0.0))
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    gate.note(200, {}, 100.0)
+    gate.note(429, {}, 100.0)
+    assert gate.closed_for(100.0) == 1
+
+
+@pytest.mark.parametrize(("remaining", "closed"), [("30", 0.0), ("29", 25.0), ("0", 25.0)])
+def test_a_reserve_is_left_to_others(remaining, closed):
+    """Below 30 % of the window nothing is sent until it starts anew."""
+    gate = Gate(0.30)
+    headers = {"x-ratelimit-limit": "100", "x-ratelimit-remaining": remaining}
+    gate.note(200, headers | {"x-ratelimit-reset": "25"}, 0.0)
+    assert gate.closed_for(0.0) == closed
+
+
+def test_without_headers_or_reserve_it_stays_open():
+    """Nothing said, nothing to wait for; and no reserve keeps nothing back."""
+    gate = Gate(0.30)
+    gate.note(200, {}, 0.0)
+    gate.note(None, {}, 0.0)
+    assert gate.closed_for(0.0) == 0
+    none = Gate(0.0)
+    none.note(200, {"x-ratelimit-limit": "100", "x-ratelimit-remaining": "0"}, 0.0)
+    assert none.closed_for(0.0) == 0
+
+
+def test_a_shorter_wait_never_opens_it_early():
+    """The longest of the waits asked for holds."""
+    gate = Gate(0.0)
+    gate.note(429, {"retry-after": "30"}, 0.0)
+    gate.note(429, {"retry-after": "2"}, 1.0)
+    assert gate.closed_for(1.0) == 29

@@ -1,0 +1,51 @@
+"""One campaign at a time for an account, wherever its store lies."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tokenvault_data.cleanup.locking import lock_path, only_campaign
+from tokenvault_data.errors import Locked, UsageError
+
+_HOLD = """
+import sys, time
+from pathlib import Path
+from tokenvault_data.cleanup.locking import only_campaign
+with only_campaign("production", "abc", Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_another_process_is_refused_until_the_first_has_died(tmp_path):
+    """The lock is the system's: it ends with its process, even one that was killed."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", _HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(Locked), only_campaign("production", "abc", tmp_path):
+            pass
+        with only_campaign("production", "other", tmp_path):
+            pass
+        with only_campaign("sandbox", "abc", tmp_path):
+            pass
+        holder.kill()
+        holder.wait()
+    with only_campaign("production", "abc", tmp_path):
+        pass
+
+
+def test_it_lies_with_the_settings_and_not_with_the_store(tmp_path, monkeypatch):
+    """A copy of a store meets the same lock."""
+    monkeypatch.setenv("TOKENVAULT_CONFIG", str(tmp_path))
+    assert lock_path("production", "abc").is_relative_to(tmp_path / "locks")
+    assert "abc" not in lock_path("production", "abc").name
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path):
+    """Without a lock nothing begins."""
+    (tmp_path / "locks").write_text("a file")
+    with pytest.raises(UsageError, match="lock"), only_campaign("production", None, tmp_path):
+        pass

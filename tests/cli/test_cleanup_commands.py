@@ -1,0 +1,151 @@
+"""A cleanup from the command line: plan, approval, canary, the rest, and the proof."""
+
+import json
+import re
+
+import pexpect
+import pytest
+from cli_bench import COMMAND, Shell, documented_fields
+
+from tokenvault_data.emulator.server import Emulator
+from tokenvault_data.emulator.settings import EmulatorSettings
+
+CUSTOMERS = [f"cust_{number:07d}" for number in range(60)]
+CAPS = ("--max-vault-share", "1", "--max-bank-share", "1")
+
+
+@pytest.fixture(scope="module")
+def vault():
+    """A vault of its own: cleanups leave it changed."""
+    with Emulator(EmulatorSettings(customers=2000)) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def shop(tmp_path, vault):
+    """A folder with a snapshot of sixty customers of that vault."""
+    shell = Shell(tmp_path, vault.base_url)
+    collected = shell.run("collect", shell.write_list("ids.txt", CUSTOMERS), "--json")
+    assert collected.code == 0
+    return shell
+
+
+def planned(shop, *rule):
+    """Plan a cleanup and give its JSON."""
+    made = shop.run("cleanup", "plan", "latest", *rule, *CAPS, "--planner", "ravi", "--json")
+    assert made.code == 0, made.err
+    return made.document
+
+
+def typed(shop, answer, *arguments):
+    """Run a command on a terminal and type an answer; give what was shown and the exit code."""
+    child = pexpect.spawn(
+        COMMAND[0],
+        [*COMMAND[1:], *map(str, arguments)],
+        cwd=shop.folder,
+        env=shop.environ,
+        encoding="utf-8",
+        timeout=60,
+        dimensions=(40, 120),
+    )
+    child.expect("> ")
+    child.sendline(answer)
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.before, child.exitstatus
+
+
+def test_a_whole_campaign(shop, vault):
+    """Planned, approved by another, the canary, the rest, verified, audited and reported."""
+    plan = planned(shop, "--expired")
+    assert [list(plan)] == documented_fields("tokenvault cleanup plan")
+    name = plan["plan"]
+    keys = shop.run("cleanup", "keygen", "asha", "--json")
+    assert [list(keys.document)] == documented_fields("tokenvault cleanup keygen")
+    trusted = shop.run("cleanup", "trust", keys.document["public_key"], "--json")
+    assert [list(trusted.document)] == documented_fields("tokenvault cleanup trust")
+    signed = shop.run("cleanup", "approve", name, "--key", "asha", "--json")
+    assert [list(signed.document)] == documented_fields("tokenvault cleanup approve")
+
+    vault.wire_log.clear()
+    _, code = typed(shop, plan["phrase"], "cleanup", "apply", name)
+    assert code == 3
+    held = shop.run("cleanup", "status", name, "--json").document
+    assert [list(held)] == documented_fields("tokenvault cleanup apply")
+    assert (held["state"], held["done"]) == ("held", plan["canary"])
+    _, code = typed(shop, plan["phrase"], "cleanup", "apply", name)
+    assert code == 0
+    deletes = [entry for entry in vault.wire_log.entries() if entry.method == "DELETE"]
+    assert len(deletes) == plan["cards"]
+
+    verified = shop.run("cleanup", "verify", name, "--json")
+    assert [list(verified.document)] == documented_fields("tokenvault cleanup verify")
+    assert (verified.code, verified.document["gone"]) == (0, plan["cards"])
+    audited = shop.run("cleanup", "audit", name, "--json")
+    assert [list(audited.document)] == documented_fields("tokenvault cleanup audit")
+    assert audited.code == 0
+    assert audited.document["finals"] == {"deleted": plan["cards"]}
+    reported = shop.run("cleanup", "report", name, "--to", "cleanup.html", "--json")
+    assert [list(reported.document)] == documented_fields("tokenvault cleanup report")
+    page = (shop.folder / "cleanup.html").read_text(encoding="utf-8")
+    assert "cust_00" not in page
+    again = shop.run("cleanup", "apply", name, "--json")  # nothing is left to confirm
+    assert (again.code, again.document["state"]) == (0, "completed")
+
+
+def test_nothing_but_typing_starts_a_deletion(shop, vault):
+    """Without a terminal, or with another phrase, nothing is sent."""
+    plan = planned(shop, "--inactive")
+    vault.wire_log.clear()
+    piped = shop.run("cleanup", "apply", plan["plan"], stdin=f"{plan['phrase']}\n")
+    assert piped.code == 4
+    for answer in ("yes", plan["phrase"].upper(), ""):
+        shown, code = typed(shop, answer, "cleanup", "apply", plan["plan"])
+        assert code == 4
+        assert "nothing was sent" in shown
+    assert not vault.wire_log.entries()
+    assert not list(shop.folder.glob("vault-data/campaigns/*/journal.sqlite"))
+
+
+def test_a_plan_that_was_touched_is_refused(shop, vault):
+    """One changed digit in the plan's file, and every command refuses it."""
+    plan = planned(shop, "--where", "card_network=visa", "--max-per-customer", "9")
+    path = shop.folder / plan["path"]
+    path.write_bytes(path.read_bytes().replace(b'"number":0', b'"number":1', 1))
+    vault.wire_log.clear()
+    for command in ("show", "apply", "status"):
+        refused = shop.run("cleanup", command, plan["plan"], "--json")
+        assert (refused.code, refused.document["error"]["kind"]) == (4, "PlanDamaged")
+    audited = shop.run("cleanup", "audit", plan["plan"], "--json")
+    assert audited.code == 1
+    assert any("plan.json" in finding for finding in audited.document["findings"])
+    assert not vault.wire_log.entries()
+
+
+def test_guard_rails_refuse_in_one_sentence(shop):
+    """A cap exceeded, a planner who approves, no rule, and a card list with no card."""
+    capped = shop.run("cleanup", "plan", "latest", "--expired", "--json")
+    assert capped.code == 4
+    assert "vault_share" in capped.document["error"]["message"]
+    plan = planned(shop, "--expired")
+    shop.run("cleanup", "keygen", "Ravi")
+    own = shop.run("cleanup", "approve", plan["plan"], "--key", "Ravi", "--json")
+    assert own.code == 4
+    none = shop.run("cleanup", "plan", "latest", "--json")
+    assert none.code == 2
+    wrong = shop.run("cleanup", "apply", plan["plan"], "--profile", "sandbox", "--json")
+    assert wrong.code in {2, 4}
+
+
+def test_what_is_simulated_is_what_is_planned(shop):
+    """The simulation counts the cards that the plan then holds, and shows nobody's id."""
+    rule = ("--expired", "--where", "card_network=visa,mastercard", *CAPS)
+    told = shop.run("cleanup", "simulate", "latest", *rule, "--json")
+    assert [list(told.document)] == documented_fields("tokenvault cleanup simulate")
+    plan = planned(shop, *rule[:-4])
+    assert told.document["cards"] == plan["cards"] > 0
+    assert sum(row["cards_planned"] for row in told.document["networks"]) == plan["cards"]
+    shown = shop.run("cleanup", "show", plan["plan"])
+    assert re.search(rf"{plan['cards']:,} cards", shown.out)
+    for text in (shown.out, json.dumps(told.document), json.dumps(plan)):
+        assert "cust_0" not in text

@@ -1,0 +1,1 @@
+"""Cleanup campaigns: rules, sealed plans, approvals, journaled deletion, and its proof."""

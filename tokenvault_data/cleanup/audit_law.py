@@ -1,0 +1,192 @@
+"""What a journal may hold, as the audit understands it: written down apart from the code that acts.
+
+The engine moves by `states`; the audit judges by this. Two copies on purpose: a mistake in one of
+them shows as a disagreement, where a shared one would be believed twice.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Entry(NamedTuple):
+    """One record as the journal holds it."""
+
+    seq: int
+    at: str
+    kind: str
+    number: int | None
+    detail: Mapping[str, Any]
+
+
+ITEM_MOVES: Final = frozenset(
+    {
+        ("planned", "checked"),
+        ("planned", "verifying"),
+        ("planned", "final"),
+        ("checked", "intended"),
+        ("checked", "verifying"),
+        ("checked", "final"),
+        ("intended", "accepted"),
+        ("intended", "in_doubt"),
+        ("intended", "not_executed"),
+        ("intended", "absent"),
+        ("intended", "planned"),
+        ("intended", "final"),
+        ("accepted", "verifying"),
+        ("in_doubt", "verifying"),
+        ("not_executed", "planned"),
+        ("absent", "verifying"),
+        ("verifying", "planned"),
+        ("verifying", "final"),
+    }
+)
+"""Every move that a planned card can make."""
+
+CAMPAIGN_MOVES: Final = frozenset(
+    {
+        ("sealed", "approved"),
+        ("sealed", "canary"),
+        ("approved", "canary"),
+        ("canary", "held"),
+        ("canary", "verifying"),
+        ("canary", "paused"),
+        ("held", "running"),
+        ("running", "verifying"),
+        ("running", "paused"),
+        ("paused", "canary"),
+        ("paused", "running"),
+        ("paused", "verifying"),
+        ("verifying", "completed"),
+        ("verifying", "completed_with_exceptions"),
+        ("verifying", "paused"),
+    }
+    | {
+        (before, after)
+        for before in ("sealed", "approved", "canary", "held", "running", "paused", "verifying")
+        for after in ("aborted", "halted")
+    }
+    | {("halted", "aborted")}
+)
+"""Every move that a campaign can make."""
+
+GONE: Final = ("deleted", "gone_after_attempt", "already_gone")
+LEFT: Final = (
+    "skipped_drift",
+    "drift_after_attempt",
+    "rejected",
+    "unresolved",
+    "not_attempted",
+)
+FINALS: Final = (*GONE, *LEFT)
+"""How a planned card can end, in the order in which totals are told."""
+
+OVER: Final = frozenset({"completed", "completed_with_exceptions", "aborted"})
+OUTCOMES: Final = frozenset(
+    {"accepted", "in_doubt", "not_executed", "absent", "rejected", "unexpected"}
+)
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _text_or_none(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _whole_or_none(value: Any) -> bool:
+    return value is None or _whole(value)
+
+
+def _truth(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _counts(value: Any) -> bool:
+    return isinstance(value, dict) and all(_whole(count) for count in value.values())
+
+
+def _one_of(*words: str) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, str) and value in words
+
+
+_OF_AN_ITEM: Final[Mapping[str, Mapping[str, Callable[[Any], bool]]]] = {
+    "checked": {
+        "status": _whole_or_none,
+        "verdict": _one_of("holds", "drift", "absent", "unclear"),
+        "reason": _text_or_none,
+        "request_id": _text_or_none,
+    },
+    "intended": {
+        "attempt": _text,
+        "ordinal": _whole,
+        "idempotency_key": _text,
+        "deadline": _text,
+    },
+    "withdrawn": {"attempt": _text, "reason": _text_or_none},
+    "outcome": {
+        "attempt": _text,
+        "outcome": _one_of(*OUTCOMES),
+        "status": _whole_or_none,
+        "code": _text_or_none,
+        "request_id": _text_or_none,
+    },
+    "seen": {
+        "status": _whole_or_none,
+        "verdict": _one_of("gone", "present", "drift", "unclear"),
+        "request_id": _text_or_none,
+    },
+    "item": {"from": _text, "to": _text, "final": _text_or_none, "reason": _text_or_none},
+}
+_OF_THE_CAMPAIGN: Final[Mapping[str, Mapping[str, Callable[[Any], bool]]]] = {
+    "opened": {
+        "plan_id": _text,
+        "plan_digest": _text,
+        "environment": _text,
+        "merchant": _text_or_none,
+        "rows": _whole,
+    },
+    "approved": {"approver": _text, "fingerprint": _text, "approved_at": _text},
+    "confirmed": {"phrase": _text, "by": _text},
+    "state": {"from": _text, "to": _text, "reason": _text_or_none},
+    "control": {
+        "status": _whole_or_none,
+        "ok": _truth,
+        "control": _whole,
+        "request_id": _text_or_none,
+    },
+    "sealed": {"counts": _counts},
+}
+
+
+def fault_of_form(kind: object, number: object, detail: Mapping[str, Any]) -> str | None:
+    """Say why something is no record at all, None where it is one.
+
+    Parameters
+    ----------
+    kind, number : object
+        As the table holds them.
+    detail : mapping
+    """
+    if kind in _OF_AN_ITEM:
+        form = _OF_AN_ITEM[str(kind)]
+        if not _whole(number):
+            return "names no card"
+    elif kind in _OF_THE_CAMPAIGN:
+        form = _OF_THE_CAMPAIGN[str(kind)]
+        if number is not None:
+            return "names a card and is about none"
+    else:
+        return "is of a kind that no campaign writes"
+    if detail.keys() != form.keys():
+        return "does not hold what its kind holds"
+    wrong = next((key for key, is_right in form.items() if not is_right(detail[key])), None)
+    return None if wrong is None else f"has a value under {wrong} that does not belong there"

@@ -1,0 +1,174 @@
+"""What the records of a journal say of one planned card, and whether that carries its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from tokenvault_data.cleanup.audit_law import GONE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tokenvault_data.cleanup.control_trail import ControlTrail
+
+
+class Sight(NamedTuple):
+    """One fetch of a card that showed something.
+
+    Attributes
+    ----------
+    seq, at
+        Of its record.
+    kind : str
+        ``checked`` or ``seen``.
+    shown : str
+        ``gone``, ``drift`` or ``present``.
+    status, request_id
+        Of the answer.
+    spell : int
+        See `ControlTrail.spell`.
+    control_before : int or None
+        Number of the good control read before it.
+    """
+
+    seq: int
+    at: str
+    kind: str
+    shown: Literal["gone", "drift", "present"]
+    status: int | None
+    request_id: str | None
+    spell: int
+    control_before: int | None
+
+
+@dataclass(slots=True)
+class AttemptTrail:
+    """One attempt to delete a card, as its records say."""
+
+    attempt: str
+    ordinal: int
+    idempotency_key: str
+    intended_at: str
+    deadline: str
+    outcome: str | None = None
+    status: int | None = None
+    code: str | None = None
+    request_id: str | None = None
+    ended_at: str | None = None
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether the delete left, or may have left."""
+        if self.outcome == "withdrawn":
+            return False
+        return not (self.outcome == "not_executed" and self.status is None)
+
+    @property
+    def may_have_deleted(self) -> bool:
+        """Whether the vault may have carried it out."""
+        return self.outcome not in ("withdrawn", "not_executed")
+
+
+@dataclass(slots=True)
+class CardTrail:
+    """What the records say of one planned card.
+
+    Attributes
+    ----------
+    sight : Sight or None
+        The last fetch that showed something since the last attempt.
+    control_after : int or None
+        Number of the good control read that confirmed a 404, set when the card has ended.
+    """
+
+    changed_at: str
+    state: str = "planned"
+    final: str | None = None
+    reason: str | None = None
+    ended_seq: int | None = None
+    attempts: list[AttemptTrail] = field(default_factory=list)
+    sight: Sight | None = None
+    control_after: int | None = None
+
+    @property
+    def open_attempt(self) -> AttemptTrail | None:
+        """The attempt of which no end is written down."""
+        last = self.attempts[-1] if self.attempts else None
+        return last if last is not None and last.outcome is None else None
+
+    @property
+    def sends(self) -> int:
+        """How many deletes left, or may have left."""
+        return sum(one.was_sent for one in self.attempts)
+
+    @property
+    def doubtful(self) -> list[AttemptTrail]:
+        """Those that may have been carried out."""
+        return [one for one in self.attempts if one.may_have_deleted]
+
+
+def fault_of_end(
+    trail: CardTrail, final: str, controls: ControlTrail, sealed_status: str | None
+) -> str | None:
+    """Say why a card must not have ended so, None where its records carry it.
+
+    Parameters
+    ----------
+    trail : CardTrail
+    final : str
+    controls : ControlTrail
+        Up to the record that ends the card.
+    sealed_status : str or None
+        ``instrument_status`` of the card in the plan.
+    """
+    doubtful = trail.doubtful
+    if trail.open_attempt is not None:
+        return "an attempt at it has no outcome"
+    fault = _fault_of_attempts(trail, final, doubtful)
+    if fault is not None:
+        return fault
+    shown = None if trail.sight is None else trail.sight.shown
+    if final in ("skipped_drift", "drift_after_attempt"):
+        return None if shown == "drift" else "no fetch showed that it had changed"
+    if final in GONE:
+        return _fault_of_proof(trail, controls, sealed_status)
+    return None
+
+
+def _fault_of_attempts(trail: CardTrail, final: str, doubtful: list[AttemptTrail]) -> str | None:
+    last = doubtful[-1].outcome if doubtful else None
+    wrong: Mapping[str, tuple[bool, str]] = {
+        "deleted": (last != "accepted", "its last attempt was not accepted"),
+        "gone_after_attempt": (
+            last in (None, "accepted", "rejected"),
+            "it has no attempt of unknown result",
+        ),
+        "already_gone": (bool(doubtful), "an attempt may have deleted it"),
+        "skipped_drift": (bool(doubtful), "an attempt may have deleted it"),
+        "drift_after_attempt": (not doubtful, "no attempt may have reached the vault"),
+        "rejected": (last != "rejected", "no attempt was rejected"),
+        "unresolved": (trail.sends == 0, "nothing was sent for it"),
+        "not_attempted": (trail.sends > 0, "a delete was sent for it"),
+    }
+    is_wrong, why = wrong[final]
+    return why if is_wrong else None
+
+
+def _fault_of_proof(
+    trail: CardTrail, controls: ControlTrail, sealed_status: str | None
+) -> str | None:
+    sight = trail.sight
+    if sight is None or sight.shown != "gone":
+        return "no fetch after the last attempt showed it gone"
+    if sight.status == 200:
+        if sealed_status in (None, "INACTIVE"):
+            return "INACTIVE proves nothing of a card that was not ACTIVE when it was planned"
+        return None
+    if sight.status != 404:
+        return f"an answer of status {sight.status} proves nothing"
+    after = controls.good_after(sight)
+    trail.control_after = after
+    if sight.control_before is None:
+        return "no control card was read well before the 404"
+    return None if after else "no control card was read well between the 404 and its end"

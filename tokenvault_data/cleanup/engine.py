@@ -1,0 +1,401 @@
+"""Drives a campaign: which item is taken a step further when, and when all of them stop.
+
+Everything it knows of the items it has from the journal, so it can be killed at any moment and
+started again. One event loop does it all; up to `CONCURRENCY` items are in flight, and items that
+wait (for a card to settle, for a control read) hold up none of the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import uuid
+from typing import TYPE_CHECKING, Final, Protocol
+
+from anyio import CancelScope
+
+from tokenvault_data.cleanup.breaker import PROBE_SECONDS
+from tokenvault_data.cleanup.clock import Clock
+from tokenvault_data.cleanup.controls import Controls
+from tokenvault_data.cleanup.item_steps import Course, recovered
+from tokenvault_data.cleanup.peekable import Peekable
+from tokenvault_data.cleanup.records import Record, state
+from tokenvault_data.cleanup.sending import SLICE_SECONDS, Ending, Sender
+from tokenvault_data.cleanup.states import EXCEPTIONS
+from tokenvault_data.cleanup.visits import Visits
+from tokenvault_data.errors import TokenVaultError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Iterable
+    from typing import Any, Literal
+
+    from tokenvault_data.cleanup.item_steps import Step
+    from tokenvault_data.cleanup.journal import Journal
+    from tokenvault_data.cleanup.plan import Plan
+    from tokenvault_data.cleanup.sending import VaultPort
+    from tokenvault_data.cleanup.visits import Checkpoint
+
+CONCURRENCY: Final = 8
+"""Items in flight at the same time: 12,000 requests a minute at 20 ms each leave none idle."""
+
+_CHECK_PLAN_EVERY_ITEMS: Final = 100
+_RECORDS_A_COMMIT: Final = 10_000
+_CONTROL_AGAIN_SECONDS: Final = 2.0
+_CONTROLS_WHEN_ENDING: Final = 4
+_SHORTEST_SECONDS: Final = 0.01
+
+
+class Watcher(Protocol):
+    """What the engine asks, and tells, the world around it; `Campaign` is one."""
+
+    def asked_for(self) -> Literal["pause", "abort"] | None:
+        """Say what somebody wants the campaign to do; called twice a second at least."""
+        ...
+
+    def check_plan(self) -> None:
+        """Raise a `TokenVaultError` unless the plan on the disk is still the sealed one."""
+        ...
+
+    def changed(self) -> None:
+        """Take note that something has, perhaps; called often."""
+        ...
+
+
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def _nowhere(_name: Checkpoint) -> None:
+    """Let nothing happen at a checkpoint."""
+
+
+class Engine:
+    """One process's work on a campaign.
+
+    Parameters
+    ----------
+    plan : Plan
+    journal : Journal
+        Open; the campaign in state ``canary``, ``running``, ``verifying`` or ``aborted``.
+    vault : VaultPort
+    watcher : Watcher
+    api_version : str
+        Version of the vault's answers.
+    clock : Clock, optional
+    new_id : callable, optional
+        Gives a fresh UUID as text.
+    checkpoint : callable, optional
+        Called with the name of each `Checkpoint` as it is passed.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        journal: Journal,
+        vault: VaultPort,
+        watcher: Watcher,
+        *,
+        api_version: str,
+        clock: Clock | None = None,
+        new_id: Callable[[], str] = _new_id,
+        checkpoint: Callable[[Checkpoint], None] = _nowhere,
+    ) -> None:
+        self._plan = plan
+        self._standing = journal.standing
+        self._watcher = watcher
+        self._clock = clock or Clock()
+        self._checkpoint = checkpoint
+        self._sender = Sender(vault, plan.limits, self._clock)
+        self._controls = Controls(max(1, len(plan.controls)))
+        self._visits = Visits(
+            plan,
+            journal,
+            self._sender,
+            self._controls,
+            clock=self._clock,
+            api_version=api_version,
+            new_id=new_id,
+            checkpoint=checkpoint,
+        )
+        self._courses: dict[int, Course] = {}
+        self._timed: list[tuple[float, int, str]] = []
+        self._later: list[tuple[int, str]] = []
+        self._flying: dict[asyncio.Task[Any], int | None] = {}
+        self._control_after = float("-inf")
+        self._controls_tried = 0
+        self._until_plan_check = _CHECK_PLAN_EVERY_ITEMS
+
+    def pause(self, reason: str) -> None:
+        """Stop as soon as the calls in flight are written down; called on the event loop."""
+        self._sender.stop(Ending("pause", reason))
+
+    async def run(self) -> None:
+        """Work until the campaign is held, paused, halted or over; the journal says which.
+
+        Cancelling it pauses: what is in flight is still answered and written down.
+
+        Raises
+        ------
+        CampaignPaused, CampaignHalted
+            The journal cannot be written, or does not add up.
+        """
+        work = asyncio.create_task(self._run_in_order())
+        try:
+            await asyncio.shield(work)
+        except asyncio.CancelledError:
+            self.pause("interrupted")
+            with CancelScope(shield=True):
+                await asyncio.wait((work,))
+            if not work.cancelled() and work.exception() is not None:
+                work.result()
+            raise
+
+    async def _run_in_order(self) -> None:
+        """Work; when that fails, still let what is in flight be answered and written down."""
+        try:
+            await self._run()
+        except BaseException:
+            self._sender.stop(Ending("halt", "an error ended the process"))
+            if self._flying:
+                await asyncio.wait(self._flying)
+            for task in self._flying:
+                task.cancelled() or task.exception()  # the first failure is the one that is told
+            raise
+        finally:
+            self._sender.go_on()
+
+    async def _run(self) -> None:
+        while True:
+            match self._standing.state:
+                case "canary":
+                    await self._session(sorted(self._plan.canary), may_attempt=True, ends=True)
+                case "running":
+                    everything = range(len(self._standing.items))
+                    await self._session(everything, may_attempt=True, ends=False)
+                case "verifying" | "aborted":
+                    await self._session((), may_attempt=False, ends=True)
+                case _:
+                    return
+            ending = self._sender.ending
+            self._sender.go_on()
+            goes_on = await (self._phase_done() if ending is None else self._follow(ending))
+            self._watcher.changed()
+            if not goes_on:
+                return
+
+    # From phase to phase
+
+    async def _phase_done(self) -> bool:
+        standing = self._standing
+        match standing.state:
+            case "canary" if not standing.is_all_final:
+                await self._move("held", "the canary is done; look at it, then apply again")
+                return False
+            case "canary" | "running":
+                await self._move("verifying", None)
+                return True
+            case "verifying":
+                exceptions = sum(standing.finals[final] for final in EXCEPTIONS)
+                after = "completed_with_exceptions" if exceptions else "completed"
+                move = state(standing.state, after, None)
+                await self._visits.commit((move, self._sealed()))
+            case _:
+                await self._visits.commit((self._sealed(),))
+        return False
+
+    async def _follow(self, ending: Ending) -> bool:
+        before = self._standing.state
+        if before == "aborted":
+            return False  # whoever stopped it now may apply again: the rest is only looking
+        if ending.kind in ("pause", "halt"):
+            await self._move("paused" if ending.kind == "pause" else "halted", ending.reason)
+            return False
+        if ending.kind == "abort":
+            await self._move("aborted", ending.reason)
+            return True
+        await self._move("paused", ending.reason)
+        return await self._probe(before, ending.reason)
+
+    async def _probe(self, before: str, reason: str) -> bool:
+        """Try whether the vault answers again, three times; go on, or abort."""
+        for wait in PROBE_SECONDS:
+            until = self._clock.monotonic() + wait
+            while (left := until - self._clock.monotonic()) > 0 and self._sender.ending is None:
+                await self._tick(left)
+            if self._sender.ending is None:
+                self._sender.is_heedless = True
+                found = await self._visits.read_controls()
+                self._sender.is_heedless = False
+                if found == "proven":
+                    await self._move(before, "a probe found the vault answering again")
+                    return True
+            ending = self._sender.ending
+            if ending is not None:
+                self._sender.go_on()
+                if ending.kind == "abort":
+                    await self._move("aborted", ending.reason)
+                return ending.kind == "abort"
+        await self._move("aborted", f"{reason}; three probes failed")
+        return True
+
+    async def _move(self, after: str, reason: str | None) -> None:
+        await self._visits.commit((state(self._standing.state, after, reason),))
+
+    def _sealed(self) -> Record:
+        return Record("sealed", None, {"counts": dict(self._standing.finals)})
+
+    # Within a phase
+
+    async def _session(self, numbers: Iterable[int], *, may_attempt: bool, ends: bool) -> None:
+        """Work until nothing is left to do in this phase, or the campaign is to stop.
+
+        Parameters
+        ----------
+        numbers : iterable of int
+            Rows of which those still planned are to be attempted, in this order.
+        may_attempt : bool
+            Whether any may be.
+        ends : bool
+            Whether items put off to the end get their last look.
+        """
+        self._sender.is_heedless = self._standing.state == "aborted"
+        self._controls.take(self._controls.waiting)
+        self._courses.clear()
+        self._timed.clear()
+        self._later.clear()
+        await self._take_up(may_attempt=may_attempt)
+        items = self._standing.items
+        fresh = (number for number in numbers if items[number].state == "planned")
+        queued = Peekable(fresh)
+        while self._sender.ending is None:
+            self._start(queued, may_attempt=may_attempt)
+            if self._flying or self._timed or queued or self._controls.waiting:
+                await self._tick(SLICE_SECONDS)
+            elif not self._release_late(ends=ends):
+                break
+        while self._flying:
+            await self._tick(SLICE_SECONDS)
+
+    async def _take_up(self, *, may_attempt: bool) -> None:
+        records: list[Record] = []
+        for number, item in enumerate(self._standing.items):
+            if not item.is_open or (item.state == "planned" and may_attempt):
+                continue
+            step = recovered(number, item, may_attempt=may_attempt)
+            records += step.records
+            self._schedule(number, step)
+            if len(records) >= _RECORDS_A_COMMIT:
+                await self._visits.commit(records)
+                records = []
+        self._checkpoint("in_recovery")
+        await self._visits.commit(records)
+        self._checkpoint("in_recovery")
+
+    def _start(self, queued: Peekable, *, may_attempt: bool) -> None:
+        now = self._clock.monotonic()
+        if self._sender.gate.closed_for(now):
+            return
+        if self._needs_control(now, is_idle=not (self._timed or queued)):
+            if None not in self._flying.values():
+                self._fly(None, self._control_round())
+            if not self._controls.is_good and not self._sender.is_heedless:
+                return  # nothing else leaves before the account is known to be right
+        while len(self._flying) < CONCURRENCY and self._sender.ending is None:
+            if self._timed and self._timed[0][0] <= now:
+                _, number, do = heapq.heappop(self._timed)
+            elif queued:
+                number, do = queued.take(), "check"
+            else:
+                return
+            self._count_towards_plan_check()
+            course = self._courses.pop(number, Course())
+            visit = (
+                self._visits.attempt(number, course)
+                if do == "check"
+                else self._visits.look(number, course, may_attempt=may_attempt)
+            )
+            self._fly(number, visit)
+
+    def _needs_control(self, now: float, *, is_idle: bool) -> bool:
+        if now < self._control_after:
+            return False
+        if not self._controls.is_good and not self._sender.is_heedless:
+            return True
+        due_in = self._controls.due_in(now)
+        is_last = is_idle and not self._flying
+        return due_in is not None and (is_last or due_in <= 0)
+
+    async def _control_round(self) -> None:
+        found = await self._visits.read_controls()
+        if found in ("proven", "stopped"):
+            self._controls_tried = 0
+            return
+        self._control_after = self._clock.monotonic() + _CONTROL_AGAIN_SECONDS
+        wrong = "the account looks wrong: no control card is there any more"
+        if self._sender.is_heedless:
+            self._controls_tried += 1
+            if found == "wrong_account" or self._controls_tried >= _CONTROLS_WHEN_ENDING:
+                reason = wrong if found == "wrong_account" else "no control card could be read"
+                await self._visits.give_up_proof(reason)
+        elif found == "wrong_account":
+            self._sender.stop(Ending("pause", wrong))
+
+    def _fly(self, number: int | None, work: Coroutine[Any, Any, Step | None]) -> None:
+        self._flying[asyncio.create_task(work)] = number
+
+    async def _tick(self, seconds: float) -> None:
+        """Wait until something lands, is due, or so many seconds have passed."""
+        now = self._clock.monotonic()
+        if self._timed and not self._flying:
+            gate = self._sender.gate.closed_for(now)
+            seconds = min(seconds, max(_SHORTEST_SECONDS, gate, self._timed[0][0] - now))
+        sleep = asyncio.ensure_future(self._clock.sleep(min(seconds, SLICE_SECONDS)))
+        landed, _ = await asyncio.wait((*self._flying, sleep), return_when=asyncio.FIRST_COMPLETED)
+        sleep.cancel()
+        for task in landed - {sleep}:
+            number = self._flying.pop(task)
+            step: Step | None = task.result()
+            if number is not None and step is not None:
+                self._schedule(number, step)
+        match self._watcher.asked_for():
+            case "pause":
+                self._sender.stop(Ending("pause", "somebody asked for it"))
+            case "abort" if self._standing.state != "aborted":
+                self._sender.stop(Ending("abort", "somebody asked for it"))
+        self._watcher.changed()
+
+    def _schedule(self, number: int, step: Step) -> None:
+        do, wait_seconds = step.next
+        now = self._clock.monotonic()
+        if do == "nothing":
+            return
+        self._courses[number] = step.course
+        if do == "await_control":
+            self._controls.wait_for(number, now)
+        elif do in ("check_at_end", "look_at_end"):
+            self._later.append((number, do))
+        else:
+            heapq.heappush(self._timed, (now + wait_seconds, number, do))
+
+    def _release_late(self, *, ends: bool) -> bool:
+        """Let items that were put off have their turn; False when there are none."""
+        now = self._clock.monotonic()
+        kept: list[tuple[int, str]] = []
+        for number, do in self._later:
+            if do == "look_at_end" and not ends:
+                kept.append((number, do))
+                continue
+            self._courses[number] = Course(is_last=True)
+            heapq.heappush(self._timed, (now, number, do.removesuffix("_at_end")))
+        self._later = kept
+        return bool(self._timed)
+
+    def _count_towards_plan_check(self) -> None:
+        self._until_plan_check -= 1
+        if self._until_plan_check:
+            return
+        self._until_plan_check = _CHECK_PLAN_EVERY_ITEMS
+        try:
+            self._watcher.check_plan()
+        except TokenVaultError as error:
+            self._sender.stop(Ending("halt", str(error)))

@@ -1,0 +1,325 @@
+"""What becomes of one item, and what is to be done with it next. Pure: no I/O, no clock.
+
+Each function takes what was just observed and gives the records to write, what to do next and
+after how many seconds. Waits: a fetch right after an answer to a delete, then 2, 10 and 60 seconds
+later, before a card that is still there gets a fresh attempt; so a deletion that takes effect half
+a minute late is never sent twice. What proves nothing (401, 429, 5xx, no answer) does not count as
+one of these fetches.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+
+from tokenvault_data.cleanup.records import Record, ended, moved
+
+if TYPE_CHECKING:
+    from tokenvault_data.cleanup.answers import Reading
+    from tokenvault_data.cleanup.standing import Item
+
+SETTLE_SECONDS: Final = (2.0, 10.0, 60.0)
+"""Waits between the fetches that follow an attempt."""
+
+UNCLEAR_SECONDS: Final = (1.0, 2.0, 10.0, 60.0)
+"""Waits after fetches that proved nothing, before an item is put off to the end."""
+
+CHECK_HOLDS_SECONDS: Final = 60.0
+"""How long after a card was fetched a delete of it may leave."""
+
+Do = Literal["check", "look", "delete", "await_control", "check_at_end", "look_at_end", "nothing"]
+
+
+class Next(NamedTuple):
+    """What is to be done with an item, and in how many seconds.
+
+    ``check`` fetches it before an attempt, ``look`` after one; the two ``at_end`` put it off until
+    nothing else is left to do; ``await_control`` waits for the next good control read.
+    """
+
+    do: Do
+    wait_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a process remembers of an item between two steps; a crash starts it afresh.
+
+    Attributes
+    ----------
+    looks : int
+        Fetches since the last attempt that showed the card.
+    unclear : int
+        Fetches in a row that proved nothing.
+    is_last : bool
+        Whether the item was put off to the end and its turn has come.
+    """
+
+    looks: int = 0
+    unclear: int = 0
+    is_last: bool = False
+
+
+class Step(NamedTuple):
+    """What to write, what to do next, and what to remember."""
+
+    records: tuple[Record, ...]
+    next: Next
+    course: Course
+
+
+class Check(NamedTuple):
+    """What the fetch before an attempt showed.
+
+    Attributes
+    ----------
+    verdict : {'holds', 'drift', 'absent', 'gone_inactive', 'unclear'}
+        ``gone_inactive``: as sealed but for its status, which an earlier attempt may have changed.
+    reason : str or None
+        In words that may be shown.
+    status, request_id
+        Of the answer.
+    counts : bool
+        Whether an unclear answer counts against the item: a rate limit met does not.
+    """
+
+    verdict: Literal["holds", "drift", "absent", "gone_inactive", "unclear"]
+    reason: str | None
+    status: int | None
+    request_id: str
+    counts: bool = True
+
+
+class Look(NamedTuple):
+    """What a fetch after an attempt showed; attributes as of `Check`."""
+
+    verdict: Literal["absent", "inactive", "present", "drift", "unclear"]
+    reason: str | None
+    status: int | None
+    request_id: str
+    counts: bool = True
+
+
+class Intent(NamedTuple):
+    """An attempt about to be made: its id, its idempotency key, and until when it may leave."""
+
+    attempt: str
+    idempotency_key: str
+    deadline: str
+
+
+def recovered(number: int, item: Item, *, may_attempt: bool) -> Step:
+    """Take up an item where the journal left it."""
+    fresh = Course()
+    match item.state:
+        case "planned" if may_attempt:
+            return Step((), Next("check"), fresh)
+        case "planned" if item.sends == 0:
+            record = ended(number, "planned", "not_attempted", "the campaign was ended before")
+            return Step((record,), Next("nothing"), fresh)
+        case "planned":
+            return Step((moved(number, "planned", "verifying"),), Next("look"), fresh)
+        case "intended":
+            lost = "the process ended before the outcome was known"
+            detail = {"status": None, "code": None, "request_id": None}
+            records = (
+                Record(
+                    "outcome", number, {"attempt": item.attempt, "outcome": "in_doubt", **detail}
+                ),
+                moved(number, "intended", "in_doubt", lost),
+            )
+            return Step(records, *_settling("in_doubt"))
+        case "in_doubt":
+            return Step((), *_settling("in_doubt"))
+        case _:
+            return Step((), Next("look"), fresh)
+
+
+def after_check(
+    number: int, item: Item, check: Check, course: Course, intent: Intent, *, attempts: int
+) -> Step:
+    """Decide after the fetch before an attempt.
+
+    Parameters
+    ----------
+    number, item
+    check : Check
+    course : Course
+    intent : Intent
+        The attempt to make if the card is as planned.
+    attempts : int
+        How often a delete may be sent for one card.
+    """
+    detail = {
+        "status": check.status,
+        "verdict": "drift" if check.verdict == "gone_inactive" else check.verdict,
+        "reason": check.reason,
+        "request_id": check.request_id,
+    }
+    seen = Record("checked", number, detail)
+    step = moved(number, "planned", "checked")
+    match check.verdict:
+        case "unclear":
+            return _check_again(number, item, check, course, seen)
+        case "absent":
+            gone = moved(number, "checked", "verifying", "the vault knows no such card")
+            return Step((seen, step, gone), Next("await_control"), course)
+        case "gone_inactive":
+            look = moved(number, "checked", "verifying", check.reason)
+            return Step((seen, step, look), Next("look"), Course())
+        case "drift":
+            final = "drift_after_attempt" if item.doubtful else "skipped_drift"
+            end = ended(number, "checked", final, check.reason)
+            return Step((seen, step, end), Next("nothing"), course)
+    if item.sends >= attempts:
+        final = "unresolved" if item.sends else "not_attempted"
+        end = ended(number, "checked", final, _still_there(item))
+        return Step((seen, step, end), Next("nothing"), course)
+    intended = Record("intended", number, {**intent._asdict(), "ordinal": item.intents + 1})
+    records = (seen, step, intended, moved(number, "checked", "intended"))
+    return Step(records, Next("delete"), course)
+
+
+def over_the_cap(number: int, item: Item, cap: int) -> Step:
+    """End an item that may not be attempted any more."""
+    reason = f"the cap of {cap:,} cards was reached"
+    return Step((ended(number, item.state, "not_attempted", reason),), Next("nothing"), Course())
+
+
+def after_outcome(number: int, item: Item, reading: Reading) -> Step:
+    """Decide after the answer to a delete, or after its loss."""
+    outcome = reading.row.delete
+    detail = {
+        "attempt": item.attempt,
+        "outcome": outcome,
+        "status": reading.status,
+        "code": reading.code,
+        "request_id": reading.request_id,
+    }
+    record = Record("outcome", number, detail)
+    if outcome == "rejected":
+        end = ended(number, "intended", "rejected", reading.message)
+        return Step((record, end), Next("nothing"), Course())
+    if outcome == "not_executed":
+        back = (
+            moved(number, "intended", "not_executed", reading.message),
+            moved(number, "not_executed", "planned"),
+        )
+        return Step((record, *back), Next("check", 1.0), Course())
+    state = "in_doubt" if outcome == "unexpected" else outcome
+    step = moved(number, "intended", state, None if outcome == "accepted" else reading.message)
+    return Step((record, step), *_settling(state))
+
+
+def withdrawn(number: int, item: Item, reason: str) -> Step:
+    """Take back an intent that was surely not sent."""
+    records = (
+        Record("withdrawn", number, {"attempt": item.attempt, "reason": reason}),
+        moved(number, "intended", "planned", reason),
+    )
+    return Step(records, Next("check"), Course())
+
+
+def after_look(  # noqa: PLR0911  one return a decision; each is looked for by itself
+    number: int, item: Item, look: Look, course: Course, *, attempts: int, may_attempt: bool
+) -> Step:
+    """Decide after a fetch that followed an attempt, or that doubted a 404.
+
+    Parameters
+    ----------
+    number, item, look, course
+    attempts : int
+        How often a delete may be sent for one card.
+    may_attempt : bool
+        Whether a card that is still there may get a fresh attempt at all.
+    """
+    verdict = {"absent": "gone", "inactive": "gone"}.get(look.verdict, look.verdict)
+    detail = {"status": look.status, "verdict": verdict, "request_id": look.request_id}
+    seen: tuple[Record, ...] = (Record("seen", number, detail),)
+    if look.verdict == "unclear":
+        return _look_again(number, item, look, course, seen)
+    if item.state != "verifying":
+        seen += (moved(number, item.state, "verifying"),)
+    course = replace(course, unclear=0)
+    if look.verdict == "absent":
+        return Step(seen, Next("await_control"), course)
+    if look.verdict == "inactive":
+        return Step((*seen, proven_gone(number, item, "INACTIVE")), Next("nothing"), course)
+    if item.doubtful and course.looks < len(SETTLE_SECONDS) and not course.is_last:
+        wait = SETTLE_SECONDS[course.looks]
+        return Step(seen, Next("look", wait), replace(course, looks=course.looks + 1))
+    if look.verdict == "drift":
+        final = "drift_after_attempt" if item.doubtful else "skipped_drift"
+        end = ended(number, "verifying", final, look.reason)
+        return Step((*seen, end), Next("nothing"), course)
+    if may_attempt and item.sends < attempts and not course.is_last:
+        again = moved(number, "verifying", "planned", "still there")
+        return Step((*seen, again), Next("check"), Course())
+    if may_attempt and not course.is_last:
+        return Step(seen, Next("look_at_end"), course)
+    if item.sends == 0:
+        end = ended(number, "verifying", "not_attempted", "it is there again; never attempted")
+    else:
+        end = ended(number, "verifying", "unresolved", _still_there(item))
+    return Step((*seen, end), Next("nothing"), course)
+
+
+def proven_gone(number: int, item: Item, shown: str) -> Record:
+    """End an item whose card is proven gone.
+
+    Parameters
+    ----------
+    number, item
+        In state ``verifying``, or about to be.
+    shown : str
+        What proved it, such as ``404``.
+    """
+    if not item.doubtful:
+        return ended(number, "verifying", "already_gone", f"{shown}; never attempted by this plan")
+    final = "deleted" if item.outcome == "accepted" else "gone_after_attempt"
+    return ended(number, "verifying", final, shown)
+
+
+def without_proof(number: int, item: Item, reason: str) -> Record:
+    """End an item whose absence could not be proven."""
+    final = "unresolved" if item.sends else "not_attempted"
+    return ended(number, item.state, final, reason)
+
+
+def _still_there(item: Item) -> str:
+    return f"still there after {item.sends} attempt{'' if item.sends == 1 else 's'}"
+
+
+def _settling(state: str) -> tuple[Next, Course]:
+    """When to look first: at once after an answer, a moment later where none is known."""
+    if state == "in_doubt":
+        return Next("look", SETTLE_SECONDS[0]), Course(looks=1)
+    return Next("look"), Course()
+
+
+def _check_again(number: int, item: Item, check: Check, course: Course, seen: Record) -> Step:
+    if not check.counts:
+        return Step((seen,), Next("check"), course)
+    if course.unclear < len(UNCLEAR_SECONDS):
+        wait = UNCLEAR_SECONDS[course.unclear]
+        return Step((seen,), Next("check", wait), replace(course, unclear=course.unclear + 1))
+    if not course.is_last:
+        return Step((seen,), Next("check_at_end"), Course())
+    end = without_proof(number, item, f"could not be checked: {check.reason}")
+    return Step((seen, end), Next("nothing"), course)
+
+
+def _look_again(
+    number: int, item: Item, look: Look, course: Course, seen: tuple[Record, ...]
+) -> Step:
+    if not look.counts:
+        return Step(seen, Next("look"), course)
+    if course.unclear < len(UNCLEAR_SECONDS):
+        wait = max(SETTLE_SECONDS[0], UNCLEAR_SECONDS[course.unclear])
+        return Step(seen, Next("look", wait), replace(course, unclear=course.unclear + 1))
+    if not course.is_last:
+        return Step(seen, Next("look_at_end"), Course())
+    step = () if item.state == "verifying" else (moved(number, item.state, "verifying"),)
+    final = "unresolved" if item.sends else "not_attempted"
+    end = ended(number, "verifying", final, f"could not be verified: {look.reason}")
+    return Step((*seen, *step, end), Next("nothing"), course)

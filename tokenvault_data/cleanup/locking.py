@@ -1,0 +1,70 @@
+"""One campaign at a time per environment and merchant, on one machine.
+
+The lock is the operating system's and lies with the user's settings, so that a copy of a store, or
+of a journal, meets the same lock; it ends with the process that holds it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from tokenvault_data.errors import Locked, UsageError
+from tokenvault_data.private_files import config_directory
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def lock_path(environment: str, merchant: str | None, folder: Path | None = None) -> Path:
+    """Return where the lock of an account lies.
+
+    Parameters
+    ----------
+    environment : str
+    merchant : str or None
+        `Profile.merchant_digest`.
+    folder : Path, optional
+        That of the user's settings by default.
+    """
+    name = hashlib.sha256(f"{environment}\n{merchant or ''}".encode()).hexdigest()[:12]
+    base = config_directory() if folder is None else folder
+    return base / "locks" / f"cleanup-{environment}-{name}.lock"
+
+
+@contextmanager
+def only_campaign(
+    environment: str, merchant: str | None, folder: Path | None = None
+) -> Iterator[None]:
+    """Hold the lock of an account.
+
+    Raises
+    ------
+    Locked
+        Another process, or another campaign in this one, holds it.
+    UsageError
+        The lock cannot be laid where it belongs.
+    """
+    path = lock_path(environment, merchant, folder)
+    lock = FileLock(path, timeout=0)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise Locked(
+            f"another cleanup of this {environment} account is at work on this machine; nothing was"
+            " sent. Wait for it to end, or pause it first"
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"the lock of the {environment} account cannot be laid at {path}"
+            f" ({error.strerror or error}); nothing was sent. Make the folder writable"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()

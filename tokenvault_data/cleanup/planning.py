@@ -1,0 +1,202 @@
+"""From a snapshot and a rule to a plan, or to the sentence that says why there is none."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from tokenvault_data.analysis.today import day_of
+from tokenvault_data.analysis.wording import counted
+from tokenvault_data.cleanup.guard_rails import guard_rails_met
+from tokenvault_data.cleanup.limits import Limits
+from tokenvault_data.cleanup.plan import Plan, PlannedCard
+from tokenvault_data.cleanup.rules import Rule, as_rule
+from tokenvault_data.cleanup.selection import Selection, select_cards
+from tokenvault_data.cleanup.spreading import Placed, spread
+from tokenvault_data.dataset.instants import INDIA
+from tokenvault_data.errors import RefusedByGuardRail, UsageError
+
+if TYPE_CHECKING:
+    from tokenvault_data.analysis.bank_names import BankNames
+    from tokenvault_data.analysis.predicate import Predicate
+    from tokenvault_data.dataset.snapshots import Snapshot
+
+CANARY_SHARE: Final = 100
+"""One card in so many is in the canary, up to the limit."""
+
+_LONGEST_NAME: Final = 100
+_LONGEST_NOTE: Final = 500
+
+
+def plan_cleanup(
+    snapshot: Snapshot,
+    rule: Rule | Predicate,
+    *,
+    limits: Limits | None = None,
+    as_of: date | datetime | str | None = None,
+    planner: str | None = None,
+    banks: BankNames | None = None,
+    note: str | None = None,
+    now: datetime | None = None,
+) -> Plan:
+    """Choose the cards that a rule selects, and freeze them in a plan; nothing is deleted or sent.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        A partial one will do: a customer who was not fetched is not in it.
+    rule : Rule or Predicate
+    limits : Limits, optional
+        Sealed into the plan.
+    as_of : date, datetime or str, optional
+        The day on which cards are judged usable; today in India when not given, never later.
+    planner : str, optional
+        Who makes the plan, which somebody else has to approve; the user of the system by default.
+    banks : BankNames, optional
+        Names of banks; those of the package when not given.
+    note : str, optional
+        What the approver should know, in a line.
+    now : datetime, optional
+        With a zone; the same snapshot, rule, settings and moment make the same plan.
+
+    Returns
+    -------
+    Plan
+        Not written anywhere yet: see `seal`.
+
+    Raises
+    ------
+    RefusedByGuardRail
+        Caps would be broken, the snapshot is stale, or there is no card to check the account by.
+    UsageError
+        The rule selects no card that can be deleted, or something given is wrong.
+    """
+    rule, limits = as_rule(rule), Limits() if limits is None else limits
+    moment = _moment(now)
+    day = day_for(as_of, moment)
+    planner, note = _planner(planner), _note(note)
+    selection = select_cards(
+        snapshot, rule, as_of=day, keep_last_usable=limits.keep_last_usable, banks=banks
+    )
+    if not selection.planned.cards:
+        raise UsageError(_nothing_to_plan(selection))
+    met = guard_rails_met(selection, limits, moment)
+    if met:
+        others = sorted({one.cap for one in met[1:]} - {met[0].cap})
+        rest = f"{counted(len(others), 'other guard rail')}: {', '.join(others)}"
+        more = f" (and it would meet {rest})" * bool(others)
+        raise RefusedByGuardRail(
+            f"No plan was made, because {met[0].sentence}{more}; narrow the rule, collect anew, or "
+            "set the limit if this is what you mean."
+        )
+    manifest = snapshot.manifest
+    cards = planned_cards(selection)
+    return Plan(
+        created_at=_text(moment),
+        expires_at=_text(moment + timedelta(hours=limits.plan_hours)),
+        planner=planner,
+        note=note,
+        environment=manifest.environment,
+        merchant=manifest.merchant,
+        api_version=manifest.api_version,
+        snapshot=snapshot.id,
+        snapshot_digest=snapshot.digest,
+        snapshot_created_at=manifest.created_at,
+        oldest_fetched_at=_text(selection.oldest_fetched_at or moment),
+        as_of=day.isoformat(),
+        rule=rule,
+        sentence=rule.sentence(),
+        limits=limits,
+        vault_cards=selection.vault.cards,
+        vault_customers=selection.vault.customers,
+        left_out=selection.left_out,
+        controls=selection.controls,
+        canary=canary_of(cards, limits.canary),
+        cards=cards,
+    )
+
+
+def canary_of(cards: tuple[PlannedCard, ...], most: int) -> tuple[int, ...]:
+    """Return the numbers of the cards to begin with: one in a hundred, never none, at most so many.
+
+    They are spread over banks, and over customers as far as there are enough.
+    """
+    count = min(most, -(-len(cards) // CANARY_SHARE))
+    places = [Placed(card.bank, card.customer_id) for card in cards]
+    return tuple(sorted(spread(places, count, repeat_customers=True)))
+
+
+def planned_cards(selection: Selection) -> tuple[PlannedCard, ...]:
+    """Return the selected cards as a plan holds them, numbered in order."""
+    columns = {
+        name: selection.cards.column(name).to_pylist() for name in selection.cards.schema.names
+    }
+    columns["expires_on"] = [day and day.isoformat() for day in columns["expires_on"]]
+    columns["fetched_at"] = [_text(moment) for moment in columns["fetched_at"]]
+    names = list(columns)
+    return tuple(
+        PlannedCard(number=number, **dict(zip(names, values, strict=True)))
+        for number, values in enumerate(zip(*columns.values(), strict=True))
+    )
+
+
+def day_for(as_of: date | datetime | str | None, now: datetime) -> date:
+    """Return the day on which cards are judged usable.
+
+    Raises
+    ------
+    UsageError
+        It is no day, or lies in the future, when cards that are usable today may not be.
+    """
+    today = now.astimezone(INDIA).date()
+    day = today if as_of is None else day_of(as_of)
+    if day > today:
+        raise UsageError(
+            f"{day.isoformat()} lies in the future, when cards that can be paid with today look "
+            "unusable; nothing was planned; judge them as of today or earlier."
+        )
+    return day
+
+
+def _moment(now: datetime | None) -> datetime:
+    if now is None:
+        return datetime.now(UTC)
+    if now.tzinfo is None:
+        raise UsageError("The time has no zone; nothing was planned; give one with a zone.")
+    return now.astimezone(UTC)
+
+
+def _planner(name: str | None) -> str:
+    if name is None:
+        try:
+            name = getpass.getuser()
+        except (OSError, KeyError):
+            raise UsageError(
+                "The system does not say who you are; nothing was planned; give the planner's name."
+            ) from None
+    return _line(name, "planner's name", _LONGEST_NAME)
+
+
+def _note(note: str | None) -> str | None:
+    return None if note is None or not note.strip() else _line(note, "note", _LONGEST_NOTE)
+
+
+def _line(text: str, what: str, longest: int) -> str:
+    line = " ".join(text.split())
+    if not line or not line.isprintable() or len(line) > longest:
+        raise UsageError(
+            f"The {what} is empty, longer than {longest} signs, or holds a sign that cannot be "
+            "shown; nothing was planned; write it in one line."
+        )
+    return line
+
+
+def _nothing_to_plan(selection: Selection) -> str:
+    reasons = "; ".join(f"{number:,} {reason}" for reason, number in selection.left_out.items())
+    found = f"selects only cards that are left out ({reasons})" if reasons else "selects no card"
+    return f"The rule {found}; nothing was planned; look at the rule and at the snapshot."
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()

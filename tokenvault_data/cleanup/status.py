@@ -1,0 +1,107 @@
+"""How far a campaign is, as a value: for progress bars, the command line and programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from tokenvault_data.cleanup.states import AS_WANTED, ENDED, EXCEPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tokenvault_data.cleanup.standing import Standing
+
+_CALLS_AN_ITEM: Final = 3.02  # check, delete, verification, and a control read in fifty
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignStatus:
+    """Where a campaign stands.
+
+    Attributes
+    ----------
+    plan_id : str
+    state : str
+        See `states.CAMPAIGN_TRANSITIONS`.
+    reason : str or None
+        Why it is in this state, where there is a reason.
+    planned : int
+        Cards of the plan.
+    finals : mapping of str to int
+        Cards that have ended, by how; see `states.FINALS`.
+    states : mapping of str to int
+        All cards by state of the item; those that have ended are ``final``.
+    requests : int
+        Requests written down so far, over all processes that worked on it.
+    deletes : int
+        Of these, deletes that were sent or may have been.
+    drift : int
+        Cards that were left alone because they have changed.
+    seconds_left : float or None
+        Estimate at the present pace, None while unknown or when nothing is at work.
+    """
+
+    plan_id: str
+    state: str
+    reason: str | None
+    planned: int
+    finals: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    states: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    requests: int = 0
+    deletes: int = 0
+    drift: int = 0
+    seconds_left: float | None = None
+
+    @property
+    def done(self) -> int:
+        """Cards that have ended."""
+        return sum(self.finals.values())
+
+    @property
+    def gone(self) -> int:
+        """Cards that are proven gone."""
+        return sum(self.finals.get(final, 0) for final in AS_WANTED)
+
+    @property
+    def exceptions(self) -> int:
+        """Cards that have ended in any other way."""
+        return sum(self.finals.get(final, 0) for final in EXCEPTIONS)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to do, now or later."""
+        return self.state in ENDED and self.done == self.planned
+
+
+def status_of(
+    plan_id: str, standing: Standing, *, seconds_left: float | None = None
+) -> CampaignStatus:
+    """Take a picture of where a campaign stands."""
+    finals = {final: count for final, count in standing.finals.items() if count}
+    return CampaignStatus(
+        plan_id=plan_id,
+        state=standing.state,
+        reason=standing.reason,
+        planned=len(standing.items),
+        finals=MappingProxyType(finals),
+        states=MappingProxyType({name: n for name, n in standing.states.items() if n}),
+        requests=standing.requests,
+        deletes=standing.deletes,
+        drift=finals.get("skipped_drift", 0) + finals.get("drift_after_attempt", 0),
+        seconds_left=seconds_left,
+    )
+
+
+def seconds_left(standing: Standing, done_before: int, passed_seconds: float) -> float | None:
+    """Estimate from the items that ended in the time that has passed; None while too few have."""
+    done = standing.states["final"] - done_before
+    if done < 3 or passed_seconds <= 0:
+        return None
+    return (len(standing.items) - standing.states["final"]) * passed_seconds / done
+
+
+def requests_needed(cards: int) -> int:
+    """Estimate the requests that so many cards take when nothing goes wrong."""
+    return round(cards * _CALLS_AN_ITEM)

@@ -1,0 +1,79 @@
+"""Where a campaign stands, as its journal's tables say; for those who are not at work on it."""
+
+from __future__ import annotations
+
+import sqlite3
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from tokenvault_data.cleanup.status import CampaignStatus
+from tokenvault_data.errors import CampaignHalted, CampaignPaused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tokenvault_data.cleanup.plan import Plan
+
+_REQUESTS = (
+    "SELECT (SELECT count(*) FROM audit WHERE kind IN ('checked','seen','control')), "
+    "(SELECT count(*) FROM attempts WHERE outcome IS NULL OR NOT "
+    "(outcome='withdrawn' OR (outcome='not_executed' AND status IS NULL)))"
+)
+
+
+def stored_status(path: Path, plan: Plan) -> CampaignStatus:
+    """Read the status of a campaign that may never have begun.
+
+    Parameters
+    ----------
+    path : Path
+        Its journal.
+    plan : Plan
+
+    Raises
+    ------
+    CampaignHalted
+        The journal is damaged.
+    CampaignPaused
+        It cannot be read now.
+    """
+    never = CampaignStatus(plan.id, "sealed", None, len(plan.cards))
+    if not path.exists():
+        return never
+    try:
+        # Not read-only: what a crash left half done has to be rolled back before it can be read.
+        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=5.0)
+        try:
+            if not connection.execute("SELECT name FROM sqlite_schema LIMIT 1").fetchall():
+                return never
+            facts = dict(connection.execute("SELECT key,value FROM campaign"))
+            counts = connection.execute(
+                "SELECT state,final,count(*) FROM items GROUP BY state,final"
+            ).fetchall()
+            ((reads, deletes),) = connection.execute(_REQUESTS)
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise CampaignPaused(
+            f"the journal cannot be read now ({error}); nothing was sent. Try again in a moment"
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise CampaignHalted(
+            f"the journal is damaged ({error}); nothing was sent. Run the audit, which says where"
+        ) from error
+    finals = {final: count for _, final, count in counts if final is not None}
+    states: dict[str, int] = {}
+    for name, _, count in counts:
+        states[name] = states.get(name, 0) + count
+    return CampaignStatus(
+        plan_id=plan.id,
+        state=facts.get("state", ""),
+        reason=facts.get("reason") or None,
+        planned=len(plan.cards),
+        finals=MappingProxyType(finals),
+        states=MappingProxyType(states),
+        requests=reads + deletes,
+        deletes=deletes,
+        drift=finals.get("skipped_drift", 0) + finals.get("drift_after_attempt", 0),
+    )

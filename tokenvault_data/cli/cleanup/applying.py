@@ -1,0 +1,204 @@
+"""`cleanup apply`, `status`, `pause` and `abort`: the campaign itself."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tokenvault_data.cli import exit_codes, options
+from tokenvault_data.cli.cleanup.plans import PlanReference, plan_at, print_plan
+from tokenvault_data.cli.grid import Row
+from tokenvault_data.cli.invocation import command_line
+from tokenvault_data.cli.output import print_grid, print_json, print_line, print_paragraph
+from tokenvault_data.errors import RefusedByGuardRail
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tokenvault_data.cleanup.plan import Plan
+    from tokenvault_data.cleanup.status import CampaignStatus
+
+_MEANINGS = {
+    "deleted": "deleted, then seen gone",
+    "gone_after_attempt": "no clear answer to the delete, then seen gone",
+    "already_gone": "gone before anything was sent",
+    "skipped_drift": "left alone: changed since the plan",
+    "drift_after_attempt": "changed between two attempts, left alone",
+    "rejected": "the vault refused the delete",
+    "unresolved": "not proven gone",
+    "not_attempted": "not attempted",
+}
+
+
+def apply(  # noqa: PLR0917  one parameter an option
+    plan: PlanReference,
+    share: Annotated[
+        float | None,
+        typer.Option(metavar="SHARE", help="Part of the rate limit; the plan's without it."),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(metavar="PER_MINUTE", help="Requests a minute, at most.")
+    ] = None,
+    profile: options.Profile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> int:
+    """Delete the cards of a plan, or go on with it.
+
+    First the canary, a few cards; then it holds, and a person who has looked applies the plan
+    again. Ctrl-C pauses: what is in flight is still answered and written down. The confirmation is
+    typed on a terminal; no option, variable or pipe takes its place.
+    """
+    from tokenvault_data.cleanup.applying import apply_cleanup
+    from tokenvault_data.cleanup.campaign import Campaign
+    from tokenvault_data.profiles import load_profile
+    from tokenvault_data.vault_api.blocking import Vault
+
+    opened = plan_at(plan, store)
+    before = Campaign.open(opened, store).status()
+    if before.is_over:
+        return _end(opened, before, store, profile, as_json=as_json)
+    if not as_json:
+        print_plan(opened)
+        if before.finals:
+            _print_status(before)
+    confirm = _typed(opened)
+    wanted = opened.limits.rate_share if share is None else share
+    with Vault(load_profile(profile), share=wanted, rate_per_minute=rate) as vault:
+        status = apply_cleanup(vault, opened, store=store, confirm=confirm, on_progress=_progress())
+    return _end(opened, status, store, profile, as_json=as_json)
+
+
+def status(
+    plan: PlanReference,
+    profile: options.OfProfile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Tell how far a campaign is, wherever it is at work."""
+    del profile
+    from tokenvault_data.cleanup.campaign import Campaign
+
+    opened = plan_at(plan, store)
+    now = Campaign.open(opened, store).status()
+    if as_json:
+        print_json(_document(now))
+    else:
+        _print_status(now)
+
+
+def pause(
+    plan: PlanReference,
+    profile: options.OfProfile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Ask the process that works on a campaign to pause it."""
+    del profile
+    from tokenvault_data.cleanup.campaign import Campaign
+
+    opened = plan_at(plan, store)
+    campaign = Campaign.open(opened, store)
+    campaign.pause()
+    if as_json:
+        print_json(_document(campaign.status()))
+    else:
+        print_line(f"Campaign {opened.id} was asked to pause; apply the plan again to go on.")
+
+
+def abort(
+    plan: PlanReference,
+    profile: options.Profile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> int:
+    """End a campaign for good; what was attempted is verified."""
+    from tokenvault_data.cleanup.applying import abort_cleanup
+    from tokenvault_data.profiles import load_profile
+    from tokenvault_data.vault_api.blocking import Vault
+
+    opened = plan_at(plan, store)
+    with Vault(load_profile(profile), share=opened.limits.rate_share) as vault:
+        now = abort_cleanup(vault, opened, store=store, on_progress=_progress())
+    return _end(opened, now, store, profile, as_json=as_json)
+
+
+def _typed(plan: Plan) -> str:
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise RefusedByGuardRail(
+            "a deletion is confirmed by typing on a terminal, and this is none; nothing was sent."
+            " Run the command on a terminal, or call apply_cleanup(confirm=...) from Python"
+        )
+    sys.stderr.write(f"\nTo delete these cards for good, type: {plan.phrase}\n> ")
+    sys.stderr.flush()
+    typed = sys.stdin.readline()
+    if not typed.endswith("\n"):
+        raise RefusedByGuardRail("nothing was confirmed, so nothing was sent")
+    return typed.rstrip("\r\n")
+
+
+def _progress() -> Any:
+    """Report on stderr, one line that is written over, where that is a terminal."""
+    if not sys.stderr.isatty():
+        return None
+
+    def report(now: CampaignStatus) -> None:
+        left = "" if now.seconds_left is None else f", {now.seconds_left / 60:,.0f} min left"
+        line = f"{now.state}: {now.done:,} of {now.planned:,} cards, {now.gone:,} gone{left}"
+        sys.stderr.write(f"\r\x1b[K{line}")
+        if now.is_over or now.state in {"held", "paused", "halted"}:
+            sys.stderr.write("\n")
+        sys.stderr.flush()
+
+    return report
+
+
+def _end(
+    plan: Plan, now: CampaignStatus, store: Path, profile: str | None, *, as_json: bool
+) -> int:
+    if as_json:
+        print_json(_document(now))
+    else:
+        _print_status(now)
+        words = ("apply",) if now.state == "held" else ("audit", "report")
+        if now.state == "held":
+            print_paragraph("The canary is done. Look at it; to go on with the rest:")
+        for word in words:
+            line = command_line("cleanup", word, plan.id, store=store, profile=profile)
+            print_line(f"  {line}{' --to cleanup.html' if word == 'report' else ''}")
+    is_whole = now.state != "held" and not now.exceptions
+    return exit_codes.DONE if is_whole else exit_codes.DONE_IN_PART
+
+
+def _print_status(now: CampaignStatus) -> None:
+    print_line()
+    print_line(f"Campaign {now.plan_id}: {now.state.replace('_', ' ')}", style="bold")
+    if now.reason:
+        print_paragraph(now.reason, indent="  ", first="  ")
+    rows = [Row(("planned", f"{now.planned:,}", ""), "bold")]
+    rows += [
+        Row((f"  {final.replace('_', ' ')}", f"{count:,}", _MEANINGS[final]))
+        for final, count in now.finals.items()
+    ]
+    if now.done < now.planned:
+        rows.append(Row(("  open", f"{now.planned - now.done:,}", "")))
+    rows.append(Row(("requests", f"{now.requests:,}", f"{now.deletes:,} of them deletes")))
+    print_grid(rows, right=(1,), shrinks=2)
+    print_line()
+
+
+def _document(now: CampaignStatus) -> dict[str, Any]:
+    return {
+        "plan": now.plan_id,
+        "state": now.state,
+        "reason": now.reason,
+        "planned": now.planned,
+        "done": now.done,
+        "gone": now.gone,
+        "exceptions": now.exceptions,
+        "finals": dict(now.finals),
+        "requests": now.requests,
+        "deletes": now.deletes,
+    }

@@ -1,0 +1,24 @@
+"""The group of commands, in the order in which a campaign needs them."""
+
+from __future__ import annotations
+
+import typer
+
+from tokenvault_data.cli.cleanup.applying import abort, apply, pause, status
+from tokenvault_data.cli.cleanup.approving import approve, keygen, trust
+from tokenvault_data.cli.cleanup.planning import plan, show, simulate
+from tokenvault_data.cli.cleanup.proving import audit, report, verify
+
+cleanup = typer.Typer(
+    name="cleanup",
+    help="Delete saved cards by a plan, and prove each one gone.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+for command in (
+    *(simulate, plan, show),
+    *(keygen, trust, approve),
+    *(apply, status, pause, abort),
+    *(verify, audit, report),
+):
+    cleanup.command()(command)

@@ -1,0 +1,295 @@
+"""`cleanup simulate`, `plan` and `show`: what would be deleted, frozen to be reviewed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tokenvault_data.cli import options
+from tokenvault_data.cli.cleanup.plans import (
+    PlanReference,
+    campaign_folder,
+    plan_at,
+    plan_document,
+    print_plan,
+)
+from tokenvault_data.cli.invocation import command_line
+from tokenvault_data.cli.output import INDENT, print_json, print_line, print_paragraph
+from tokenvault_data.cli.tables import print_table, table_document
+from tokenvault_data.errors import UsageError
+
+if TYPE_CHECKING:
+    from tokenvault_data.cleanup.limits import Limits
+    from tokenvault_data.cleanup.rules import Rule
+
+Expired = Annotated[bool, typer.Option("--expired", help="Cards past their last day of validity.")]
+ExpiredFor = Annotated[
+    int | None, typer.Option(metavar="DAYS", min=0, help="Cards expired for so many days or more.")
+]
+Inactive = Annotated[bool, typer.Option("--inactive", help="Cards listed as INACTIVE.")]
+Duplicates = Annotated[
+    bool,
+    typer.Option(
+        "--duplicates", help="Of several cards of one account, all but the one that lasts longest."
+    ),
+]
+Listed = Annotated[
+    Path | None,
+    typer.Option(
+        "--from",
+        metavar="FILE",
+        dir_okay=False,
+        help="The cards of a CSV or Parquet file of customer_id and instrument_id, such as the"
+        " exceptions of an earlier campaign.",
+    ),
+]
+MaxCards = Annotated[int, typer.Option(metavar="N", help="Cap: cards of the campaign.")]
+MaxVaultShare = Annotated[
+    float, typer.Option(metavar="SHARE", help="Cap: share of the vault's cards, 0 to 1.")
+]
+MaxBankShare = Annotated[
+    float, typer.Option(metavar="SHARE", help="Cap: share of each single bank's cards, 0 to 1.")
+]
+MaxPerCustomer = Annotated[int, typer.Option(metavar="N", help="Cap: cards of one customer.")]
+AllowLastUsable = Annotated[
+    bool,
+    typer.Option(
+        "--allow-last-usable", help="Plan a customer's last usable card too; it is spared without."
+    ),
+]
+MaxAge = Annotated[
+    float,
+    typer.Option(metavar="HOURS", help="Cap: age of the snapshot's oldest card, now and later."),
+]
+Share = Annotated[
+    float, typer.Option(metavar="SHARE", help="Part of the account's rate limit to use.")
+]
+LimitPerMinute = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="The account's limit, to reckon how long it takes."),
+]
+
+
+def simulate(  # noqa: PLR0917  one parameter an option
+    snapshot: options.Snapshot,
+    expired: Expired = False,
+    expired_for: ExpiredFor = None,
+    inactive: Inactive = False,
+    duplicates: Duplicates = False,
+    listed: Listed = None,
+    where: options.Where = None,
+    as_of: options.AsOf = None,
+    max_cards: MaxCards = 1000,
+    max_vault_share: MaxVaultShare = 0.01,
+    max_bank_share: MaxBankShare = 0.05,
+    max_per_customer: MaxPerCustomer = 3,
+    allow_last_usable: AllowLastUsable = False,
+    max_age: MaxAge = 24.0,
+    share: Share = 0.5,
+    limit_per_minute: LimitPerMinute = None,
+    banks: options.Banks = None,
+    profile: options.OfProfile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Count what a rule would delete; nothing is sent.
+
+    The rule is all that is given together: `--expired --where card_network=visa` are expired visa
+    cards.
+    """
+    from tokenvault_data.analysis.bank_names import load_bank_names
+    from tokenvault_data.cleanup.simulation import simulate as simulate_cleanup
+    from tokenvault_data.dataset.snapshots import open_snapshot
+
+    names = load_bank_names(banks)
+    opened = open_snapshot(store, snapshot, environment=options.environment_of_profile(profile))
+    simulation = simulate_cleanup(
+        opened,
+        _rule(
+            expired=expired,
+            expired_for=expired_for,
+            inactive=inactive,
+            duplicates=duplicates,
+            listed=listed,
+            where=where,
+            as_of=as_of,
+        ),
+        _limits(
+            rows=max_cards,
+            vault_share=max_vault_share,
+            bank_share=max_bank_share,
+            per_customer=max_per_customer,
+            keep_last_usable=not allow_last_usable,
+            snapshot_hours=max_age,
+            rate_share=share,
+        ),
+        as_of=as_of,
+        banks=names,
+        limit_per_minute=limit_per_minute,
+    )
+    if as_json:
+        print_json(
+            {
+                "snapshot": opened.id,
+                "sentence": simulation.sentence,
+                "cards": simulation.cards,
+                "customers": simulation.customers,
+                "left_without_usable": simulation.left_without_usable,
+                "left_out": dict(simulation.left_out),
+                "requests": simulation.requests,
+                "minutes": simulation.minutes,
+                "refusals": [violation.sentence for violation in simulation.violations],
+                "networks": table_document(simulation.by_network)["rows"],
+                "banks": table_document(simulation.by_bank)["rows"],
+                "months": table_document(simulation.by_expiry)["rows"],
+            }
+        )
+        return
+    print_line()
+    print_paragraph(simulation.headline)
+    print_line()
+    for finding in simulation.findings:
+        print_paragraph(finding, indent=INDENT, first="* ")
+    for table in simulation.tables:
+        print_table(table[table["cards_planned"] > 0])
+
+
+def plan(  # noqa: PLR0917  one parameter an option
+    snapshot: options.Snapshot,
+    expired: Expired = False,
+    expired_for: ExpiredFor = None,
+    inactive: Inactive = False,
+    duplicates: Duplicates = False,
+    listed: Listed = None,
+    where: options.Where = None,
+    as_of: options.AsOf = None,
+    max_cards: MaxCards = 1000,
+    max_vault_share: MaxVaultShare = 0.01,
+    max_bank_share: MaxBankShare = 0.05,
+    max_per_customer: MaxPerCustomer = 3,
+    allow_last_usable: AllowLastUsable = False,
+    max_age: MaxAge = 24.0,
+    share: Share = 0.5,
+    planner: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Who makes the plan; the user of the system without it."),
+    ] = None,
+    note: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What the approver should know, in a line.")
+    ] = None,
+    banks: options.Banks = None,
+    profile: options.OfProfile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Freeze the cards that a rule selects into a sealed plan.
+
+    The rule is all that is given together: `--expired --where card_network=visa` are expired visa
+    cards. Nothing is sent. A single changed byte makes the plan worthless.
+    """
+    from tokenvault_data.analysis.bank_names import load_bank_names
+    from tokenvault_data.cleanup.plan import seal
+    from tokenvault_data.cleanup.planning import plan_cleanup
+    from tokenvault_data.dataset.snapshots import open_snapshot
+
+    names = load_bank_names(banks)
+    opened = open_snapshot(store, snapshot, environment=options.environment_of_profile(profile))
+    made = plan_cleanup(
+        opened,
+        _rule(
+            expired=expired,
+            expired_for=expired_for,
+            inactive=inactive,
+            duplicates=duplicates,
+            listed=listed,
+            where=where,
+            as_of=as_of,
+        ),
+        limits=_limits(
+            rows=max_cards,
+            vault_share=max_vault_share,
+            bank_share=max_bank_share,
+            per_customer=max_per_customer,
+            keep_last_usable=not allow_last_usable,
+            snapshot_hours=max_age,
+            rate_share=share,
+        ),
+        as_of=as_of,
+        planner=planner,
+        banks=names,
+        note=note,
+    )
+    path = seal(made, store)
+    if as_json:
+        print_json(plan_document(made) | {"path": str(path)})
+        return
+    print_plan(made)
+    print_line()
+    print_line(f"Sealed in {path}; nothing was sent. What to do next:")
+    for step in ("show", "approve", "apply"):
+        words = ("cleanup", step, made.id)
+        print_line(f"{INDENT}{command_line(*words, store=store, profile=profile)}")
+
+
+def show(
+    plan: PlanReference,
+    profile: options.OfProfile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Show a plan for review: what, how many, at which banks, by whom."""
+    del profile
+    opened = plan_at(plan, store)
+    if as_json:
+        folder = campaign_folder(opened, store)
+        print_json(plan_document(opened) | {"path": str(folder / "plan.json")})
+    else:
+        print_plan(opened)
+
+
+def _rule(
+    *,
+    expired: bool,
+    expired_for: int | None,
+    inactive: bool,
+    duplicates: bool,
+    listed: Path | None,
+    where: list[str] | None,
+    as_of: str | None,
+) -> Rule:
+    from tokenvault_data.analysis.condition_text import parse_conditions
+    from tokenvault_data.analysis.today import day_of
+    from tokenvault_data.cleanup import rules
+
+    day = day_of(as_of)
+    parts: list[Rule] = []
+    if duplicates:
+        parts.append(rules.duplicates())
+    if listed is not None:
+        parts.append(rules.listed(listed))
+    if expired:
+        parts.append(rules.expired(day))
+    if expired_for is not None:
+        parts.append(rules.expired_for(expired_for, day))
+    if inactive:
+        parts.append(rules.inactive())
+    condition = parse_conditions(where or [])
+    if condition is not None:
+        parts.append(rules.as_rule(condition))
+    if not parts:
+        raise UsageError(
+            "No rule was given, so nothing was selected; say which cards, e.g. with --expired,"
+            " --inactive, --duplicates, --where or --from"
+        )
+    rule = parts[0]
+    for part in parts[1:]:
+        rule = rule & part
+    return rule
+
+
+def _limits(**given: float) -> Limits:
+    from tokenvault_data.cleanup.limits import Limits
+
+    return Limits(**given)  # type: ignore[arg-type]  # checked there

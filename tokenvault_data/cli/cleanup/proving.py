@@ -1,0 +1,146 @@
+"""`cleanup verify`, `audit` and `report`: what has become of every planned card, and the proof."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from tokenvault_data.cli import exit_codes, options
+from tokenvault_data.cli.cleanup.plans import PlanReference, campaign_folder, plan_at
+from tokenvault_data.cli.output import INDENT, print_json, print_line, print_paragraph
+from tokenvault_data.cli.sizes import size_text
+
+
+def verify(
+    plan: PlanReference,
+    sample: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="So many cards, drawn at random; all without it."),
+    ] = None,
+    profile: options.Profile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> int:
+    """Look again whether what is called gone is gone.
+
+    Nothing is deleted. Exit code 1 says that not all of them were seen gone.
+    """
+    from tokenvault_data.cleanup.verification import verify as look_again
+    from tokenvault_data.profiles import load_profile
+    from tokenvault_data.vault_api.blocking import Vault
+
+    opened = plan_at(plan, store)
+    with Vault(load_profile(profile), share=opened.limits.rate_share) as vault:
+        result = look_again(vault, opened, campaign_folder(opened, store), sample=sample)
+    if as_json:
+        print_json(
+            {
+                "plan": opened.id,
+                "ok": result.ok,
+                "called_gone": result.called_gone,
+                "looked_at": result.looked_at,
+                "gone": result.gone,
+                "still_there": list(result.still_there),
+                "unclear": list(result.unclear),
+                "stopped": result.stopped,
+                "file": result.file,
+            }
+        )
+    else:
+        print_paragraph(result.verdict)
+        for number in (*result.still_there, *result.unclear):
+            print_line(f"{INDENT}row {number:,} of the plan")
+        print_line(f"Written to {result.file}.")
+    return exit_codes.DONE if result.ok else exit_codes.FAILED
+
+
+def audit(
+    plan: PlanReference,
+    profile: options.OfProfile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> int:
+    """Prove a campaign from its files alone, or name what was touched.
+
+    Exit code 0 only when all holds and the campaign is over.
+    """
+    del profile
+    from tokenvault_data.cleanup.audit import audit as prove
+    from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER
+
+    in_store = store / CAMPAIGNS_FOLDER / plan
+    folder = in_store if in_store.is_dir() else Path(plan)
+    result = prove(folder.parent if folder.is_file() else folder)
+    if as_json:
+        print_json(
+            {
+                "ok": result.ok,
+                "complete": result.complete,
+                "state": result.state,
+                "planned": result.planned,
+                "finals": dict(result.finals),
+                "open": result.open,
+                "sentence": result.sentence,
+                "findings": list(result.findings),
+                "records": result.records,
+                "plan_digest": result.plan_digest,
+                "audit_head": result.audit_head,
+                "seal_digest": result.seal_digest,
+            }
+        )
+    else:
+        print_paragraph(result.verdict)
+        for finding in result.findings:
+            print_paragraph(finding, indent=INDENT, first="* ")
+        print_line()
+        print_line(f"Plan     {result.plan_digest or '-'}")
+        print_line(f"Journal  {result.audit_head or '-'}  ({result.records:,} records)")
+        print_line(f"Seal     {result.seal_digest or '-'}")
+    return exit_codes.DONE if result.ok and result.complete else exit_codes.FAILED
+
+
+def report(  # noqa: PLR0917  one parameter an option
+    plan: PlanReference,
+    to: Annotated[
+        Path, typer.Option("--to", metavar="FILE", help="An .html, .csv or .parquet file.")
+    ],
+    exceptions: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also write the cards that are not gone to a .csv or .parquet file, which"
+            " `cleanup plan --from` makes the next plan of.",
+        ),
+    ] = None,
+    policy: Annotated[
+        Literal["full", "masked"],
+        typer.Option(metavar="NAME", help="Ids in tables: `full`, or `masked` as keyed hashes."),
+    ] = "masked",
+    profile: options.OfProfile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Write what has become of every planned card, with the evidence."""
+    del profile
+    from tokenvault_data.cleanup.completion_report import completion_report, write_exceptions
+
+    opened = plan_at(plan, store)
+    folder = campaign_folder(opened, store)
+    path = completion_report(folder, to, policy=policy)
+    left = None if exceptions is None else write_exceptions(folder, exceptions)
+    size_bytes = path.stat().st_size
+    if as_json:
+        print_json(
+            {
+                "plan": opened.id,
+                "path": str(path),
+                "bytes": size_bytes,
+                "exceptions": None if left is None else str(left),
+            }
+        )
+        return
+    print_line(f"The report of plan {opened.id} is {path} ({size_text(size_bytes)}).")
+    if left is not None:
+        print_line(f"What is left is in {left}.")

@@ -26,6 +26,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "pacing": ["--quick"],
     "pacing_real": ["--quick"],
     "breakdowns": ["--quick"],
+    "cleanup": ["--quick"],
 }
 
 

@@ -14,7 +14,7 @@ import pytest
 from campaign_bench import bench as running
 
 from tokenvault_data.cleanup.applying import abort_cleanup, apply_cleanup
-from tokenvault_data.cleanup.approval import approve, write_approval
+from tokenvault_data.cleanup.approval import approve, read_approvals
 from tokenvault_data.cleanup.campaign import Campaign
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.keys import keygen, load_signing_key
@@ -209,8 +209,8 @@ def test_an_approval_that_does_not_count_is_refused_and_one_that_does_is_written
     public = next(config.rglob("*.pub"))
     (trusted / public.name).write_bytes(public.read_bytes())
     (trusted / public.name).chmod(0o600)
-    write_approval(given, journal_of(bench).parent)
     assert bench.apply(approvals=[given]).state == "held"
+    assert read_approvals(journal_of(bench).parent) == [given]
     bench.apply()
     rows = sqlite3.connect(journal_of(bench)).execute(
         "SELECT detail FROM audit WHERE kind='approved'"

@@ -18,6 +18,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tokenvault_data.vault_api.attempts import Attempt
+
 
 @pytest.fixture
 def world(tmp_path):
@@ -156,6 +158,24 @@ def test_one_lost_control_card_is_no_wrong_account(world):
     del one.cards["k0", "kept-0"]
     assert one.run() == "completed"
     assert finals(one) == {"deleted": 5}
+
+
+def test_nothing_leaves_before_a_control_card_was_seen(world):
+    """While the first reads of control cards are not answered, no other request is made."""
+    one = world(cards=5, canary=5)
+    answered, troubles = one.answer, iter(range(4))
+
+    def answer(call):
+        is_control = call.customer_id.startswith("k")
+        if is_control and next(troubles, None) is not None:
+            return Attempt("lost", None, {}, b"", "r", None, "lost")
+        return answered(call)
+
+    one.answer = answer
+    one.run()
+    before = [ids for _, _, ids in one.wire[:5]]
+    assert all(customer.startswith("k") for customer, _ in before)
+    check(one)
 
 
 def test_changed_cards_are_left_alone_and_three_stop_the_canary(world):

@@ -18,7 +18,7 @@ from tokenvault_data.cleanup.admission import (
     refuse_wrong_account,
     refuse_wrong_phrase,
 )
-from tokenvault_data.cleanup.approval import read_approvals
+from tokenvault_data.cleanup.approval import read_approvals, write_approval
 from tokenvault_data.cleanup.approvers import load_approvers
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.control_file import clear_word, leave_word, read_word
@@ -30,7 +30,7 @@ from tokenvault_data.cleanup.records import Record, state
 from tokenvault_data.cleanup.seal import seal_journal
 from tokenvault_data.cleanup.states import ENDED
 from tokenvault_data.cleanup.status import CampaignStatus, seconds_left, status_of
-from tokenvault_data.cleanup.stored_status import stored_status
+from tokenvault_data.cleanup.stored_status import has_closing_record, stored_status
 from tokenvault_data.errors import (
     CampaignHalted,
     CampaignPaused,
@@ -187,7 +187,7 @@ class Campaign:
         refuse_wrong_account(self.plan, account)
         with only_campaign(account.environment, account.merchant, self._config):
             before = self.status()
-            if before.is_over:
+            if before.is_over and self._is_closed():
                 return self._sealed(before)
             if before.state == "halted":
                 raise _halted(before.reason)
@@ -195,6 +195,8 @@ class Campaign:
             if before.state != "aborted":
                 given = self._refuse(account, approvals)
             seal(self.plan, self.folder.parent.parent)
+            for approval in given:
+                write_approval(approval, self.folder)  # the audit looks for them there
             with self._open_journal(by or getpass.getuser()) as journal:
                 if before.state != "aborted":
                     self._enter(journal, given, confirm, by or getpass.getuser())
@@ -223,7 +225,7 @@ class Campaign:
             raise UsageError("this plan was never applied, so there is nothing to abort")
         try:
             with only_campaign(account.environment, account.merchant, self._config):
-                if self.status().is_over:
+                if self.status().is_over and self._is_closed():
                     return self._sealed(self.status())
                 with self._open_journal("") as journal:
                     now = journal.standing.state
@@ -263,6 +265,10 @@ class Campaign:
             self._report(self._status_now(self._journal))
 
     # Inside
+
+    def _is_closed(self) -> bool:
+        """Whether its last record was written: a process may die between that and the last item."""
+        return has_closing_record(self.folder / FILE_NAME)
 
     def _sealed(self, status: CampaignStatus) -> CampaignStatus:
         """Seal the journal of a campaign that is over, once it is closed."""

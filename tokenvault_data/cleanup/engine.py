@@ -298,8 +298,8 @@ class Engine:
         if self._needs_control(now, is_idle=not (self._timed or queued)):
             if None not in self._flying.values():
                 self._fly(None, self._control_round())
-            if not self._controls.is_good and not self._sender.is_heedless:
-                return  # nothing else leaves before the account is known to be right
+        if not self._controls.is_good and not self._sender.is_heedless:
+            return  # nothing else leaves before the account is known to be right
         while len(self._flying) < CONCURRENCY and self._sender.ending is None:
             if self._timed and self._timed[0][0] <= now:
                 _, number, do = heapq.heappop(self._timed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -77,3 +78,21 @@ def stored_status(path: Path, plan: Plan) -> CampaignStatus:
         deletes=deletes,
         drift=finals.get("skipped_drift", 0) + finals.get("drift_after_attempt", 0),
     )
+
+
+def has_closing_record(path: Path) -> bool:
+    """Say whether the journal of a campaign that has ended holds its last record.
+
+    Raises
+    ------
+    CampaignPaused
+        It cannot be read now.
+    """
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as connection:
+            found = connection.execute("SELECT 1 FROM audit WHERE kind='sealed' LIMIT 1").fetchone()
+    except sqlite3.Error as error:
+        raise CampaignPaused(
+            f"the journal cannot be read now ({error}); nothing was sent. Try again in a moment"
+        ) from error
+    return found is not None

@@ -144,10 +144,16 @@ def _progress() -> Any:
     if not sys.stderr.isatty():
         return None
 
+    shown = ""
+
     def report(now: CampaignStatus) -> None:
+        nonlocal shown
         left = "" if now.seconds_left is None else f", {now.seconds_left / 60:,.0f} min left"
-        line = f"{now.state}: {now.done:,} of {now.planned:,} cards, {now.gone:,} gone{left}"
-        sys.stderr.write(f"\r\x1b[K{line}")
+        deletes = f"{now.deletes:,} deletes sent"
+        line = f"{now.state}: {now.done:,} of {now.planned:,} cards done, {deletes}{left}"
+        if line != shown:
+            sys.stderr.write(f"\r\x1b[K{line}")
+            shown = line
         if now.is_over or now.state in {"held", "paused", "halted"}:
             sys.stderr.write("\n")
         sys.stderr.flush()

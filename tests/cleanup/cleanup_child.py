@@ -139,7 +139,7 @@ async def _apply(order: dict[str, Any]) -> dict[str, Any]:
         )
         if order.get("abort"):
             work = campaign._work
-            campaign._work = lambda journal, client, report, _: work(journal, client, report, fate)
+            vars(campaign)["_work"] = lambda *given: work(*given[:-1], fate)
             status = await campaign.abort()
         else:
             phrase = campaign.plan.phrase
@@ -153,10 +153,11 @@ def _carry_out(order: dict[str, Any]) -> dict[str, Any]:
     if order.get("mutants"):
         _mutate(order["mutants"])
     if "concurrency" in order:
-        importlib.import_module("tokenvault_data.cleanup.engine").CONCURRENCY = order["concurrency"]
+        engine = importlib.import_module("tokenvault_data.cleanup.engine")
+        vars(engine)["CONCURRENCY"] = order["concurrency"]
     if "check_holds_seconds" in order:
         visits = importlib.import_module("tokenvault_data.cleanup.visits")
-        visits.CHECK_HOLDS_SECONDS = order["check_holds_seconds"]
+        vars(visits)["CHECK_HOLDS_SECONDS"] = order["check_holds_seconds"]
     if "full_at" in order:
         _fill_disk_at(order["full_at"], order.get("free_bytes", 0))
     errors = importlib.import_module("tokenvault_data.errors")

@@ -81,6 +81,8 @@ class AuditResult:
     @property
     def sentence(self) -> str:
         """The sum, e.g. ``3 planned = 2 deleted + 1 skipped_drift``."""
+        if self.plan_digest is None:
+            return "there is no plan to count by"
         parts = [f"{count:,} {final}" for final, count in self.finals.items()]
         parts += [f"{self.open:,} open"] if self.open or not parts else []
         return f"{self.planned:,} planned = {' + '.join(parts)}"

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.sending import VaultPort
     from tokenvault_data.cleanup.visits import Checkpoint
 
-CONCURRENCY: Final = 8
-"""Items in flight at the same time: 12,000 requests a minute at 20 ms each leave none idle."""
+CONCURRENCY: Final = 16
+"""Items in flight at the same time: enough for 6,000 requests a minute at 80 ms each."""
 
 _CHECK_PLAN_EVERY_ITEMS: Final = 100
 _RECORDS_A_COMMIT: Final = 10_000

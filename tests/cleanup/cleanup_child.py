@@ -138,7 +138,7 @@ async def _apply(order: dict[str, Any]) -> dict[str, Any]:
             config_dir=Path(order.get("config", store / "config")),
         )
         if order.get("abort"):
-            work = campaign._work
+            work: Any = campaign._work
             vars(campaign)["_work"] = lambda *given: work(*given[:-1], fate)
             status = await campaign.abort()
         else:

@@ -235,13 +235,18 @@ def mortal(
     **settings: Any,
 ) -> Iterator[Mortal]:
     """Give an emulator, and a sealed plan of its expired cards that nobody has applied yet."""
-    chosen = {"customers": customers, "as_of": AS_OF, "record": store / "wire.jsonl"} | settings
+    chosen: dict[str, Any] = {
+        "customers": customers,
+        "as_of": AS_OF,
+        "record": store / "wire.jsonl",
+    } | settings
     store.mkdir(parents=True, exist_ok=True)
     with Emulator(EmulatorSettings(**chosen)) as emulator:
         with tv.connect(emulator_profile(emulator.base_url), share=1.0) as vault:
             asked = [f"cust_{number:07d}" for number in range(customers)]
             snapshot = tv.collect(vault, asked, store=store)
-        wide = Limits(**WIDE | PATIENT)
+        caps: dict[str, Any] = {**WIDE, **PATIENT}
+        wide = Limits(**caps)
         plan = plan_cleanup(snapshot, expired(AS_OF), limits=wide, planner="Asha")
         plan = replace(plan, limits=replace(wide, **dict(limits)))
         seal(plan, store)

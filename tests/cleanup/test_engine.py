@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from tokenvault_data.cleanup.engine import CONCURRENCY
 from tokenvault_data.vault_api.attempts import Attempt
 
 
@@ -108,7 +109,7 @@ def test_what_nobody_expects_stops_everything(world, fault, state):
     one = world(cards=30, canary=30)
     one.fault_rate, one.delete_faults, one.fetch_faults = 1.0, (fault,), ("",)
     assert one.run() == state
-    assert sum(one.deletes.values()) <= 8
+    assert sum(one.deletes.values()) <= CONCURRENCY
     finish(one)
     check(one)
 

@@ -1,0 +1,195 @@
+"""SIGKILL at every step and with every answer to a delete; the server's own log is the witness."""
+
+import random
+import shutil
+import time
+from collections import Counter
+
+import pytest
+from cleanup_mortals import CRASH_POINTS, mortal, zygote
+
+ANSWERS = {
+    "200": "",
+    "200 that lied": "unapplied@delete#first=2",
+    "applied late": "late=0.3@delete#first=2",
+    "applied, then 500": "applied-then-500@delete#first=2",
+    "500 that is replayed": "500@delete#first=2",
+    "reset before the answer": "reset-before@delete#first=2",
+    "applied, then reset": "applied-then-reset-before@delete#first=2",
+    "reset in the middle": "reset-inside@delete#first=2",
+    "HTML": "garbage@delete#first=1",
+    "applied, then HTML": "applied-then-garbage@delete#first=1",
+    "404": "404@delete#first=2",
+    "409": "409@delete#first=2",
+    "a storm of 429": "429@delete#first=2;limit-headers=nan",
+    "timeout": "hang@delete#first=1",
+    "timeout, and applied": "applied-then-hang@delete#first=1",
+}
+LONG_FORM_ONLY = {
+    "applied late",
+    "applied, then reset",
+    "applied, then HTML",
+    "timeout, and applied",
+}
+
+
+@pytest.fixture(scope="module")
+def forked_from():
+    with zygote() as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(name, marks=pytest.mark.chaos) if name in LONG_FORM_ONLY else name
+        for name in ANSWERS
+    ],
+)
+def test_killed_at_every_step_whatever_deletes_were_answered(forked_from, tmp_path, answer):
+    """Killed at each named moment in turn, nothing is lost, sent twice, or called gone wrongly."""
+    with mortal(forked_from, tmp_path, more={"timeout_seconds": 0.3}) as one:
+        one.emulator.set_faults(ANSWERS[answer])
+        missed = []
+        for at in CRASH_POINTS:
+            if not one.run_until_killed(at):
+                missed.append(at)
+            assert not one.found(), at
+        one.finish()
+        assert not one.found(is_over=True)
+        assert not missed
+        assert one.kills == len(CRASH_POINTS)
+
+
+@pytest.mark.parametrize("answer", ["200", "200 that lied", "applied, then 500"])
+def test_killed_while_it_recovers(forked_from, tmp_path, answer):
+    """Killed right after a send, then while taking that up, again and again: once more, no loss."""
+    with mortal(forked_from, tmp_path) as one:
+        one.emulator.set_faults(ANSWERS[answer])
+        for at in ("after_intent_commit", "before_outcome_commit", "before_verify"):
+            assert one.run_until_killed(at)
+            for nth in (1, 2, 1):
+                assert one.run_until_killed("in_recovery", nth=nth, tries=1)
+                assert not one.found()
+        one.finish()
+        assert not one.found(is_over=True)
+
+
+@pytest.mark.parametrize("has_attempts", [False, True])
+def test_killed_while_it_is_aborted(forked_from, tmp_path, has_attempts):
+    """An abort that dies, its last record included, is taken up again and sends no delete."""
+    with mortal(forked_from, tmp_path) as one:
+        one.emulator.set_faults("applied-then-500@delete")
+        assert one.run_until_killed("after_send" if has_attempts else "before_check")
+        sent = one.deletes()
+        ats = ("in_recovery", "before_verify", "before_final_commit", "after_final_commit")
+        for at in ats if has_attempts else ("in_recovery",):
+            assert one.run_until_killed(at, abort=True, tries=1)
+        assert one.run_until_killed("in_recovery", nth=2, abort=True, tries=1)
+        assert not one.found()
+        answer = one.finish(abort=True)
+        assert answer["state"] == "aborted"
+        assert one.deletes() == sent
+        assert answer["finals"]["not_attempted"] > 0
+        assert not one.found(is_over=True)
+
+
+def test_a_copy_of_a_killed_campaign_sends_nothing_again(forked_from, tmp_path):
+    """A copied folder knows intents whose end it has not seen: it looks before anything else."""
+    with mortal(forked_from, tmp_path / "first") as one:
+        config = str(tmp_path / "config")
+        assert one.run_until_killed("after_outcome_commit", nth=3, config=config)
+        shutil.copytree(one.store, tmp_path / "second")
+        one.finish(config=config)
+        assert not one.found(is_over=True)
+        sent = one.deletes()
+        one.more["store"] = str(tmp_path / "second")
+        one.more["plan"] = str(tmp_path / "second" / "campaigns" / one.plan.id)
+        answer = one.finish(config=config)
+        assert one.deletes() == sent
+        assert set(answer["finals"]) <= {"deleted", "gone_after_attempt", "already_gone"}
+
+
+FAULTS = (
+    "",
+    "unapplied:0.3@delete",
+    "applied-then-500:0.4@delete;500:0.2@delete",
+    "reset-before:0.2;reset-inside:0.1",
+    "applied-then-reset-before:0.4@delete;truncated:0.1@fetch",
+    "garbage:0.1@delete;cut:0.1@fetch",
+    "404:0.2@delete;404:0.05@fetch",
+    "409:0.1@delete;503:0.1*4",
+    "429=1:0.1*5;limit-headers=negative",
+    "hang:0.05@delete;late=0.2:0.5@delete",
+    "401:0.01;drip=0.1:0.2",
+    "redirect-307:0.02@delete;applied-then-204:0.2@delete",
+)
+QUICK_FAULTS = FAULTS[:6]
+"""Those whose end no client has to wait for."""
+WHIMS = 40
+
+
+def at_whim(draws):
+    """Draw how the next child dies: at a named moment, or at any."""
+    if draws.random() < 0.4:
+        return {"at": draws.choice(CRASH_POINTS), "nth": draws.randint(1, 12)}
+    return {"kill_after_seconds": draws.expovariate(4.0)}
+
+
+def killed_at_whim(forked_from, place, draws, kills, faults=FAULTS):
+    """Kill one campaign so many times if it lasts, and hold it against the witness each time."""
+    with mortal(
+        forked_from,
+        place,
+        customers=draws.choice([20, 40, 90]),
+        seed=draws.randrange(10**6),
+        after_delete=draws.choice(["gone", "inactive"]),
+        latency_ms=draws.choice([0, 0, 3]),
+        more={"timeout_seconds": 0.5, "concurrency": draws.choice([1, 4, 8])},
+    ) as one:
+        stays = one.emulator.settings.after_delete == "inactive"
+        found, abort = [], False
+        for _ in range(4 * kills):
+            if one.kills >= kills:
+                break
+            one.emulator.set_faults(draws.choice(faults))
+            answer = one.run(**at_whim(draws), abort=abort)
+            found += one.found(deleted_stay_inactive=stays)
+            abort = abort or answer.get("error") == "CampaignHalted"
+            if answer.get("is_over"):
+                break
+        one.finish(abort=abort)
+        found += one.found(is_over=True, deleted_stay_inactive=stays)
+        return one.kills, len(one.deletes()), found
+
+
+def test_killed_at_whim(forked_from, tmp_path):
+    """Random kills, faults and populations, a few of them; `make chaos` runs many more."""
+    seed = random.randrange(10**9)
+    draws = random.Random(seed)
+    for story in range(2):
+        _, _, found = killed_at_whim(forked_from, tmp_path / str(story), draws, 4, QUICK_FAULTS)
+        assert not found, seed
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3600)
+def test_a_thousand_kills(forked_from, tmp_path, capsys):
+    """A thousand random kills with random faults and populations, and not one promise broken."""
+    seed = random.randrange(10**9)
+    draws = random.Random(seed)
+    totals, broken, began = Counter(), [], time.monotonic()
+    while totals["kills"] < 1000:
+        place = tmp_path / str(totals["campaigns"])
+        kills, deletes, found = killed_at_whim(forked_from, place, draws, WHIMS)
+        totals.update(campaigns=1, kills=kills, deletes=deletes, violations=len(found))
+        broken += [f"campaign {totals['campaigns']}: {sentence}" for sentence in found]
+        shutil.rmtree(place)
+    with capsys.disabled():
+        print(f"\nseed {seed}, {time.monotonic() - began:.0f} s")
+        print(f"{'scenario':<24}{'runs':>8}{'kills':>8}{'deletes':>10}{'violations':>12}")
+        print(
+            f"{'killed at whim':<24}{totals['campaigns']:>8}{totals['kills']:>8}"
+            f"{totals['deletes']:>10}{totals['violations']:>12}"
+        )
+    assert not broken, (seed, broken)

@@ -295,9 +295,10 @@ class Engine:
         now = self._clock.monotonic()
         if self._sender.gate.closed_for(now):
             return
-        if self._needs_control(now, is_idle=not (self._timed or queued)):
-            if None not in self._flying.values():
-                self._fly(None, self._control_round())
+        is_reading_controls = None in self._flying.values()
+        needs_control = self._needs_control(now, is_idle=not (self._timed or queued))
+        if needs_control and not is_reading_controls:
+            self._fly(None, self._control_round())
         if not self._controls.is_good and not self._sender.is_heedless:
             return  # nothing else leaves before the account is known to be right
         while len(self._flying) < CONCURRENCY and self._sender.ending is None:

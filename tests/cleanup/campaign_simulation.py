@@ -271,6 +271,8 @@ class World:
         self.note_send(call, idempotency_key)
         self.live()
         answer = self.answer(call)
+        if answer.kind == "not_sent" and call.method == "DELETE":
+            self.deletes[call.customer_id, call.instrument_id] -= 1  # there was no connection
         await asyncio.sleep(0.02)
         self.live()
         return answer

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import json
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 
 import pandas as pd
@@ -16,6 +18,9 @@ import pytest
 from report_cases import publish, table_of, vault_of
 
 from tokenvault_data.analysis.bank_names import load_bank_names
+from tokenvault_data.dataset.flatten import ReceivedBody, flatten
+from tokenvault_data.emulator.population import Population
+from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.errors import TokenVaultError, UsageError
 from tokenvault_data.reports.html_report import report, report_page
 
@@ -281,3 +286,22 @@ def test_without_the_optional_part_it_is_said_what_to_install(tmp_path):
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert "pip install 'tokenvault-data[report]'" in done.stdout
+
+
+def test_changes_at_many_banks_fit_into_a_report(tmp_path):
+    """Two snapshots of an emulated vault a month apart: all kinds of change at a dozen banks."""
+    settings = EmulatorSettings(customers=1500, as_of=date(2026, 10, 22))
+    tables = []
+    for months in (0, 1):
+        population = Population(replace(settings, aged_months=months))
+        ids = population.customer_ids()
+        bodies = [
+            ReceivedBody(one, json.dumps(cards).encode(), 1_790_000_000_000_000, "2025-01-01")
+            for one in ids
+            if (cards := population.instruments(one, "2025-01-01"))
+        ]
+        tables.append(flatten(bodies).table)
+    page = report(tables[1], tmp_path / "cards.html", against=tables[0], as_of="2026-11-22")
+    text = page.read_text(encoding="utf-8")
+    assert "renewed" in text
+    assert not re.search(r"cust_\d{7}", text)

@@ -480,3 +480,22 @@ def test_the_budget_tells_what_a_progress_display_needs():
         assert 0 < pacer.rate_per_minute <= 200
 
     run_virtual(main)
+
+
+def test_a_client_that_was_idle_for_days_goes_on():
+    """Whatever was found by refusals, a long silence and one more refusal stop nothing."""
+
+    async def calls(loop):
+        pacer = virtual_pacer(loop, share=1.0)
+        for _ in range(40):
+            sent_at = await pacer.slot()
+            pacer.observe(429, {}, sent_at=sent_at)
+            await asyncio.sleep(1.0)
+            pacer.observe(200, {}, sent_at=await pacer.slot())
+        await asyncio.sleep(3 * 86_400.0)
+        for _ in range(3):
+            sent_at = await pacer.slot()
+            pacer.observe(429, {}, sent_at=sent_at)
+        return pacer.budget.refusals
+
+    assert run_virtual(calls) == 43

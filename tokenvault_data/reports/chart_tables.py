@@ -25,6 +25,10 @@ MOST_GROUPS: Final = 40
 _FIGURES: Final = frozenset({"cards", "customers", "active_cards"})
 
 
+_GRIDS: Final = frozenset({"expiry", "kind"})
+"""Columns of tables with a line for each cell of a grid, whose size is checked as it is drawn."""
+
+
 def checked_lines(table: pd.DataFrame, *needed: str) -> list[dict[str, Any]]:
     """Return the lines of a table of aggregates, figures as int or None."""
     ids = [str(name) for name in table.columns if is_identifying(str(name))]
@@ -39,7 +43,7 @@ def checked_lines(table: pd.DataFrame, *needed: str) -> list[dict[str, Any]]:
             f"The table has no column {', '.join(missing)}; nothing was drawn; give a table of"
             " counts by one of the columns of a snapshot."
         )
-    if "expiry" not in needed and len(table) > MOST_GROUPS:
+    if not _GRIDS & set(needed) and len(table) > MOST_GROUPS:
         raise UsageError(
             f"A chart shows at most {MOST_GROUPS} groups and the table has {len(table):,}; nothing"
             " was drawn; ask for the top ones only."

@@ -153,5 +153,6 @@ class RateSearch:
             self.rate = min(self.rate, self._best)
         if self.found:
             # A limit that was raised is found in a minute or two.
-            self._growth = min(_GROWTH_LARGEST, self._growth * 2.0 ** (passed / 20.0))
+            doublings = min(passed / 20.0, 10.0)  # from first to largest; a night has too many
+            self._growth = min(_GROWTH_LARGEST, self._growth * 2.0**doublings)
         self._grown_at = now

@@ -14,10 +14,10 @@ CUSTOMERS = [f"cust_{number:07d}" for number in range(60)]
 CAPS = ("--max-vault-share", "1", "--max-bank-share", "1")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def vault():
-    """A vault of its own: cleanups leave it changed."""
-    with Emulator(EmulatorSettings(customers=2000)) as emulator:
+    """A vault for each test: cleanups leave it changed."""
+    with Emulator(EmulatorSettings(customers=len(CUSTOMERS))) as emulator:
         yield emulator
 
 

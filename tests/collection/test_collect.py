@@ -287,12 +287,14 @@ def test_an_outage_beyond_the_patience_is_gone_on_with_later(emulator, tmp_path)
     ids = ids_of(1000)
 
     def strike(progress):
-        if progress.done >= 300:
+        if progress.done >= 100:
             emulator.set_faults("down")
 
     with connect(emulator) as vault:
         with pytest.raises(CollectionError, match="out of reach") as raised:
-            tv.collect(vault, ids, store=tmp_path, progress=strike, patience_seconds=0)
+            tv.collect(
+                vault, ids, store=tmp_path, progress=strike, patience_seconds=0, concurrency=2
+            )
         saved = saved_in(only_run(tmp_path))
         assert f"{len(saved):,} of 1,000" in raised.value.__notes__[0]
         emulator.set_faults("")

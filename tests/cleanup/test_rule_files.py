@@ -25,7 +25,7 @@ CSV = "customer_id,instrument_id\nc2,i2\nc1,i1\n"
         ("list.txt", CSV.replace(",", "\t").encode()),
         ("list.csv", CSV.replace("\n", "\r\n").encode("utf-8-sig")),
         ("list.csv", CSV.encode("utf-16")),
-        ("list.csv.gz", gzip.compress(CSV.encode())),
+        ("list.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
         ("list.csv", b'"instrument_id","final","customer_id"\ni2,x,c2\n i1 ,"y,z",c1\n\n'),
         ("list.csv", (CSV + "c2,i2\n").encode()),
     ],

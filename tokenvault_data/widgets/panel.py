@@ -1,0 +1,87 @@
+"""What every panel is: a box of widgets with a state that is plain data, and a static twin."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import ipywidgets
+
+from tokenvault_data.errors import TokenVaultError
+
+
+class StaticView:
+    """What a panel shows, as a page without kernel or script: for exports and for readers.
+
+    Parameters
+    ----------
+    content : str
+        HTML in which every text is escaped.
+    """
+
+    def __init__(self, content: str) -> None:
+        self._content = content
+
+    def _repr_html_(self) -> str:
+        return self._content
+
+    def __repr__(self) -> str:
+        return "<StaticView: show it in a notebook, or write its HTML to a file>"
+
+
+class Panel(ipywidgets.VBox):
+    """A panel of a notebook.
+
+    Parameters
+    ----------
+    name : str
+        Class of the panel in the page, behind ``tv-``.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self.add_class("tv-panel")
+        self.add_class(f"tv-{name}")
+
+    @property
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """What was chosen, as data that a script could have typed and JSON can hold."""
+
+    @abstractmethod
+    def static_html(self) -> str:
+        """Return what is shown now as HTML without script; aggregates and masked ids only."""
+
+    def static(self) -> StaticView:
+        """Return what is shown now, for viewers without a kernel."""
+        return StaticView(self.static_html())
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"  # that of ipywidgets would print every cell of a table
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        bundle: dict[str, Any] = super()._repr_mimebundle_(**kwargs)
+        bundle["text/plain"] = repr(self)
+        bundle["text/html"] = self.static_html()
+        return bundle
+
+
+def in_a_sentence(error: BaseException) -> str:
+    """Say what went wrong for a panel: our own errors as they are, others by kind only.
+
+    The text of an unforeseen error may hold customers' ids, so it is not shown.
+    """
+    if isinstance(error, TokenVaultError):
+        text = " ".join([str(error), *getattr(error, "__notes__", ())])
+        return f"{text[:1].upper()}{text[1:]}"
+    return (
+        f"This is a mistake in the toolkit ({type(error).__name__}). Nothing was changed by the"
+        " panel; please report it with what you did last."
+    )
+
+
+def named(widget: ipywidgets.DOMWidget, name: str) -> Any:
+    """Give a widget a class of its own in the page, by which styles and tests find it."""
+    widget.add_class(f"tv-{name}")
+    return widget

@@ -6,7 +6,7 @@ DONE   := $(VENV)/.installed
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test chaos scale office lint format bench lab clean
+.PHONY: help install demo test browser chaos scale office lint format bench lab clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,10 @@ demo: $(DONE)  ## the whole job on the local emulator: collect, publish, summari
 	$(BIN)/tokenvault demo
 
 test: $(DONE)  ## the default test suite
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not chaos and not scale and not office'
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not browser and not chaos and not scale and not office'
+
+browser: $(DONE)  ## notebooks and the app in a real browser; needs Debian's chromium
+	$(BIN)/python -m pytest -m browser
 
 chaos: $(DONE)  ## kills, faults and outages over many rounds
 	$(BIN)/python -m pytest -m chaos

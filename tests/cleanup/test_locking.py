@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tokenvault_data.cleanup.locking import lock_path, only_campaign
+from tokenvault_data.cleanup.locking import is_campaign_at_work, lock_path, only_campaign
 from tokenvault_data.errors import Locked, UsageError
 
 _HOLD = """
@@ -48,4 +48,16 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     """Without a lock nothing begins."""
     (tmp_path / "locks").write_text("a file")
     with pytest.raises(UsageError, match="lock"), only_campaign("production", None, tmp_path):
+        pass
+
+
+def test_whether_somebody_is_at_work_can_be_asked(tmp_path):
+    """It is so exactly while the lock is held, by this process or another; asking keeps nothing."""
+    assert not is_campaign_at_work("production", "abc", tmp_path)
+    assert not (tmp_path / "locks").exists()
+    with only_campaign("production", "abc", tmp_path):
+        assert is_campaign_at_work("production", "abc", tmp_path)
+        assert not is_campaign_at_work("production", "other", tmp_path)
+    assert not is_campaign_at_work("production", "abc", tmp_path)
+    with only_campaign("production", "abc", tmp_path):
         pass

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
 
@@ -18,6 +18,8 @@ from tokenvault_data.private_files import config_directory
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+_PATIENCE_SECONDS: Final = 0.1  # whoever only asks whether it is held, holds it for an instant
 
 
 def lock_path(environment: str, merchant: str | None, folder: Path | None = None) -> Path:
@@ -36,6 +38,25 @@ def lock_path(environment: str, merchant: str | None, folder: Path | None = None
     return base / "locks" / f"cleanup-{environment}-{name}.lock"
 
 
+def is_campaign_at_work(environment: str, merchant: str | None, folder: Path | None = None) -> bool:
+    """Say whether somebody holds the lock of an account now, without keeping it.
+
+    Parameters are those of `lock_path`.
+    """
+    path = lock_path(environment, merchant, folder)
+    if not path.exists():
+        return False
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    except OSError:
+        return False  # whoever wants to begin is told why the lock cannot be laid
+    lock.release()
+    return False
+
+
 @contextmanager
 def only_campaign(
     environment: str, merchant: str | None, folder: Path | None = None
@@ -50,7 +71,7 @@ def only_campaign(
         The lock cannot be laid where it belongs.
     """
     path = lock_path(environment, merchant, folder)
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=_PATIENCE_SECONDS, poll_interval=_PATIENCE_SECONDS / 5)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()

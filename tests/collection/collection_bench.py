@@ -31,6 +31,7 @@ AS_OF = date(2026, 11, 22)
 QUICK = RetryPolicy(attempts=2, first_wait_seconds=0.01, longest_wait_seconds=0.02)
 AT_START = Progress(
     phase="collecting",
+    run_id="20261122T104800Z-3f9a1c",
     requested=100,
     resumed=20,
     fetched=0,

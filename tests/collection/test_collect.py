@@ -456,6 +456,37 @@ def test_an_interrupted_caller_can_go_on_with_the_same_vault(emulator, tmp_path)
     assert_is_truth(snapshot, emulator.population, ids)
 
 
+# -- told to stop ---------------------------------------------------------------------------------
+
+
+def test_told_to_stop_it_ends_in_order_and_goes_on(emulator, tmp_path):
+    """Within a second nothing leaves any more, all that left is kept, and the rest comes later."""
+    ids = ids_of(1200)
+    stop, told_at, run_ids = threading.Event(), [], set()
+
+    def tell(progress):
+        run_ids.add(progress.run_id)
+        if progress.done >= 150 and not told_at:
+            told_at.append(time.time())
+            stop.set()
+
+    with connect(emulator, rate_per_minute=24_000) as vault:
+        with pytest.raises(CollectionInterrupted, match="of 1,200 customers are kept"):
+            tv.collect(vault, ids, store=tmp_path, stop=stop, progress=tell)
+        run = only_run(tmp_path)
+        assert run_ids == {run.run_id}
+        assert saved_in(run) == set(asked_for(emulator))
+        assert len(saved_in(run)) < 1200
+        assert time.time() - told_at[0] < 2
+        with pytest.raises(CollectionInterrupted, match="are kept"):
+            tv.collect(vault, ids, store=tmp_path, stop=stop, progress=False)
+        assert saved_in(run) == set(asked_for(emulator))  # told before it began: nothing left
+        stop.clear()
+        snapshot = tv.collect(vault, ids, store=tmp_path, stop=stop)
+    assert asked_for(emulator) == dict.fromkeys(ids, 1)
+    assert_is_truth(snapshot, emulator.population, ids)
+
+
 # -- a full disk ----------------------------------------------------------------------------------
 
 COLLECT = """

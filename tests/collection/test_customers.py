@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokenvault_data.collection.customer_files import columns_of
 from tokenvault_data.collection.customers import CustomerList, read_customers
 from tokenvault_data.errors import CustomerListError, UsageError
 from tokenvault_data.identifiers import RefusedId, judge_id
@@ -410,3 +411,28 @@ def test_no_file_content_gets_past_the_rules(content):
     except CustomerListError:
         return
     assert all(judge_id(one) == one for one in customers)
+
+
+@pytest.mark.parametrize(
+    ("content", "columns"),
+    [
+        (b"name;customer_id\nx;c1\n", ("name", "customer_id")),
+        (b'"customer, id",city\nc1,x\n', ("customer, id", "city")),
+        (gzip.compress(b" id\tcity \r\nc1\tx\n"), ("id", "city")),
+        ("id,city\nc1,x\n".encode("utf-16"), ("id", "city")),
+        (b"customer_id\nc1\n", ()),
+        (b"", ()),
+    ],
+)
+def test_columns_of_a_table_can_be_named(content, columns):
+    """Of CSV in every guise; a plain list has none to choose from."""
+    assert columns_of(io.BytesIO(content), "ids.csv") == columns
+
+
+def test_columns_of_parquet_can_be_named(tmp_path):
+    """Of Parquet too, and what is damaged says so."""
+    pq.write_table(pa.table({"id": ["a"], "city": ["b"]}), tmp_path / "ids.parquet")
+    content = (tmp_path / "ids.parquet").read_bytes()
+    assert columns_of(io.BytesIO(content), "ids.parquet") == ("id", "city")
+    with pytest.raises(CustomerListError, match="begins like a Parquet file"):
+        columns_of(io.BytesIO(content[:40]), "ids.parquet")

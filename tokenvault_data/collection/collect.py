@@ -15,6 +15,8 @@ from tokenvault_data.collection.session import Session
 from tokenvault_data.errors import CollectionInterrupted, UsageError
 
 if TYPE_CHECKING:
+    import threading
+
     from tokenvault_data.collection.progress import Report
     from tokenvault_data.dataset.snapshots import Snapshot
     from tokenvault_data.profiles import Profile
@@ -31,6 +33,7 @@ def collect(
     fresh: bool = False,
     concurrency: int = CONCURRENCY,
     patience_seconds: float = PATIENCE_SECONDS,
+    stop: threading.Event | None = None,
     progress: Report | bool | None = True,
 ) -> Snapshot:
     """Fetch all customers' cards and publish them as a snapshot.
@@ -57,6 +60,9 @@ def collect(
         Calls under way at once, 1 to 512. The pace is set by the account's budget, not by this.
     patience_seconds : float, optional
         How long an outage of the vault is waited out.
+    stop : threading.Event, optional
+        Once another thread has set it, no request leaves any more, and what is under way is
+        answered and written, as after Ctrl-C. Publishing, once it has begun, goes on to its end.
     progress : bool or callable, optional
         True shows progress where there is somebody to see it (a terminal, a notebook), False never;
         a callable gets a `Progress` about four times a second.
@@ -72,7 +78,7 @@ def collect(
     CustomerListError, UsageError
         The list or the run cannot be used as given; no request was made.
     CollectionInterrupted
-        Stopped by Ctrl-C; what was done is kept.
+        Stopped by Ctrl-C or by `stop`; what was done is kept.
     AccessDenied, CertificateRejected, VaultError, CollectionError
         It could not go on; what was done is kept, and the same call goes on with it.
     Locked
@@ -84,7 +90,7 @@ def collect(
     store = Path(store)
     run = _choose_run(store, vault.profile, customers, column=column, resume=resume, fresh=fresh)
     with run.locked(), report_for(progress) as report:
-        session = Session(run, report, concurrency, patience_seconds)
+        session = Session(run, report, concurrency, patience_seconds, stop)
         if not run.is_complete:  # or a process was killed when it had just published it
             session.fetch(vault, retry_failed=resume is not None)
         session.report("publishing")

@@ -126,10 +126,39 @@ def _read_errors(name: str) -> Iterator[None]:
         ) from None
 
 
-def _rows_of_bytes(stream: IO[bytes], name: str, column: str | None) -> Rows:
+def columns_of(stream: IO[bytes], name: str) -> tuple[str, ...]:
+    """Name the columns of a table, as they stand in it; none of a plain list.
+
+    Of a CSV file without a heading these are its first values: see `is_column_heading`.
+
+    Raises
+    ------
+    CustomerListError
+        When it cannot be read as what it is.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with _read_errors(name):
+        head, whole = _unpacked(stream)
+        if head.startswith(b"PAR1"):
+            return tuple(pq.ParquetFile(pa.py_buffer(whole.read())).schema_arrow.names)
+        first_line = _first_line(head, _encoding(head, name), name)
+    if not any(sign in first_line for sign in _DELIMITERS):
+        return ()
+    fields = next(csv.reader([first_line], delimiter=_delimiter(first_line, None)), [])
+    return tuple(field.strip() for field in fields)
+
+
+def _unpacked(stream: IO[bytes]) -> tuple[bytes, IO[bytes]]:
     head, whole = _with_head(stream)
     if head.startswith(b"\x1f\x8b"):
-        head, whole = _with_head(cast(IO[bytes], gzip.GzipFile(fileobj=whole)))
+        return _with_head(cast(IO[bytes], gzip.GzipFile(fileobj=whole)))
+    return head, whole
+
+
+def _rows_of_bytes(stream: IO[bytes], name: str, column: str | None) -> Rows:
+    head, whole = _unpacked(stream)
     if head.startswith(b"PAR1"):
         return _rows_of_parquet(whole, name, column)
     if head.startswith(b"PK\x03\x04"):

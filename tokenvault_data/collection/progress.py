@@ -19,6 +19,8 @@ class Progress:
     Attributes
     ----------
     phase : {'collecting', 'out_of_reach', 'publishing', 'ended'}
+    run_id : str
+        By which the collection can be gone on with.
     requested : int
         Customers on the list.
     resumed : int
@@ -40,6 +42,7 @@ class Progress:
     """
 
     phase: Phase
+    run_id: str
     requested: int
     resumed: int
     fetched: int

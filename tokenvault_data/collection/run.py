@@ -149,6 +149,21 @@ class Run:
                 self._is_ours = False
                 lock.release()
 
+    def is_worked_on(self) -> bool:
+        """Whether somebody holds the lock at this moment; nothing is written."""
+        from filelock import FileLock, Timeout
+
+        if self._is_ours:
+            return True
+        path = self.path / "lock"
+        if not path.exists():
+            return False
+        try:
+            with FileLock(path, timeout=0):
+                return False
+        except Timeout:
+            return True
+
     # -- what was asked for, and what came back ---------------------------------------------------
 
     def customers(self) -> pa.Array:

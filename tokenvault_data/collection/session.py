@@ -14,6 +14,7 @@ from tokenvault_data.collection.recorder import Recorder, Tally
 from tokenvault_data.errors import CollectionError, CollectionInterrupted, NotSent, TokenVaultError
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterator
 
     import numpy as np
@@ -45,13 +46,23 @@ class Session:
         Gets a `Progress` about four times a second.
     concurrency : int
     patience_seconds : float
+    stop : threading.Event or None
+        Ends the session in order once it is set, within half a second and what is under way.
     """
 
-    def __init__(self, run: Run, report: Report, concurrency: int, patience_seconds: float) -> None:
+    def __init__(
+        self,
+        run: Run,
+        report: Report,
+        concurrency: int,
+        patience_seconds: float,
+        stop: threading.Event | None = None,
+    ) -> None:
         self._run = run
         self._report = report
         self._concurrency = concurrency
         self._patience_seconds = patience_seconds
+        self._stop = stop
         self._began = time.monotonic()
         self._marks: deque[_Mark] = deque()
         self._resumed = run.facts.requested
@@ -66,7 +77,7 @@ class Session:
         Raises
         ------
         CollectionInterrupted
-            Ctrl-C, or a signal that is treated like it.
+            Ctrl-C, a signal that is treated like it, or `stop`.
         AccessDenied, CertificateRejected, VaultError, CollectionError
             It could not go on. What was fetched is on the disk, whatever is raised.
         """
@@ -100,6 +111,7 @@ class Session:
         self._report(
             Progress(
                 phase=phase,
+                run_id=self._run.run_id,
                 requested=self._run.facts.requested,
                 resumed=self._resumed,
                 fetched=tally.fetched,
@@ -122,6 +134,8 @@ class Session:
         ids = self._run.customers()
         known = None if answered is None else Customer(answered, ids[answered].as_py())
         self._vault = vault
+        if self._stop is not None and self._stop.is_set():
+            self._is_interrupted = True
         recorder = self._recorder = Recorder(
             self._run, api_version=vault.profile.api_version, concurrency=self._concurrency
         )
@@ -149,6 +163,8 @@ class Session:
         try:
             while not ended.is_set():
                 self.report("out_of_reach" if fan_out.out_for_seconds else "collecting")
+                if self._stop is not None and self._stop.is_set():
+                    self._interrupt()
                 try:
                     await recorder.write_if_old()
                 except CollectionError as error:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, TypeVar
 
 import ipywidgets
 
 from tokenvault_data.errors import TokenVaultError
+
+
+W = TypeVar("W", bound=ipywidgets.DOMWidget)
 
 
 class StaticView:
@@ -81,7 +84,7 @@ def in_a_sentence(error: BaseException) -> str:
     )
 
 
-def named(widget: ipywidgets.DOMWidget, name: str) -> Any:
+def named(widget: W, name: str) -> W:
     """Give a widget a class of its own in the page, by which styles and tests find it."""
     widget.add_class(f"tv-{name}")
     return widget

@@ -129,14 +129,15 @@ export default {
 
     function drawAxis(labels) {
       const years = [];
+      const yearOf = (label) => label?.match(/^\D*(\d{4})$/)?.[1]; // none of "Nov 2021 and before"
       labels.forEach((label, place) => {
-        const year = label.slice(0, 4);
-        if (place === 0 || year !== labels[place - 1].slice(0, 4)) years.push([place, year]);
+        const year = yearOf(label);
+        if (!year || year === yearOf(labels[place - 1])) return;
+        if (years.length && place - years.at(-1)[0] < labels.length / 24) years.pop(); // no room for both
+        years.push([place, year]);
       });
-      const every = Math.ceil(years.length / 16);
-      axis.replaceChildren(...years.filter((_, at) => at % every === 0).map(([place, year]) =>
-        element("span", { style: `left:${(100 * place) / labels.length}%` },
-          /^\d{4}$/.test(year) ? year : "?")));
+      axis.replaceChildren(...years.map(([place, year]) =>
+        element("span", { style: `left:${(100 * place) / labels.length}%` }, year)));
     }
 
     function draw() {
@@ -164,9 +165,11 @@ export default {
         track.querySelector(".tv-mark")?.remove();
         if (compared.length) {
           const before = compared[place] ?? 0;
-          const mark = element("span", { class: "tv-mark" });
-          mark.style[at] = `calc(${(100 * before) / largest}% - 1px)`;
-          track.append(mark);
+          if (before) {
+            const mark = element("span", { class: "tv-mark" });
+            mark.style[at] = `calc(${(100 * before) / largest}% - 1px)`;
+            track.append(mark);
+          }
           said += `; before ${wholeNumber.format(before)}`;
         }
         button.classList.toggle("tv-none", count === 0);

@@ -9,7 +9,6 @@ import ipywidgets
 
 from tokenvault_data.errors import TokenVaultError
 
-
 W = TypeVar("W", bound=ipywidgets.DOMWidget)
 
 

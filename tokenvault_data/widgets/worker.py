@@ -73,7 +73,7 @@ class Worker(Generic[T]):
 
     @property
     def is_running(self) -> bool:
-        """Whether a job has begun and its end was not told yet."""
+        """Whether a job has begun and has not ended."""
         return self._job is not None
 
     def start(self, work: Callable[[Job[T]], Any]) -> bool:
@@ -86,7 +86,7 @@ class Worker(Generic[T]):
             self._thread = threading.Thread(
                 target=self._run, args=(work, job), name="tokenvault-job", daemon=False
             )
-        self._thread.start()
+            self._thread.start()
         return True
 
     def stop(self) -> None:
@@ -97,7 +97,8 @@ class Worker(Generic[T]):
 
     def join(self, timeout_seconds: float | None = None) -> bool:
         """Wait for the job's end; say whether it has ended. For scripts and headless runs."""
-        thread = self._thread
+        with self._lock:
+            thread = self._thread
         if thread is not None:
             thread.join(timeout_seconds)
         return not self.is_running

@@ -52,9 +52,8 @@ bench: $(DONE)  ## measure against peers in the same run; results as JSON in ben
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[bench]'
 	$(BIN)/python -m benchmarks
 
-lab: $(DONE)  ## JupyterLab, on this machine only
-	$(BIN)/jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.extension_manager=readonly \
-	  --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate
+lab: $(DONE)  ## the notebooks in JupyterLab, as copies in tokenvault-notebooks
+	$(BIN)/tokenvault lab
 
 clean:  ## remove what the targets made, but no collected data
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -12,9 +12,10 @@ from tokenvault_data import __version__
 COMMANDS = (
     *("demo", "emulator", "collect", "snapshots", "show"),
     *("breakdown", "expiring", "changes", "identity", "quality"),
-    *("export", "report", "cleanup", "doctor"),
+    *("export", "report", "lab", "cleanup", "doctor"),
 )
 HEAVY = ("pandas", "pyarrow", "numpy", "httpx", "pyreqwest", "uvicorn", "rich", "asyncio")
+HEAVY += ("jupyterlab", "jupyter_server", "voila", "ipywidgets", "tornado", "traitlets")
 
 
 def test_help_loads_nothing_heavy():
@@ -33,6 +34,7 @@ main.run()
         ["collect", "--help"],
         ["breakdown", "--help"],
         ["report", "--help"],
+        ["lab", "--help"],
     ):
         ended = subprocess.run(
             [sys.executable, "-c", code, *arguments],

@@ -23,6 +23,7 @@ from tokenvault_data.cli.expiring import expiring
 from tokenvault_data.cli.export import export
 from tokenvault_data.cli.failures import failure_of
 from tokenvault_data.cli.identity import identity
+from tokenvault_data.cli.lab import lab
 from tokenvault_data.cli.output import print_error, print_json
 from tokenvault_data.cli.quality import quality
 from tokenvault_data.cli.report import report
@@ -42,7 +43,7 @@ app = typer.Typer(
 for command in (
     *(demo, emulator, collect, snapshots, show),
     *(breakdown, expiring, changes, identity, quality),
-    *(export, report),
+    *(export, report, lab),
 ):
     app.command()(command)
 app.add_typer(cleanup)

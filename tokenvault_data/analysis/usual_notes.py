@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tokenvault_data.analysis.predicate_nodes import All
 from tokenvault_data.analysis.wording import counted
 
 if TYPE_CHECKING:
@@ -16,7 +17,9 @@ VALID_THROUGH: Final = "A card is valid through its expires_on, judged by the da
 
 def filter_note(condition: Predicate | None) -> list[str]:
     """Return the note on which cards a table is about; empty when it is about all."""
-    return [] if condition is None else [f"Only cards of which this holds: {condition.sentence()}."]
+    if condition is None or condition == All(()):
+        return []
+    return [f"Only cards of which this holds: {condition.sentence()}."]
 
 
 def not_fetched_note(source: Source) -> list[str]:

@@ -174,10 +174,16 @@ def _open_rows(source: object, column: str | None) -> Iterator[Rows]:
         with rows_of_path(Path(source), column) as rows:
             yield rows
     elif hasattr(source, "read") and not hasattr(source, "encoding"):
-        with rows_of_stream(cast(IO[bytes], source), "the stream", column) as rows:
+        stream = cast(IO[bytes], source)
+        with rows_of_stream(stream, _name_of(stream), column) as rows:
             yield rows
     else:
         yield rows_of_values(source, column)
+
+
+def _name_of(stream: IO[bytes]) -> str:
+    name = getattr(stream, "name", None)  # a descriptor's is a number
+    return Path(name).name if isinstance(name, str) else "the stream"
 
 
 def _describe_dropped(dropped: Dropped, row_word: RowWord) -> str:

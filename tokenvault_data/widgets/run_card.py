@@ -1,0 +1,74 @@
+"""The card of a collection under way: buttons, progress, a notice, and what came of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from tokenvault_data.widgets.card import blocks_of, card
+from tokenvault_data.widgets.panel import named
+from tokenvault_data.widgets.progress_view import ProgressView
+from tokenvault_data.widgets.prose import Prose
+from tokenvault_data.widgets.run_buttons import Offer, RunButtons
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tokenvault_data.widgets.prose import Block
+
+_SPOKEN_EVERY_SECONDS: Final = 1.0  # the sentence is read out whenever it changes
+
+
+class RunCard:
+    """Shows how a collection goes.
+
+    Parameters
+    ----------
+    on_click : mapping of str to callable
+        See `RunButtons`.
+
+    Attributes
+    ----------
+    box : ipywidgets.Box
+    """
+
+    def __init__(self, on_click: Mapping[str, Callable[[], None]]) -> None:
+        self._buttons = RunButtons(on_click)
+        self._progress = named(ProgressView(label="Collection"), "progress-view")
+        self._notice = named(Prose(is_live=True), "notice")
+        self._outcome = named(Prose(is_live=True), "outcome")
+        self._spoken_at = float("-inf")
+        self.box = card(
+            "Collection", self._buttons.box, self._progress, self._notice, self._outcome
+        )
+
+    def offer(self, offer: Offer) -> None:
+        """Show the buttons that make sense."""
+        self._buttons.show(offer)
+
+    def say(self, text: str, *, fraction: float = -1.0, tone: str = "running") -> None:
+        """Say how far it is; without a text there is no bar either."""
+        self._spoken_at = time.monotonic()
+        self._progress.show(text, fraction=fraction, tone=tone)
+
+    def say_again(self, text: str, *, fraction: float) -> None:
+        """Say how far it is by now; the bar moves at once, the sentence once a second."""
+        if time.monotonic() - self._spoken_at >= _SPOKEN_EVERY_SECONDS:
+            self.say(text, fraction=fraction)
+        else:
+            self._progress.fraction = fraction
+
+    def notify(self, *blocks: Block) -> None:
+        """Show these words in place of earlier ones; none takes them away."""
+        self._notice.show(*blocks)
+
+    def conclude(self, *blocks: Block) -> None:
+        """Show what came of it; none takes that away."""
+        self._outcome.show(*blocks)
+
+    def blocks(self) -> Iterator[Block]:
+        """What the card says."""
+        if self._progress.text:
+            yield "text", self._progress.text
+        yield from blocks_of(self._notice)
+        yield from blocks_of(self._outcome)

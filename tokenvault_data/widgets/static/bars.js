@@ -13,7 +13,7 @@ export default {
     const heading = element("h4");
     const note = element("span", { class: "tv-note", "aria-live": "polite" });
     const clear = element("button", { class: "tv-link", type: "button", onclick: () => choose([]) }, "Clear");
-    const list = element("ul", { role: "group" });
+    const list = element("ul");
     const axis = element("div", { class: "tv-axis", "aria-hidden": "true" });
     const more = element("button", { class: "tv-link", type: "button", onclick: () => {
       isWhole = !isWhole;
@@ -28,6 +28,7 @@ export default {
     let buttons = [];
 
     function choose(places) {
+      if (!places.length && !places.size) anchor = null;
       model.set("chosen", [...places].sort((one, other) => one - other));
       model.save_changes();
     }
@@ -69,7 +70,6 @@ export default {
     }
 
     function onClick(event, place) {
-      cursor = place;
       if (dragged && dragged.moved) return;
       if (event.shiftKey && isColumns && anchor !== null) choose(range(anchor, place));
       else toggle(place);
@@ -108,7 +108,7 @@ export default {
           "button",
           {
             type: "button", class: kinds.join(" ").trim(), tabindex: place === cursor ? "0" : "-1",
-            onclick: (event) => onClick(event, place), onkeydown: onKey,
+            onclick: (event) => onClick(event, place), onkeydown: onKey, onfocus: () => { cursor = place; },
           },
           element("span", { class: "tv-label", title: label }, label),
           element("span", { class: "tv-track" }, element("span", { class: "tv-fill" })),

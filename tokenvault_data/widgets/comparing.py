@@ -16,6 +16,8 @@ from tokenvault_data.widgets.static_parts import bars_html, rows_html
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pyarrow as pa
+
     from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.changes import Comparison
     from tokenvault_data.analysis.source import ArrowStream
@@ -92,14 +94,12 @@ def id_of(one: object) -> str | None:
 
 def _opened(
     one: ArrowStream | str, store: str | Path | None, environment: str | None
-) -> ArrowStream:
-    if not isinstance(one, str):
-        return one
-    return open_snapshot("." if store is None else store, one, environment=environment)
+) -> Snapshot | pa.Table:
+    if isinstance(one, str):
+        return open_snapshot("." if store is None else store, one, environment=environment)
+    # A stream can be read once only, so it is read into a table here.
+    return one if isinstance(one, Snapshot) else open_source(one).table
 
 
-def _size(one: ArrowStream) -> str:
-    if isinstance(one, Snapshot):
-        return f"{one.manifest.instruments:,} cards"
-    table = open_source(one).table
-    return "a table" if table is None else f"{len(table):,} cards"
+def _size(one: Snapshot | pa.Table) -> str:
+    return f"{one.manifest.instruments if isinstance(one, Snapshot) else len(one):,} cards"

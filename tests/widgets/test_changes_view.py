@@ -1,4 +1,4 @@
-"""The view of changes without a page: events as `compare` finds them, narrowed by what is chosen."""
+"""The view of changes without a page: events as `compare` finds them, narrowed by choices."""
 
 import json
 import threading

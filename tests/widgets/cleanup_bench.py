@@ -46,7 +46,8 @@ class CleanupBench:
             "planner": "Asha",
             "config_dir": self.store / "config",
         } | settings
-        made = CleanupPanel(self.snapshot, rule or {"choice": "expired_for", "days": 1}, **settings)
+        chosen = {"choice": "expired_for", "days": 1} if rule is None else rule
+        made = CleanupPanel(self.snapshot, chosen, **settings)
         self.panels.append(made)
         return made
 

@@ -204,8 +204,9 @@ class CleanupPage:
             progress.show("", tone="idle")
             return
         asked = f" {_ASKED[self.asked]}" if self.asked else ""
-        fraction = facts.status.done / max(1, facts.status.planned)
-        progress.show(words.progress_text(facts.status) + asked, fraction=fraction)
+        progress.show(
+            words.progress_text(facts.status) + asked, fraction=words.fraction_done(facts.status)
+        )
 
     def _has_controls(self, number: int) -> bool:
         facts = self._facts

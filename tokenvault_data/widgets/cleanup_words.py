@@ -33,6 +33,17 @@ _ALWAYS: Final = (
     " unless the limits allow it."
 )
 
+_STEPS_DONE: Final = {
+    "checked": 1,
+    "intended": 1,
+    "not_executed": 1,
+    "accepted": 2,
+    "in_doubt": 2,
+    "absent": 2,
+    "verifying": 2,
+    "final": 3,
+}
+
 
 def opening(snapshot: Snapshot, *, is_connected: bool) -> list[Block]:
     """Say which vault this is about."""
@@ -212,10 +223,16 @@ def progress_text(status: CampaignStatus) -> str:
     more = "" if left is None else f", about {duration(left)} left"
     exceptions = f", {counted(status.exceptions, 'exception')}" * bool(status.exceptions)
     return (
-        f"{_capital(status.state)}: {status.done:,} of {status.planned:,} cards done,"
-        f" {status.gone:,} proven gone{exceptions}; {status.requests:,} requests, of them"
-        f" {counted(status.deletes, 'delete')}{more}."
+        f"{_capital(status.state)}: {counted(status.deletes, 'delete')} sent, {status.gone:,} of"
+        f" {status.planned:,} cards proven gone{exceptions}; {counted(status.requests, 'request')}"
+        f" so far{more}."
     )
+
+
+def fraction_done(status: CampaignStatus) -> float:
+    """Return the part of the work that is done: a card is checked, deleted, and proven gone."""
+    steps = sum(_STEPS_DONE.get(name, 0) * count for name, count in status.states.items())
+    return steps / (3 * status.planned) if status.planned else 1.0
 
 
 def end_words(ended: object) -> list[Block]:

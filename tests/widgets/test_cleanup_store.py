@@ -1,0 +1,91 @@
+"""What a panel finds in a store: open campaigns of its account only, and approvals that count."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cleanup_bench import WIDE, cleanup_bench
+
+from tokenvault_data.analysis.today import today_in_india
+from tokenvault_data.cleanup.admission import Account
+from tokenvault_data.cleanup.approval import approve, write_approval
+from tokenvault_data.cleanup.approvers import trust_approver
+from tokenvault_data.cleanup.keys import keygen, load_signing_key
+from tokenvault_data.cleanup.limits import Limits
+from tokenvault_data.cleanup.plan import seal
+from tokenvault_data.cleanup.planning import plan_cleanup
+from tokenvault_data.cleanup.rules import expired_for
+from tokenvault_data.widgets.cleanup_store import approval_state, open_campaigns, refusal_of
+
+
+@pytest.fixture
+def bench(tmp_path):
+    with cleanup_bench(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def plan(bench):
+    rule = expired_for(1, today_in_india())
+    return plan_cleanup(bench.snapshot, rule, limits=Limits(**WIDE), planner="Asha")
+
+
+def test_only_open_plans_of_the_account_are_found(bench, plan):
+    """Another environment's, an outdated one and a damaged one are not offered; that is counted."""
+    seal(plan, bench.store)
+    long_ago = (datetime.now(UTC) - timedelta(days=2)).isoformat()
+    others = [
+        replace(plan, environment="sandbox"),
+        replace(plan, created_at=long_ago, expires_at=long_ago),
+        replace(plan, note="to be damaged"),
+    ]
+    places = [seal(one, bench.store) for one in others]
+    places[2].chmod(0o600)
+    places[2].write_bytes(places[2].read_bytes()[:-9])
+    found, unreadable = open_campaigns(bench.store, "emulator", plan.merchant)
+    assert [one.plan for one in found] == [plan]
+    assert unreadable == 1
+    assert f"{plan.id}: {len(plan.cards)} cards, sealed, made " in found[0].label
+    assert open_campaigns(bench.store, "emulator", "0123456789ab")[0] == []
+
+
+def test_production_waits_for_somebody_else(bench, plan, tmp_path):
+    """Needed and missing; given by one not trusted; given by one who is: only then it is enough."""
+    config = tmp_path / "config"
+    plan = replace(plan, environment="production")
+    folder = seal(plan, bench.store).parent
+    account = Account("production", plan.merchant, 1.0)
+    before = approval_state(plan, folder, config)
+    assert (before.is_needed, before.is_enough) == (True, False)
+    assert "nobody has approved it" in refusal_of(plan, account, folder, config)
+    files = keygen("Ravi", directory=config)
+    write_approval(approve(plan, load_signing_key("Ravi", directory=config)), folder)
+    unknown = approval_state(plan, folder, config)
+    assert not unknown.is_enough
+    assert "its key is not among the approvers known here" in unknown.refused[0]
+    assert unknown.refused[0] == refusal_of(plan, account, folder, config)
+    trust_approver(files.public, config)
+    after = approval_state(plan, folder, config)
+    assert after.is_enough
+    assert [name for name, _ in after.counting] == ["Ravi"]
+    assert refusal_of(plan, account, folder, config) is None
+
+
+def test_elsewhere_it_may_be_left_out_and_must_count_if_given(bench, tmp_path):
+    """The panel reads approvals when asked to: one that does not count closes the button."""
+    config = bench.store / "config"
+    panel = bench.sealed()
+    assert not panel.phrase.disabled
+    assert "4. Approval: not needed in emulator" in panel.part(4)._repr_html_()
+    assert f"tokenvault cleanup approve {panel.plan.id} --key NAME" in panel.part(4)._repr_html_()
+    files = keygen("Ravi", directory=config)
+    folder = bench.store / "campaigns" / panel.plan.id
+    write_approval(approve(panel.plan, load_signing_key("Ravi", directory=config)), folder)
+    panel.reread.click()
+    assert panel.phrase.disabled
+    assert "4. Approval: an approval does not count" in panel.part(4)._repr_html_()
+    trust_approver(files.public, config)
+    panel.reread.click()
+    assert not panel.phrase.disabled
+    assert "4. Approval: given by Ravi" in panel.part(4)._repr_html_()
+    assert bench.emulator.wire_log.entries() == []

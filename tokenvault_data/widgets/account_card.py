@@ -129,10 +129,10 @@ class AccountCard:
         self._show()
         return True
 
-    def enable(self, *, enabled: bool) -> None:
-        """Let another account be chosen, or none."""
-        self._choice.disabled = not enabled
-        self.check.disabled = not enabled or self.access is None
+    def enable(self, *, choice: bool, check: bool) -> None:
+        """Say whether another account can be chosen, and whether this one can be asked."""
+        self._choice.disabled = not choice
+        self.check.disabled = not check or self.access is None
 
     def blocks(self) -> Iterator[Block]:
         """What the card says."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 
+from tokenvault_data.widgets.front_end import style
 from tokenvault_data.widgets.panel import named
 from tokenvault_data.widgets.prose import Prose
 
@@ -19,9 +20,13 @@ LABELS: Final = {"description_width": "initial"}
 """Layout of a control as wide as its card, and style of a label as wide as its words."""
 
 
+class _Heading(Prose):
+    _css = style("prose", "collect_panel")
+
+
 def card(heading: str, *parts: ipywidgets.Widget) -> Any:
     """Put widgets under a heading, with a frame around them."""
-    title = Prose()
+    title = _Heading()
     title.show(("subheading", heading))
     return named(ipywidgets.VBox([title, *parts]), "card")
 

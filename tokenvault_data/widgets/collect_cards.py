@@ -95,7 +95,7 @@ class CollectCards:
         """Let be chosen and clicked what makes sense in a phase, and reckon with what is left."""
         self._pending = pending
         can_choose = phase in IDLE or phase == "elsewhere"
-        self.account.enable(enabled=can_choose)
+        self.account.enable(choice=can_choose, check=phase in IDLE)
         self.customers.enable(enabled=can_choose)
         self.plan.enable(enabled=phase in IDLE and self.account.given_share is None)
         self.run.offer(
@@ -136,6 +136,7 @@ class CollectCards:
     def _show_plan(self) -> None:
         customers, pending = self.list_read, self._pending
         count = None if customers is None else len(customers)
-        if pending is not None and pending.is_of(customers):
+        is_ours = pending is not None and not pending.glance.is_worked_on
+        if pending is not None and is_ours and pending.is_of(customers):
             count = pending.glance.left
         self.plan.show(count, self.account.told_per_minute, self.account.given_share)

@@ -313,7 +313,7 @@ class CollectPanel(Panel):
         if found is not None and found.glance.is_worked_on:
             self._show_elsewhere(found)
             self._watcher.start()
-        elif found is not None and self._phase != "paused":
+        elif found is not None and self._phase not in {"paused", "cancelled"}:
             same = found.is_of(customers)
             line = found_line(found.glance, same_list=same, list_is_read=customers is not None)
             said = (*said, ("text", line))

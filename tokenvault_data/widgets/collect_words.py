@@ -157,15 +157,13 @@ def outcome_blocks(manifest: Manifest) -> Iterable[Block]:
     )
     parts = [count for name, count in outcomes.items() if count or name != "not_attempted"]
     total = " + ".join(f"{count:,}" for count in parts)
-    kind = "good" if manifest.complete else "warning"
     if sum(parts) == manifest.requested:
-        said = f"{total} = {manifest.requested:,}: every customer has exactly one outcome."
+        yield "good", f"{total} = {manifest.requested:,}: every customer has exactly one outcome."
     else:
-        kind, said = "warning", f"{total} is not {manifest.requested:,}: do not use this snapshot."
-    yield kind, said
+        yield "warning", f"{total} is not {manifest.requested:,}: do not use this snapshot."
     if manifest.failures:
         yield "subheading", "Failed, by cause"
-        yield "list", [f"{count:,} {cause_in_words(cause)}" for cause, count in _most(manifest)]
+        yield "list", [f"{count:,}: {cause_in_words(cause)}" for cause, count in _most(manifest)]
         yield "note", f"To retry is to ask for {_them(failed)} again, and for nobody else."
 
 
@@ -183,7 +181,7 @@ def sentence(text: str) -> str:
 def _limit(told_per_minute: int | None, *, was_asked: bool) -> str:
     if told_per_minute is not None:
         return f"{told_per_minute:,} requests a minute"
-    return "not told by the vault" if was_asked else "not known before the first answer"
+    return "not told by the vault" if was_asked else "not known yet"
 
 
 def _read_figures(customers: CustomerList) -> list[tuple[str, str]]:

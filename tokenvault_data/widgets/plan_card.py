@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from tokenvault_data.errors import UsageError
-from tokenvault_data.widgets.card import LABELS, blocks_of, card, row
+from tokenvault_data.widgets.card import LABELS, WIDE, blocks_of, card, row
 from tokenvault_data.widgets.collect_words import plan_blocks
 from tokenvault_data.widgets.collection_estimate import Estimate, read_limit
 from tokenvault_data.widgets.panel import named
@@ -58,12 +58,12 @@ class PlanCard:
                 description="Limit a minute",
                 continuous_update=False,
                 style=LABELS,
-                layout={"width": "17em"},
+                layout=WIDE,
             ),
             "limit",
         )
         self._said = named(Prose(is_live=True), "plan")
-        self.box = card("Plan", row(self._share, self._limit), self._said)
+        self.box = card("Plan", row(self._share), self._limit, self._said)
         for control in (self._share, self._limit):
             control.observe(lambda _: on_change(), "value")
 

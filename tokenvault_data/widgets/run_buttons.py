@@ -10,7 +10,7 @@ import ipywidgets
 from tokenvault_data.widgets.panel import named
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 Phase = Literal[
     "ready",
@@ -92,12 +92,15 @@ class RunButtons:
     """
 
     def __init__(self, on_click: Mapping[str, Callable[[], None]]) -> None:
-        self._buttons = {name: _button(name, act) for name, act in on_click.items()}
+        self._buttons = {name: _button(name, on_click[name]) for name in _TOOLTIPS}
         self.box = named(ipywidgets.HBox(tuple(self._buttons.values())), "row")
         self.box.add_class("tv-run-buttons")
 
     def __getitem__(self, name: str) -> Any:
         return self._buttons[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._buttons)
 
     def show(self, offer: Offer) -> None:
         """Show what can be done, and nothing else."""
@@ -120,10 +123,10 @@ def _button(name: str, act: Callable[[], None]) -> Any:
     return button
 
 
-_TOOLTIPS: Final = {
-    "start": "Ask for all customers of the list",
-    "go_on": "Ask for the customers that have no outcome yet",
+_TOOLTIPS: Final = {  # in the order they stand in
     "retry": "Ask for the failed customers again",
+    "go_on": "Ask for the customers that have no outcome yet",
+    "start": "Ask for all customers of the list",
     "pause": "Stop in order and keep what was done, to go on here",
     "cancel": "Stop in order and not go on; what was done is kept",
 }

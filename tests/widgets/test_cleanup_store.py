@@ -76,7 +76,7 @@ def test_elsewhere_it_may_be_left_out_and_must_count_if_given(bench, tmp_path):
     config = bench.store / "config"
     panel = bench.sealed()
     assert not panel.phrase.disabled
-    assert "4. Approval: not needed in emulator" in panel.part(4)._repr_html_()
+    assert "4. Approval: not needed in the emulator" in panel.part(4)._repr_html_()
     assert f"tokenvault cleanup approve {panel.plan.id} --key NAME" in panel.part(4)._repr_html_()
     files = keygen("Ravi", directory=config)
     folder = bench.store / "campaigns" / panel.plan.id

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 
+from tokenvault_data.analysis.wording import counted
 from tokenvault_data.widgets.cleanup_choices import CHOICES
 from tokenvault_data.widgets.cleanup_steps import STEPS
 from tokenvault_data.widgets.front_end import style
@@ -27,7 +28,7 @@ _BUTTONS: Final = {
     "reread": ("Read approvals again", "", "Look for approvals, and where the campaign stands"),
     "run": ("Delete", "danger", "Delete cards for good; the phrase has to be typed first"),
     "pause": ("Pause", "", "Finish the calls in flight, then stop where it can go on"),
-    "abort": ("Abort", "warning", "End it for good: nothing more is deleted, attempts are settled"),
+    "abort": ("Abort", "", "End it for good: nothing more is deleted, attempts are settled"),
     "verify": ("Verify", "", "Fetch every card that is called gone once more; nothing is deleted"),
     "audit": ("Audit", "", "Prove the campaign from its files; nothing is sent"),
     "report": ("Write report files", "", "Write the completion report and the table of cards"),
@@ -46,11 +47,12 @@ class PagedTable:
     def __init__(self, name: str, caption: str) -> None:
         self.view = named(TableView(caption=caption), name)
         self._table: ResultTable | None = None
+        self._headings: tuple[str, ...] = ()
         self.view.observe(self._turn, "page")
 
-    def show(self, table: ResultTable | None, caption: str) -> None:
-        """Show a table from its first row."""
-        self._table = table
+    def show(self, table: ResultTable | None, caption: str, headings: tuple[str, ...]) -> None:
+        """Show a table from its first row, with these words over its columns."""
+        self._table, self._headings = table, headings
         show(self.view, when=table is not None)
         if table is not None:
             self.view.caption = caption
@@ -64,9 +66,13 @@ class PagedTable:
         rows = len(table)
         first = self.view.page * PAGE_ROWS
         last = min(rows, first + PAGE_ROWS)
-        note = f"{rows:,} rows" if rows <= PAGE_ROWS else f"{first + 1:,} to {last:,} of {rows:,}"
-        self.view.pages = max(1, -(-rows // PAGE_ROWS))
-        self.view.show(table.iloc[first:last], note=note)
+        note = (
+            counted(rows, "row") if rows <= PAGE_ROWS else f"{first + 1:,} to {last:,} of {rows:,}"
+        )
+        with self.view.hold_sync():
+            self.view.pages = max(1, -(-rows // PAGE_ROWS))
+            self.view.show(table.iloc[first:last], note=note)
+            self.view.columns = list(self._headings)
 
 
 class CleanupControls:
@@ -158,36 +164,37 @@ class CleanupControls:
         self.progress = named(ProgressView(label="Cleanup"), "cleanup-progress")
         self.counts = PagedTable("cleanup-counts", "Before and after")
         self.sample = PagedTable("cleanup-sample", "A sample of the plan")
+        self.rows: list[Any] = []
         self.boxes = {number: self._box(number) for number in _NUMBERS}
 
     def _box(self, number: int) -> Any:
         title, words, buttons = self.titles[number], self.words[number], self.buttons
         inside: dict[int, list[Any]] = {
-            1: [_row(self.choice, self.days, self.day, buttons["simulate"]), words],
+            1: [self._row(self.choice, self.days, self.day, buttons["simulate"]), words],
             2: [words, self.by, self.counts.view],
-            3: [_row(self.note, self.planner, buttons["seal"]), words, self.sample.view],
-            4: [words, _row(buttons["reread"])],
+            3: [self._row(self.note, self.planner, buttons["seal"]), words, self.sample.view],
+            4: [words, self._row(buttons["reread"])],
             5: [
                 self.progress,
                 words,
-                _row(self.phrase, buttons["run"], buttons["pause"], buttons["abort"]),
+                self._row(self.phrase, buttons["run"], buttons["pause"], buttons["abort"]),
                 self.hint,
             ],
-            6: [_row(buttons["verify"]), words],
-            7: [_row(buttons["audit"], buttons["report"]), words],
+            6: [self._row(buttons["verify"]), words],
+            7: [self._row(buttons["audit"], buttons["report"]), words],
         }
         box = ipywidgets.VBox([title, *inside[number]])
         box.add_class("tv-card")
         return named(box, f"cleanup-step-{number}")
 
+    def _row(self, *widgets: Any) -> Any:
+        self.rows.append(named(ipywidgets.HBox(widgets), "row"))
+        return self.rows[-1]
+
 
 def show(widget: Any, *, when: bool) -> None:
     """Show a widget, or take it out of the page."""
     widget.layout.display = None if when else "none"
-
-
-def _row(*widgets: Any) -> Any:
-    return named(ipywidgets.HBox(widgets), "row")
 
 
 _NUMBERS: Final = range(1, len(STEPS) + 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from ipywidgets import HBox
+
 from tokenvault_data.cleanup.plan import PLAN_NAME
 from tokenvault_data.errors import UsageError
 from tokenvault_data.widgets import cleanup_words as words
@@ -19,6 +21,7 @@ from tokenvault_data.widgets.cleanup_steps import (
     stage_of,
     why_not,
 )
+from tokenvault_data.widgets.cleanup_store import OpenCampaign
 from tokenvault_data.widgets.panel import in_a_sentence
 from tokenvault_data.widgets.prose import as_html
 
@@ -30,16 +33,17 @@ if TYPE_CHECKING:
     from tokenvault_data.widgets.prose import Block
 
 SAMPLED: Final = 8
-SAMPLE_COLUMNS: Final = (
-    "number",
-    "customer_id",
-    "instrument_id",
-    "bank",
-    "card_network",
-    "last_four",
-    "instrument_status",
-    "expires_on",
-)
+SAMPLE_COLUMNS: Final = {
+    "number": "Row",
+    "customer_id": "Customer",
+    "instrument_id": "Card",
+    "bank": "Bank",
+    "card_network": "Network",
+    "last_four": "Last four",
+    "instrument_status": "Status",
+    "expires_on": "Expires on",
+}
+COUNTED: Final = ("Cards before", "To be deleted", "Cards after", "Share deleted")
 _ON_ITS_WAY: Final = {
     "simulate": (2, "Counting from the snapshot; nothing is sent."),
     "seal": (3, "Choosing and sealing; nothing is sent."),
@@ -47,6 +51,9 @@ _ON_ITS_WAY: Final = {
     "audit": (7, "Joining plan, approvals and journal; nothing is sent."),
     "report": (7, "Writing the report."),
 }
+_NEXT: Final = {"simulate": Stage.RULE, "seal": Stage.SIMULATED, "verify": Stage.OVER}
+"""At which stage a button is the next to press; the one that deletes is always in red."""
+
 _ASKED: Final = {
     "pause": "Asked to pause: calls in flight are finished and written down.",
     "abort": "Asked to abort: nothing more is deleted, what was attempted is verified.",
@@ -77,7 +84,7 @@ class CleanupPage:
         self._said: dict[int, list[Block]] = {}
         self._facts = Facts()
         self._choice: RuleChoice | None = None
-        self._shown_tables: tuple[object, object] = (None, None)
+        self._shown_tables: tuple[object, object] = (self, self)  # other than any that can be
 
     @property
     def children(self) -> tuple[Any, ...]:
@@ -110,7 +117,9 @@ class CleanupPage:
         """Show before and after by what is chosen."""
         chosen = BREAKDOWNS.index(self._controls.by.value)
         self._controls.counts.show(
-            self._counts(chosen), f"Before and after by {BREAKDOWNS[chosen].lower()}"
+            self._counts(chosen),
+            f"Before and after by {BREAKDOWNS[chosen].lower()}",
+            (BREAKDOWNS[chosen], *COUNTED),
         )
 
     def static_html(self) -> str:
@@ -142,7 +151,7 @@ class CleanupPage:
             show(controls.words[number], when=bool(blocks))
             is_open = number == open_step(facts)
             _mark(box, "tv-open", when=is_open)
-            _mark(box, "tv-waiting", when=not (is_open or blocks or self._has_controls(number)))
+            _mark(box, "tv-waiting", when=not (is_open or blocks or _has_controls(box)))
         why = why_not(facts)
         controls.hint.show(("note" if facts.refusal is None else "warning", why) if why else None)
         show(controls.hint, when=bool(why))
@@ -153,6 +162,10 @@ class CleanupPage:
         may, stage = pressable(facts), stage_of(facts)
         for name, button in controls.buttons.items():
             button.disabled = name not in may
+            if name in _NEXT:
+                is_done = name == "verify" and self._session.verification is not None
+                is_next = stage is _NEXT[name] and not is_done
+                button.button_style = "primary" if is_next else ""
         controls.buttons["run"].description = run_label(facts)
         controls.buttons["abort"].description = abort_label(facts)
         controls.phrase.disabled = "type" not in may
@@ -174,12 +187,14 @@ class CleanupPage:
         show(controls.buttons["verify"], when=stage is Stage.OVER)
         for name in ("audit", "report"):
             show(controls.buttons[name], when=name in may or facts.busy in {"audit", "report"})
+        for row in controls.rows:
+            show(row, when=any(one.layout.display != "none" for one in row.children))
 
     def _show_picks(self) -> None:
         session, pick = self._session, self._controls.pick
         known = {one.plan.id: one.label for one in session.found}
-        if session.plan is not None and session.plan.id not in known:
-            known[session.plan.id] = f"{session.plan.id}: {len(session.plan.cards):,} cards"
+        if session.plan is not None and session.status is not None:
+            known[session.plan.id] = OpenCampaign(session.plan, session.status).label
         options = [("A new plan", ""), *((label, name) for name, label in known.items())]
         if list(pick.options) != options:
             pick.options = options
@@ -194,7 +209,9 @@ class CleanupPage:
         self._shown_tables = (session.simulation, session.plan)
         show(self._controls.by, when=session.simulation is not None)
         self.show_counts()
-        self._controls.sample.show(self._sample(), "A sample of the plan, ids masked")
+        self._controls.sample.show(
+            self._sample(), "A sample of the plan, ids masked", tuple(SAMPLE_COLUMNS.values())
+        )
 
     def _show_progress(self) -> None:
         facts, progress = self._facts, self._controls.progress
@@ -208,10 +225,6 @@ class CleanupPage:
             words.progress_text(facts.status) + asked, fraction=words.fraction_done(facts.status)
         )
 
-    def _has_controls(self, number: int) -> bool:
-        facts = self._facts
-        return number == 3 and stage_of(facts) is Stage.SIMULATED and facts.may_seal
-
     def _found(self) -> list[Block]:
         session = self._session
         if not session.unreadable:
@@ -221,9 +234,7 @@ class CleanupPage:
     def _title(self, number: int) -> list[Block]:
         session, facts = self._session, self._facts
         finding = ""
-        if number == 1 and session.rule is not None:
-            finding = words.rule_finding(session.rule)
-        elif number == 2 and session.simulation is not None:
+        if number == 2 and session.simulation is not None:
             finding = words.simulation_finding(session.simulation)
         elif number == 3 and session.plan is not None:
             finding = words.plan_finding(session.plan)
@@ -251,7 +262,7 @@ class CleanupPage:
         elif number == 3 and plan is not None:
             blocks += words.plan_words(plan, session.folder / PLAN_NAME)
         elif number == 4 and plan is not None:
-            blocks += words.approval_words(plan, session.approvals, session.store)
+            blocks += words.approval_words(facts, session.approvals, session.store)
         elif number == 5:
             blocks += words.run_words(facts)
         elif number == 6 and session.verification is not None:
@@ -259,7 +270,7 @@ class CleanupPage:
         elif number == 7 and session.proof is not None:
             blocks += words.audit_words(session.proof)
         if number == 7 and session.files:
-            blocks.append(("facts", [("written", str(path)) for path in session.files]))
+            blocks.append(("facts", [("Written", str(path)) for path in session.files]))
         return blocks
 
     def _rule_blocks(self) -> list[Block]:
@@ -281,6 +292,12 @@ class CleanupPage:
     def _sample(self) -> ResultTable | None:
         plan = self._session.plan
         return None if plan is None else plan.sample(SAMPLED)[list(SAMPLE_COLUMNS)]
+
+
+def _has_controls(box: Any) -> bool:
+    """Whether a row of controls is shown in a step's box."""
+    shown = [one for one in box.children if isinstance(one, HBox) and one.layout.display != "none"]
+    return bool(shown)
 
 
 def _mark(box: Any, name: str, *, when: bool) -> None:

@@ -207,6 +207,7 @@ class CleanupSession:
     def apply(self, phrase: str, tell: Callable[[CampaignStatus], None]) -> CampaignStatus:
         """Delete cards: begin with the canary, or go on; `phrase` is what somebody has typed."""
         plan = self._sealed()
+        self.proof = self.verification = None  # of what was before
         with self.account.client(plan.limits.rate_share) as vault:
             return apply_cleanup(
                 vault,

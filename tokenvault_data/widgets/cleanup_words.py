@@ -10,7 +10,7 @@ from tokenvault_data.analysis.wording import counted
 from tokenvault_data.cleanup import plan_text
 from tokenvault_data.cleanup.completion_page import MEANINGS
 from tokenvault_data.errors import CampaignHalted, CampaignPaused, Locked, RefusedByGuardRail
-from tokenvault_data.widgets.cleanup_choices import names_somebody, shown_sentence
+from tokenvault_data.widgets.cleanup_choices import shown_sentence
 from tokenvault_data.widgets.cleanup_steps import STEPS, Facts, Stage, stage_of
 from tokenvault_data.widgets.panel import in_a_sentence
 
@@ -50,7 +50,7 @@ def opening(snapshot: Snapshot, *, is_connected: bool) -> list[Block]:
     manifest = snapshot.manifest
     where = "" if is_connected else " No vault was given, so nothing can be deleted from here."
     return [
-        ("heading", f"Clean up saved cards in {manifest.environment}"),
+        ("heading", f"Clean up saved cards in {place(manifest.environment)}"),
         ("note", f"From snapshot {snapshot.id}. Nothing is deleted {_UNTIL}.{where}"),
     ]
 
@@ -105,18 +105,23 @@ def simulation_words(simulation: Simulation) -> list[Block]:
 def plan_words(plan: Plan, path: Path) -> list[Block]:
     """Say what was sealed; its phrase is said where it has to be typed."""
     known = [(label, text) for label, text in plan_text.facts(plan) if label != "to apply, type"]
-    return [("facts", [("rule", shown_sentence(plan.rule)), *known, ("file", str(path))])]
+    rows = [("rule", shown_sentence(plan.rule)), *known, ("file", str(path))]
+    return [("facts", [(_capital(label), text) for label, text in rows])]
 
 
-def approval_words(plan: Plan, approvals: ApprovalState, store: Path) -> list[Block]:
+def approval_words(facts: Facts, approvals: ApprovalState, store: Path) -> list[Block]:
     """Say whether a second person has agreed, and how they do."""
     blocks: list[Block] = [
         ("good", f"Approved by {name} on {instant(at)}; the signature counts.")
         for name, at in approvals.counting
     ]
     blocks += [("warning", text) for text in approvals.refused]
-    if approvals.counting:
+    plan = facts.plan
+    if plan is None or approvals.counting:
         return blocks
+    where = place(plan.environment)
+    if stage_of(facts) is not Stage.SEALED and not approvals.is_needed:
+        return [*blocks, ("note", f"In {where} it may be left out, and it was.")]
     how = (
         f"Somebody other than {plan.planner} looks at the plan and signs it, on this machine or"
         " with a copy of its file. Keys are made with `tokenvault cleanup keygen NAME`, and"
@@ -124,8 +129,8 @@ def approval_words(plan: Plan, approvals: ApprovalState, store: Path) -> list[Bl
     )
     blocks += [("text", how), ("code", "\n".join(_commands(plan, store)))]
     if approvals.is_needed:
-        return [("warning", "In production nothing is deleted without an approval."), *blocks]
-    return [("note", f"In {plan.environment} an approval may be left out."), *blocks]
+        return [("warning", f"In {where} nothing is deleted without an approval."), *blocks]
+    return [("note", f"In {where} an approval may be left out."), *blocks]
 
 
 def simulation_finding(simulation: Simulation) -> str:
@@ -142,7 +147,7 @@ def approval_finding(plan: Plan, approvals: ApprovalState) -> str:
         return "an approval does not count"
     if approvals.counting:
         return f"given by {', '.join(name for name, _ in approvals.counting)}"
-    return "needed" if approvals.is_needed else f"not needed in {plan.environment}"
+    return "needed" if approvals.is_needed else f"not needed in {place(plan.environment)}"
 
 
 def run_words(facts: Facts) -> list[Block]:
@@ -185,11 +190,13 @@ def run_finding(facts: Facts) -> str:
     """Say in a title how far the campaign is."""
     status = facts.status
     stage = stage_of(facts)
-    if status is None or stage is Stage.SEALED:
+    if status is None:
         return ""
+    if stage is Stage.SEALED:
+        return "nothing was deleted yet"
     done = f"{status.done:,} of {status.planned:,} cards done"
     if stage is Stage.AT_WORK or (stage is Stage.ELSEWHERE and status.state != "sealed"):
-        return f"at work, {done}" + " in another place" * (stage is Stage.ELSEWHERE)
+        return "at work" + " in another place" * (stage is Stage.ELSEWHERE)
     if stage is Stage.OVER:
         state = status.state.replace("_", " ")
         return f"{state}, {status.gone:,} of {status.planned:,} cards gone"
@@ -210,7 +217,7 @@ def finals_words(status: CampaignStatus) -> list[Block]:
         (
             "facts",
             [
-                (final.replace("_", " "), f"{count:,}. {MEANINGS[final]}")
+                (_capital(final.replace("_", " ")), f"{counted(count, 'card')}. {MEANINGS[final]}")
                 for final, count in status.finals.items()
             ],
         )
@@ -263,9 +270,9 @@ def verify_words(result: VerificationResult) -> list[Block]:
 def audit_words(result: AuditResult) -> list[Block]:
     """Say what the audit has come to, and by what a copy can be told."""
     known = [
-        ("plan", result.plan_digest or "none"),
-        ("journal", f"{result.audit_head or 'none'} ({counted(result.records, 'record')})"),
-        ("seal", result.seal_digest or "not sealed yet"),
+        ("Plan", result.plan_digest or "none"),
+        ("Journal", f"{result.audit_head or 'none'} ({counted(result.records, 'record')})"),
+        ("Seal", result.seal_digest or "not sealed yet"),
     ]
     blocks: list[Block] = [("good" if result.ok else "warning", result.verdict)]
     if result.findings:
@@ -293,6 +300,15 @@ def duration(seconds: float) -> str:
     return f"{hours:,} h {rest} min" if hours else f"{minutes} min"
 
 
+def place(environment: str) -> str:
+    """Return an environment as a sentence names it.
+
+    >>> place("sandbox"), place("production")
+    ('the sandbox', 'production')
+    """
+    return environment if environment == "production" else f"the {environment}"
+
+
 def instant(text: str) -> str:
     """Return an instant as a reader wants it."""
     return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
@@ -305,11 +321,6 @@ def plan_finding(plan: Plan) -> str:
         f"{plan.id} is sealed, {counted(len(plan.cards), 'card')} of"
         f" {counted(customers, 'customer')}"
     )
-
-
-def rule_finding(rule: Rule) -> str:
-    """Say a rule in a title."""
-    return "named cards" if names_somebody(rule) else shown_sentence(rule)
 
 
 def _commands(plan: Plan, store: Path) -> list[str]:

@@ -27,6 +27,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "pacing_real": ["--quick"],
     "breakdowns": ["--quick"],
     "cleanup": ["--quick"],
+    "explorer": ["--quick"],
 }
 
 

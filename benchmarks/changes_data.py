@@ -84,6 +84,11 @@ def write_pair(store: Path, cards: int) -> tuple[Snapshot, Snapshot]:
     return _write(store, cards, new=False), _write(store, cards, new=True)
 
 
+def write_one(store: Path, cards: int) -> Snapshot:
+    """Publish one snapshot of about so many cards."""
+    return _write(store, cards, new=True)
+
+
 def _write(store: Path, cards: int, *, new: bool) -> Snapshot:
     customers = int(cards / CARDS_PER_CUSTOMER)
     now = _OLD + timedelta(days=31) if new else _OLD

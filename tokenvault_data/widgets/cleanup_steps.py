@@ -137,10 +137,8 @@ def pressable(facts: Facts) -> frozenset[str]:
             allowed.add("run")
     if stage in _BEGUN and facts.is_connected:
         allowed.add("abort")
-    if stage in _BEGUN | {Stage.OVER}:
-        allowed |= {"audit", "report"}
-    if stage is Stage.SEALED:
-        allowed.add("report")  # it says that nothing was applied
+    if stage in _BEGUN | {Stage.SEALED, Stage.OVER}:
+        allowed |= {"audit", "report"}  # of a sealed plan they say that nothing was applied
     if stage is Stage.OVER and facts.is_connected:
         allowed.add("verify")
     if facts.is_elsewhere:  # with another plan of the account; one campaign at a time

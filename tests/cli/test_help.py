@@ -12,7 +12,7 @@ from tokenvault_data import __version__
 COMMANDS = (
     *("demo", "emulator", "collect", "snapshots", "show"),
     *("breakdown", "expiring", "changes", "identity", "quality"),
-    *("export", "report", "lab", "cleanup", "doctor"),
+    *("export", "report", "lab", "app", "cleanup", "doctor"),
 )
 HEAVY = ("pandas", "pyarrow", "numpy", "httpx", "pyreqwest", "uvicorn", "rich", "asyncio")
 HEAVY += ("jupyterlab", "jupyter_server", "voila", "ipywidgets", "tornado", "traitlets")
@@ -35,6 +35,7 @@ main.run()
         ["breakdown", "--help"],
         ["report", "--help"],
         ["lab", "--help"],
+        ["app", "--help"],
     ):
         ended = subprocess.run(
             [sys.executable, "-c", code, *arguments],

@@ -80,7 +80,7 @@ def test_a_folder_that_cannot_be(at_home):
     assert "name another with --folder" in ended.err
 
 
-@pytest.mark.parametrize("command", ["lab"])
+@pytest.mark.parametrize("command", ["app", "lab"])
 def test_without_the_extra(at_home, command):
     """Where Jupyter is not installed, one sentence says what to install."""
     for missing in ("jupyterlab", "voila"):

@@ -12,6 +12,7 @@ import typer
 
 from tokenvault_data import __version__
 from tokenvault_data.cli import exit_codes
+from tokenvault_data.cli.app import app as app_command
 from tokenvault_data.cli.breakdown import breakdown
 from tokenvault_data.cli.changes import changes
 from tokenvault_data.cli.cleanup.group import cleanup
@@ -44,6 +45,7 @@ for command in (
     *(demo, emulator, collect, snapshots, show),
     *(breakdown, expiring, changes, identity, quality),
     *(export, report, lab),
+    app_command,
 ):
     app.command()(command)
 app.add_typer(cleanup)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
+
+import pytest
 
 from tokenvault_data.widgets.worker import UPDATE_SECONDS, Worker
 
@@ -109,3 +113,18 @@ def test_a_callback_of_the_end_may_start_the_next_job():
     while len(ended) < 3 and time.monotonic() < deadline:
         workers[0].join(1)
     assert ended == [0, 1, 2]
+
+
+def test_who_waits_can_be_interrupted():
+    """Ctrl-C ends the waiting; the job runs on, and can be waited for again."""
+    heard, go = Listener(), threading.Event()
+    worker = heard.worker()
+    worker.start(lambda _: go.wait(10))
+    threading.Timer(0.3, os.kill, [os.getpid(), signal.SIGINT]).start()
+    with pytest.raises(KeyboardInterrupt):
+        worker.join(10)
+    assert not worker.join(0.2)
+    assert heard.ended == []
+    go.set()
+    assert worker.join(10)
+    assert heard.ended == [True]

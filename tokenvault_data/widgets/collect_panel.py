@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.dataset.snapshots import Snapshot, open_snapshot
 from tokenvault_data.errors import CollectionInterrupted, UsageError
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from tokenvault_data.vault_api.blocking import Vault
     from tokenvault_data.widgets.prose import Block
     from tokenvault_data.widgets.worker import Job
+
+_WAIT_SECONDS: Final = 0.2  # not for ever: on some systems that would not hear an interrupt
 
 
 class CollectPanel(Panel):
@@ -173,18 +178,31 @@ class CollectPanel(Panel):
                 self._stop("cancelled")
 
     def join(self, timeout_seconds: float | None = None) -> bool:
-        """Wait until nothing is under way; say whether that came."""
-        return self._worker.join(timeout_seconds)
+        """Wait until nothing is under way; say whether that came.
+
+        While a cell waits, the page's buttons are not heard; interrupting it pauses the collection.
+        """
+        until = math.inf if timeout_seconds is None else time.monotonic() + timeout_seconds
+        try:
+            while not self._worker.join(min(_WAIT_SECONDS, max(0, until - time.monotonic()))):
+                if time.monotonic() >= until:
+                    return False
+        except KeyboardInterrupt:
+            self.pause()
+            self._worker.join()
+            raise
+        return True
 
     def result(self, timeout_seconds: float | None = None) -> Snapshot:
-        """Wait for the snapshot of the collection that was begun.
+        """Wait for the snapshot of the collection that was begun, as `join` does.
 
         Raises
         ------
         TokenVaultError
             What ended it, `CollectionInterrupted` when it was paused or cancelled.
         """
-        self.join(timeout_seconds)
+        with suppress(KeyboardInterrupt):
+            self.join(timeout_seconds)
         if self.snapshot is not None:
             return self.snapshot
         raise self._error or UsageError("no collection has ended yet, so there is no snapshot")

@@ -69,7 +69,7 @@ class Worker(Generic[T]):
         self._on_end = on_end
         self._lock = threading.Lock()
         self._job: Job[T] | None = None
-        self._thread: threading.Thread | None = None
+        self._over: threading.Event | None = None  # of the last job; set once its end was told
 
     @property
     def is_running(self) -> bool:
@@ -82,11 +82,11 @@ class Worker(Generic[T]):
             if self._job is not None:
                 return False
             job = self._job = Job(self._on_update)
+            over = self._over = threading.Event()
             # Not a daemon: a kernel that ends in order lets the job write down what it did.
-            self._thread = threading.Thread(
-                target=self._run, args=(work, job), name="tokenvault-job", daemon=False
-            )
-            self._thread.start()
+            threading.Thread(
+                target=self._run, args=(work, job, over), name="tokenvault-job", daemon=False
+            ).start()
         return True
 
     def stop(self) -> None:
@@ -97,13 +97,14 @@ class Worker(Generic[T]):
 
     def join(self, timeout_seconds: float | None = None) -> bool:
         """Wait for the job's end; say whether it has ended. For scripts and headless runs."""
+        # Not by joining the thread: interrupted in that, Python 3.11 takes it for ended.
         with self._lock:
-            thread = self._thread
-        if thread is not None:
-            thread.join(timeout_seconds)
+            over = self._over
+        if over is not None:
+            over.wait(timeout_seconds)
         return not self.is_running
 
-    def _run(self, work: Callable[[Job[T]], Any], job: Job[T]) -> None:
+    def _run(self, work: Callable[[Job[T]], Any], job: Job[T], over: threading.Event) -> None:
         try:
             ended: object = work(job)
         except BaseException as error:  # noqa: BLE001  whatever ended it belongs on the page
@@ -111,4 +112,7 @@ class Worker(Generic[T]):
         job.tell_held()
         # Ended before it is told, so that what follows in the callback can start the next one.
         self._job = None
-        self._on_end(ended)
+        try:
+            self._on_end(ended)
+        finally:
+            over.set()

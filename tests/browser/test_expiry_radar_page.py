@@ -60,7 +60,7 @@ def test_the_notebook_runs_and_its_parts_are_linked(open_notebook):
     run_all(page)
     expect(page.locator(".tv-outreach-table tbody tr").first).to_be_visible()
     expect(page.locator(".tv-forecast")).to_contain_text("80% interval")
-    before = page.locator(".tv-calendar .tv-number").all_inner_texts()
+    before = page.locator(".tv-calendar .tv-number").all_text_contents()
     one = cell(page, 1, 3)
     label = one.get_attribute("aria-label")
     bank, month, count = re.fullmatch(r"(.+), (\w{3} \d{4}): ([\d,]+) cards", label).groups()
@@ -71,7 +71,7 @@ def test_the_notebook_runs_and_its_parts_are_linked(open_notebook):
     expect(page.locator(".tv-calendar")).to_contain_text("1 chosen")
     expect(page.locator(".tv-choice")).to_contain_text(f"bank is {bank} and month")
     expect(page.locator(".tv-outreach-table caption")).to_contain_text(f"{bank}, {month}")
-    assert page.locator(".tv-calendar .tv-number").all_inner_texts() != before
+    assert page.locator(".tv-calendar .tv-number").all_text_contents() != before
     assert evaluate(page, CHOSEN)["bank"] == [bank]
     one.click()
     expect(page.locator(".tv-headline")).to_contain_text("all cards")

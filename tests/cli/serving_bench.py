@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import signal
 import socket
@@ -11,6 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import psutil
 
+UPGRADE = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "c29tZSByYW5kb20ga2V5IQ==",
+}
 LAX = """
 c = get_config()
 c.ServerApp.ip = c.Voila.ip = "0.0.0.0"
@@ -42,14 +49,16 @@ def configure_laxly(shell):
     folder.mkdir()
     for name in ("jupyter_server_config", "jupyter_lab_config", "voila"):
         (folder / f"{name}.py").write_text(LAX, encoding="utf-8")
-        (shell.folder / f"{name}.py").write_text(LAX, encoding="utf-8")
+    (shell.folder / "jupyter_lab_config.py").write_text(LAX, encoding="utf-8")
+    lax = {"Voila": {"ip": "0.0.0.0", "token": "", "port": 9}}
+    (shell.folder / "voila.json").write_text(json.dumps(lax), encoding="utf-8")
 
 
 class Serving:
     """A command that serves pages, from the line on that says where."""
 
-    def __init__(self, shell, *arguments):
-        self.process = shell.start(*arguments, "--no-browser", "--json")
+    def __init__(self, shell, *arguments, process=None):
+        self.process = process or shell.start(*arguments, "--no-browser", "--json")
         line = self.process.stdout.readline()
         if not line:
             raise AssertionError(self.process.communicate(timeout=20)[1])
@@ -80,6 +89,25 @@ class Serving:
         except urllib.error.HTTPError as problem:
             with problem:
                 return problem.code, urlsplit(problem.url).path, problem.read().decode()
+
+    def connect(self, path, **headers):
+        """Ask for a websocket; return the status of the answer."""
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=30)
+        try:
+            connection.request("GET", path, headers={**UPGRADE, **headers})
+            return connection.getresponse().status
+        finally:
+            connection.close()
+
+    def headers_of(self, path):
+        """The headers that come with a page."""
+        with urllib.request.urlopen(f"http://{self.host}:{self.port}{path}", timeout=60) as answer:
+            return answer.headers
+
+    def cookie_of(self, path):
+        """What a browser would send back that has opened a page with the token."""
+        headers = self.headers_of(f"{path}?token={self.token}")
+        return "; ".join(one.partition(";")[0] for one in headers.get_all("Set-Cookie"))
 
     def is_reached_at(self, host):
         """Tell whether anything listens at the port under another address of this machine."""

@@ -81,6 +81,9 @@ class AppPage(ipywidgets.VBox):
         self._choice.observe(lambda _: self._guarded(self._explore_chosen), "value")
         self._guarded(self._begin)
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
     def _begin(self) -> None:
         profiles = known_profiles()
         if self._profile not in profiles:

@@ -172,6 +172,44 @@ def test_a_campaign_that_has_moved_on_is_looked_at_first(bench):
     assert panel.stage is Stage.OVER
 
 
+def test_what_was_typed_is_gone_when_something_else_is_shown(bench):
+    """A phrase typed for the canary does not wait in the field for the rest."""
+    panel = bench.sealed()
+    again = bench.panel(plan=panel.plan.id)
+    again.phrase.value = panel.plan.phrase
+    type_and_run(panel)
+    press(again, "reread")
+    assert again.stage is Stage.HELD
+    assert again.phrase.value == ""
+
+
+@pytest.mark.parametrize(
+    ("faults", "state", "why"),
+    [
+        ("401@delete", "paused", "401"),
+        ("redirect-307@delete", "halted", "redirect"),
+    ],
+)
+def test_why_it_stopped_is_said_with_what_can_be_done(bench, faults, state, why):
+    """Paused by a refusal or halted by a redirect: the reason is shown, and the way out is open."""
+    panel = bench.sealed()
+    type_and_run(panel)
+    bench.emulator.set_faults(faults)
+    type_and_run(panel)
+    bench.emulator.set_faults("")
+    assert panel.status.state == state
+    shown = panel.part(5)._repr_html_()
+    assert why in shown
+    assert "abort" in shown
+    assert (panel.stage is Stage.STOPPED) == (state == "paused")
+    assert panel.phrase.disabled == (state == "halted")
+    assert not panel.abort.disabled
+    if state == "paused":  # settling what a redirect left in doubt takes a minute and more
+        press(panel, "abort")
+        assert panel.stage is Stage.OVER
+        assert panel.status.finals["not_attempted"] > 0
+
+
 def test_a_plan_that_was_changed_on_disk_deletes_nothing(bench):
     """One changed byte between sealing and pressing is met, and said in a sentence."""
     panel = bench.sealed()
@@ -298,7 +336,7 @@ def test_what_a_killed_process_left_is_found_and_gone_on_with(tmp_path):
         again = bench.panel()
         assert again.stage is Stage.STOPPED
         assert "interrupted" in again.part(5)._repr_html_()
-        assert "Its process ended while it was running." in again.part(5)._repr_html_()
+        assert "Its process ended while running." in again.part(5)._repr_html_()
         assert len(bench.emulator.wire_log.entries()) == sent
         type_and_run(again)
         assert again.stage is Stage.OVER

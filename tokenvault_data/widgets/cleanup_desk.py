@@ -283,7 +283,11 @@ class CleanupDesk:
 
     def _show(self) -> None:
         facts = self._facts()
-        self._shown = self._what(facts)
+        if self._what(facts) != self._shown:
+            # What was typed was meant for what was shown before.
+            self._shown = self._what(facts)
+            self._controls.phrase.value = ""
+            facts = self._facts()
         self._page.show(facts, self.choice())
         if self._session.is_elsewhere and self._busy is None:
             self.watcher.start()

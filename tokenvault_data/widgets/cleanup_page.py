@@ -56,7 +56,10 @@ _NEXT: Final = {"simulate": Stage.RULE, "seal": Stage.SIMULATED, "verify": Stage
 
 _ASKED: Final = {
     "pause": "Asked to pause: calls in flight are finished and written down.",
-    "abort": "Asked to abort: nothing more is deleted, what was attempted is verified.",
+    "abort": (
+        "Aborting: nothing more is deleted. What was attempted is verified, which may take a minute"
+        " or two."
+    ),
 }
 
 
@@ -220,7 +223,8 @@ class CleanupPage:
         if not at_work or facts.status is None:
             progress.show("", tone="idle")
             return
-        asked = f" {_ASKED[self.asked]}" if self.asked else ""
+        wanted = "abort" if facts.busy == "abort" else self.asked
+        asked = f" {_ASKED[wanted]}" if wanted else ""
         progress.show(
             words.progress_text(facts.status) + asked, fraction=words.fraction_done(facts.status)
         )

@@ -163,8 +163,9 @@ def run_words(facts: Facts) -> list[Block]:
         ]
     if stage is Stage.STOPPED:
         state, reason = status.state, status.reason or "no reason was written down"
-        was = "It is paused" if state == "paused" else f"Its process ended while it was {state}"
-        blocks = [("warning", f"{was}{f': {reason}' * (state == 'paused')}."), *blocks]
+        was = f"It is paused: {reason}" if state == "paused" else f"Its process ended while {state}"
+        what = f"{was}. What was sent is written down; go on once that is settled, or abort."
+        blocks = [("warning", what), *blocks]
     if stage is Stage.ENDING:
         blocks = [("warning", "It was aborted; what was attempted is not settled yet."), *blocks]
     if stage is Stage.HALTED:

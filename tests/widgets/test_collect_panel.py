@@ -148,7 +148,7 @@ def test_the_plan_comes_from_the_account(open_panel):
     part(panel, "share").value = 25
     assert "1,200 customers at 6,000 a minute: about 12 s." in said(panel)
     part(panel, "limit").value = "1,200"
-    assert "1,200 customers at 300 a minute: about 4 min 00 s." in said(panel)
+    assert "1,200 customers at 300 a minute: about 4 min." in said(panel)
     assert panel.state["limit_per_minute"] == 1200
     part(panel, "limit").value = "fast"
     assert "whole number of requests a minute" in said(panel)
@@ -278,6 +278,41 @@ def test_failed_customers_are_retried_alone(emulator, open_panel):
     assert panel.state["counts"]["cards"] == complete.manifest.instruments
 
 
+@pytest.mark.parametrize("how", ["pause", "cancel"])
+def test_a_retry_is_stopped_and_gone_on_with(emulator, open_panel, how):
+    """What it has found out is kept; those that still failed are asked for again."""
+    panel = open_panel(IDS)
+    failing = IDS[::4]
+    emulator.set_faults(";".join(f"404#customer={name}" for name in failing))
+    panel.start()
+    panel.result(60)
+    emulator.set_faults("")
+    emulator.wire_log.clear()
+    click(panel, "retry")
+    wait_for(lambda: asked_for(emulator).total() >= 50)
+    click(panel, how)
+    assert panel.join(30)
+    left = len(failing) - len(asked_for(emulator))
+    assert 0 < left == panel.state["counts"]["failed"]
+    assert f"{left:,} of them failed" in said(panel)
+    click(panel, "go-on" if how == "pause" else "retry")
+    assert panel.result(60).complete
+    assert asked_for(emulator) == dict.fromkeys(failing, 1)
+
+
+def test_nobody_could_be_fetched(emulator, open_panel):
+    """There is no snapshot, the causes are said, and all can be retried."""
+    panel = open_panel(IDS[:20])
+    emulator.set_faults(";".join(f"404#customer={name}" for name in IDS[:20]))
+    panel.start()
+    panel.join(60)
+    assert "None of the 20 customers could be fetched (20 not_found)" in said(panel)
+    emulator.set_faults("")
+    assert offered(panel) == ["Retry 20 failed", "Start"]
+    click(panel, "retry")
+    assert panel.result(60).complete
+
+
 def test_refused_credentials_are_one_sentence(emulator, open_panel):
     """What was done is kept, and with good ones the panel goes on."""
     panel = open_panel(IDS, share=0.5)
@@ -322,8 +357,9 @@ def test_two_panels_that_start_the_same_run(open_panel):
     until(first, 50)
     second.start()
     second.join(30)
-    assert "is being worked on" in said(second)
     assert second.state["phase"] == "elsewhere"
+    assert "Another panel of this kernel is collecting" in said(second)
+    assert "Nothing was sent from here." in said(second)
     with pytest.raises(Locked):
         second.result()
     snapshot = first.result(60)

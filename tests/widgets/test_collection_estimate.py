@@ -12,6 +12,8 @@ from tokenvault_data.widgets.collection_estimate import Estimate, read_limit
         (Estimate(100_000, 0.5, 100), "100,000 customers at 50 a minute: about 33 h 20 min"),
         (Estimate(100_000, 1.0, 100), "100,000 customers at 100 a minute: about 16 h 40 min"),
         (Estimate(3_000, 0.5, 18_000), "3,000 customers at 9,000 a minute: about 20 s"),
+        (Estimate(3_000, 0.5, 100), "3,000 customers at 50 a minute: about 1 h"),
+        (Estimate(200, 0.5, 100), "200 customers at 50 a minute: about 4 min"),
         (Estimate(1, 0.05, 100), "1 customer at 5 a minute: about 12 s"),
         (Estimate(1_000_000, 0.5, 100), "1,000,000 customers at 50 a minute: about 13 days 21 h"),
         (Estimate(7, 0.25, 10), "7 customers at 2.5 a minute: about 2 min 48 s"),

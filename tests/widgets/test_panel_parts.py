@@ -91,6 +91,9 @@ def test_errors_are_said_in_a_sentence():
     assert in_a_sentence(known) == (
         "There is no such thing; nothing was done; name another. Look at the list."
     )
+    spoken = UsageError("it went wrong [request id 7]")
+    spoken.add_note("5 are kept")
+    assert in_a_sentence(spoken) == "It went wrong [request id 7]. 5 are kept."
     unforeseen = in_a_sentence(KeyError("cust_0000001"))
     assert "KeyError" in unforeseen
     assert "cust_" not in unforeseen

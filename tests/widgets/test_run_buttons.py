@@ -21,6 +21,8 @@ from tokenvault_data.widgets.run_buttons import Offer, Phase, RunButtons, labels
         (Offer("cancelled", has_list=True, left=5, is_same_list=True), ["go_on", "start"]),
         (Offer("done", has_list=True), ["start"]),
         (Offer("done", has_list=True, failed=3), ["retry", "start"]),
+        (Offer("failed", has_list=True, failed=3), ["retry", "start"]),
+        (Offer("cancelled", has_list=True, failed=3), ["retry", "start"]),
         (Offer("elsewhere", has_list=True, left=5), []),
         (Offer("elsewhere", has_list=True, left=5, can_pause_elsewhere=True), ["pause"]),
     ],

@@ -9,8 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tokenvault_data.collection.glance import Onlooker
+from tokenvault_data.collection.runs import open_run
 from tokenvault_data.dataset.snapshots import Snapshot, open_snapshot
-from tokenvault_data.errors import CollectionInterrupted, UsageError
+from tokenvault_data.errors import CollectionInterrupted, Locked, UsageError
 from tokenvault_data.widgets.collect_cards import CollectCards
 from tokenvault_data.widgets.collect_job import CollectJob, is_at_work_here, stop_here
 from tokenvault_data.widgets.collect_words import (
@@ -30,6 +32,7 @@ from tokenvault_data.widgets.worker import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tokenvault_data.collection.glance import Glance
     from tokenvault_data.collection.progress import Progress
     from tokenvault_data.emulator.settings import EmulatorSettings
     from tokenvault_data.profiles import Profile
@@ -146,6 +149,9 @@ class CollectPanel(Panel):
         """Ask for those customers of the unfinished collection that have no outcome yet."""
         with self._lock:
             pending = self._pending
+            if pending is None and self._run_id is not None:
+                self.retry()  # a retry was stopped: all have an outcome, some a failure
+                return
             if pending is None:
                 self._fail(UsageError("there is no collection to go on with; nothing was sent"))
                 return
@@ -315,7 +321,7 @@ class CollectPanel(Panel):
         """See what the store holds of another account or list that was chosen."""
         with self._lock:
             if self._phase in IDLE or self._phase == "elsewhere":
-                self._retryable = 0
+                self._retryable, self._run_id = 0, None
                 self._card.say("")
                 self._enter("ready")
                 self._look_around()
@@ -370,11 +376,19 @@ class CollectPanel(Panel):
         """Show what is kept of a collection that was paused or cancelled."""
         self._enter(phase)
         self._look_around()
-        if self._phase == phase and self._pending is not None:
-            glance = self._pending.glance
+        glance = self._look_at_own() if self._pending is None else self._pending.glance
+        if self._phase == phase and glance is not None:
+            self._retryable = glance.failed if glance.is_finished else 0
             self._count(glance.requested, glance.done, glance.failed, glance.cards)
             text = stopped_line(glance, how=phase.capitalize())
             self._card.say(text, fraction=glance.done / glance.requested, tone="idle")
+            self._enter(phase)
+
+    def _look_at_own(self) -> Glance | None:
+        """Look at the run that this panel worked on last; None without one."""
+        if self._run_id is None:
+            return None
+        return Onlooker(open_run(self._store, self._run_id)).look()
 
     def _finish(self, snapshot: Snapshot) -> None:
         """Show what was published."""
@@ -396,6 +410,10 @@ class CollectPanel(Panel):
             self._enter("failed")
             said: Block = ("warning", in_a_sentence(error))
             try:
+                glance = self._look_at_own()
+                self._retryable = glance.failed if glance is not None and glance.is_finished else 0
                 self._look_around(said)
+                if self._phase == "elsewhere" and isinstance(error, Locked):
+                    self._card.notify(("text", "Nothing was sent from here."))
             except Exception:  # noqa: BLE001  what has failed matters more than what there may be
                 self._card.notify(said)

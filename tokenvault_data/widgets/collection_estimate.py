@@ -115,4 +115,4 @@ def _about(seconds: float) -> str:
     days, rest = divmod(seconds, 86_400)
     if days >= 2:
         return f"about {days:.0f} days {rest / 3600:.0f} h"
-    return f"about {in_words(seconds)}"
+    return f"about {in_words(seconds)}".removesuffix(" 00 s").removesuffix(" 00 min")

@@ -75,8 +75,8 @@ def in_a_sentence(error: BaseException) -> str:
     The text of an unforeseen error may hold customers' ids, so it is not shown.
     """
     if isinstance(error, TokenVaultError):
-        text = " ".join([str(error), *getattr(error, "__notes__", ())])
-        return f"{text[:1].upper()}{text[1:]}"
+        texts = [str(error), *getattr(error, "__notes__", ())]
+        return " ".join(f"{text[:1].upper()}{text[1:].removesuffix('.')}." for text in texts)
     return (
         f"This is a mistake in the toolkit ({type(error).__name__}). Nothing was changed by the"
         " panel; please report it with what you did last."

@@ -68,7 +68,7 @@ def labels(offer: Offer) -> dict[str, str]:
     if phase not in IDLE:
         return {}
     shown = {}
-    if phase == "done" and offer.failed:
+    if offer.failed:
         shown["retry"] = f"Retry {offer.failed:,} failed"
     if offer.left is not None:
         shown["go_on"] = f"Go on with {offer.left:,} left"

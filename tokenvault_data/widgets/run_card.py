@@ -9,7 +9,7 @@ from tokenvault_data.widgets.card import blocks_of, card
 from tokenvault_data.widgets.panel import named
 from tokenvault_data.widgets.progress_view import ProgressView
 from tokenvault_data.widgets.prose import Prose
-from tokenvault_data.widgets.run_buttons import Offer, RunButtons
+from tokenvault_data.widgets.run_buttons import IDLE, Offer, RunButtons, labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from tokenvault_data.widgets.prose import Block
 
 _SPOKEN_EVERY_SECONDS: Final = 1.0  # the sentence is read out whenever it changes
+
+_HINT: Final = "To start takes an account that can be used, and a list of customers."
 
 
 class RunCard:
@@ -37,14 +39,16 @@ class RunCard:
         self._progress = named(ProgressView(label="Collection"), "progress-view")
         self._notice = named(Prose(is_live=True), "notice")
         self._outcome = named(Prose(is_live=True), "outcome")
+        self._hint = Prose()
         self._spoken_at = float("-inf")
-        self.box = card(
-            "Collection", self._buttons.box, self._progress, self._notice, self._outcome
-        )
+        shown = (self._buttons.box, self._hint, self._progress, self._notice, self._outcome)
+        self.box = card("Collection", *shown)
 
     def offer(self, offer: Offer) -> None:
-        """Show the buttons that make sense."""
+        """Show the buttons that make sense, or what there has to be before there are any."""
         self._buttons.show(offer)
+        nothing = offer.phase in IDLE and not labels(offer)
+        self._hint.show(("note", _HINT) if nothing else None)
 
     def say(self, text: str, *, fraction: float = -1.0, tone: str = "running") -> None:
         """Say how far it is; without a text there is no bar either."""

@@ -204,6 +204,9 @@ def test_comparing_leaves_the_caller_free(older, snapshot, comparison):
     """The constructor returns while the rows are still to come, and says what is on its way."""
     slow = SlowStream(older.to_arrow())
     view = ChangesView(slow, snapshot)
+    (progress,) = (one for one in parts_of(view) if "tv-progress" in one._dom_classes)
+    said = []
+    progress.observe(lambda change: said.append(change["new"]), "text")
     assert not view.wait(0.2)
     assert view.comparison is None
     assert view.events is None
@@ -212,6 +215,12 @@ def test_comparing_leaves_the_caller_free(older, snapshot, comparison):
     slow.gate.set()
     assert view.wait()
     assert len(view.events) == (comparison.events["kind"] == "gone").sum() > 0
+    sizes = [f"{len(one.to_arrow()):,} cards" for one in (older, snapshot)]
+    assert [text.split(".")[0] for text in said] == [
+        f"Comparing {sizes[0]} with {sizes[1]}",
+        f"Counting {len(view.comparison.events):,} events",
+        "",
+    ]
 
 
 def test_pages_are_masked_and_files_hold_the_chosen_events(view, tmp_path):

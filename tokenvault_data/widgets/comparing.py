@@ -75,12 +75,12 @@ def compare_beside(
     UsageError
         They cannot be compared.
     """
-    job.tell("Opening and checking both lists.")
+    _say(job, "Opening and checking both lists.")
     lists = [_opened(one, store, environment) for one in (old, new)]
     sizes = [_size(one) for one in lists]
-    job.tell(f"Comparing {sizes[0]} with {sizes[1]}. Other cells can be run meanwhile.")
+    _say(job, f"Comparing {sizes[0]} with {sizes[1]}. Other cells can be run meanwhile.")
     comparison = compare(*lists, banks=banks)
-    job.tell(f"Counting {len(comparison.events):,} events.")
+    _say(job, f"Counting {len(comparison.events):,} events.")
     account, drilldown = ChangeAccount(comparison), ChangeDrilldown(comparison)
     return Compared(lists[0], lists[1], comparison, account, drilldown)
 
@@ -90,6 +90,12 @@ def id_of(one: object) -> str | None:
     if isinstance(one, Snapshot):
         return one.id
     return one if isinstance(one, str) else None
+
+
+def _say(job: Job[str], text: str) -> None:
+    """Pass on what comes next at once: it may take a minute, and nothing follows until then."""
+    job.tell(text)
+    job.tell_held()
 
 
 def _opened(

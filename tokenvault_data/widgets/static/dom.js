@@ -13,13 +13,14 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-const wholeNumber = new Intl.NumberFormat("en-IN");
+// Grouped as the kernel groups them, so that one page has one way to write a number.
+const wholeNumber = new Intl.NumberFormat("en-US");
 
 function percent(part, whole) {
-  if (!whole) return "0 %";
+  if (!whole) return "0%";
   const share = (100 * part) / whole;
-  if (part && share < 0.1) return "under 0.1 %";
-  return `${share.toFixed(1)} %`;
+  if (part && share < 0.1) return "under 0.1%";
+  return `${share.toFixed(1)}%`;
 }
 
 /* Keys typed here belong to the widget: JupyterLab would take arrows and Enter for its own. */

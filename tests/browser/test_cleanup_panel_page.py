@@ -170,7 +170,7 @@ def test_pause_interrupt_and_abort(sealed):
     expect(title(page, 5)).to_contain_text("paused")
     assert time.monotonic() - pressed_at < 3  # a second, and what a browser under load adds
     kept = evaluate(page, "len(deletes())")
-    expect(button(page, "run")).to_have_text(re.compile("Go on: "))
+    expect(button(page, "run")).to_have_text(re.compile("Resume: "))
     type_and_run(page)
     expect(page.get_by_role("progressbar", name="Cleanup")).to_be_visible()
     button(page, "abort").click()

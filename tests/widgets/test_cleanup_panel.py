@@ -238,7 +238,7 @@ def test_the_kernel_stays_free_and_pause_finishes_what_is_in_flight(tmp_path):
         assert panel.join(10)
         assert time.monotonic() - asked_at < 1.5  # a second, and what a busy machine adds
         assert panel.stage is Stage.STOPPED
-        assert panel.run.description.startswith("Go on: ")
+        assert panel.run.description.startswith("Resume: ")
         assert "It is paused: somebody asked for it." in panel.part(5)._repr_html_()
         assert panel.run.disabled
         type_and_run(panel)
@@ -313,7 +313,7 @@ def test_another_panel_shows_it_at_work_and_can_pause_it(tmp_path):
         wait_for(lambda: second.status.requests > before[0] and traits_of(second) != before[1])
         second.pause.click()
         assert first.join(10)
-        wait_for(lambda: "Go on: " in second.run.description)
+        wait_for(lambda: "Resume: " in second.run.description)
         assert second.stage is Stage.STOPPED
         assert "in another place" not in second.static_html()
         type_and_run(second)

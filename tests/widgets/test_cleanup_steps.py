@@ -89,7 +89,8 @@ def test_without_a_plan_nothing_of_a_campaign_can_be_pressed():
     ("facts", "stage", "step"),
     [
         (Facts(), Stage.RULE, 1),
-        (Facts(has_simulation=True), Stage.SIMULATED, 3),
+        (Facts(has_simulation=True), Stage.SIMULATED, 2),
+        (Facts(has_simulation=True, may_seal=True), Stage.SIMULATED, 3),
         (at("sealed"), Stage.SEALED, 5),
         (at("sealed", refusal="No."), Stage.SEALED, 4),
         (at("held", 1), Stage.HELD, 5),
@@ -132,6 +133,6 @@ def test_buttons_say_what_they_do():
     """The label counts the cards that a press deletes."""
     assert run_label(at("sealed")) == "Delete the canary: 1 card"
     assert run_label(at("held", 1)) == "Delete the other 97 cards"
-    assert run_label(at("paused", 40)) == "Go on: 58 cards left"
+    assert run_label(at("paused", 40)) == "Resume: 58 cards left"
     assert abort_label(at("held", 1)) == "Abort"
     assert abort_label(at("aborted", 1)) == "Settle what was attempted"

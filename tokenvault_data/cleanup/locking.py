@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_PATIENCE_SECONDS: Final = 0.1  # whoever only asks whether it is held, holds it for an instant
+_PATIENCE_SECONDS: Final = 0.1  # who only asks whether it is held, holds it for an instant
 
 
 def lock_path(environment: str, merchant: str | None, folder: Path | None = None) -> Path:
@@ -46,7 +46,7 @@ def is_campaign_at_work(environment: str, merchant: str | None, folder: Path | N
     path = lock_path(environment, merchant, folder)
     if not path.exists():
         return False
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=_PATIENCE_SECONDS, poll_interval=_PATIENCE_SECONDS / 5)
     try:
         lock.acquire()
     except Timeout:

@@ -75,15 +75,17 @@ class RuleChoice:
             raise UsageError("No rule was handed in; nothing was selected; choose another one.")
         return self.given
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the choice as data that `as_choice` reads; a list of cards stays out of it."""
+    def to_dict(self) -> dict[str, Any] | None:
+        """Return the choice as data that `as_choice` reads; None for a rule that names somebody."""
+        if self.kind == "given" and self.given is not None:
+            if names_somebody(self.given):
+                return None
+            return {"choice": self.kind, "rule": self.given.to_dict()}
         form: dict[str, Any] = {"choice": self.kind}
         if self.kind == "expired_for":
             form["days"] = self.days
         if self.kind == "expired_on":
             form["day"] = None if self.day is None else self.day.isoformat()
-        if self.kind == "given" and self.given is not None and not names_somebody(self.given):
-            form["rule"] = self.given.to_dict()
         return form
 
 
@@ -111,8 +113,7 @@ def as_choice(rule: Rule | Predicate | Mapping[str, Any] | None) -> RuleChoice:
     if kind not in CHOICES or set(more) != wanted:
         raise UsageError(
             "The rule is not written as a panel writes one; nothing was selected; give a rule, or"
-            " a choice such as {'choice': 'expired_for', 'days': 180}. A rule that names cards is"
-            " not kept in the state of a panel."
+            " a choice such as {'choice': 'expired_for', 'days': 180}."
         )
     if kind == "given":
         return RuleChoice(kind, given=Rule.from_dict(more["rule"]))

@@ -156,6 +156,8 @@ class CleanupPage:
             _mark(box, "tv-open", when=is_open)
             _mark(box, "tv-waiting", when=not (is_open or blocks or _has_controls(box)))
         why = why_not(facts)
+        if why in session.approvals.refused:
+            why = "It cannot be applied as it is approved; step 4 says why."
         controls.hint.show(("note" if facts.refusal is None else "warning", why) if why else None)
         show(controls.hint, when=bool(why))
         self._show_progress()
@@ -241,7 +243,7 @@ class CleanupPage:
         if number == 2 and session.simulation is not None:
             finding = words.simulation_finding(session.simulation)
         elif number == 3 and session.plan is not None:
-            finding = words.plan_finding(session.plan)
+            finding = words.plan_finding(session.plan, session.customers)
         elif number == 4 and session.plan is not None:
             finding = words.approval_finding(session.plan, session.approvals)
         elif number == 5:

@@ -115,11 +115,10 @@ class CleanupPanel(Panel):
             config_dir=config_dir,
         )
         session.search()
-        begun = [one.plan.id for one in session.found if one.is_begun]
-        if plan is not None or begun:
-            session.open(plan or begun[0])
+        if plan is None:
+            session.open_what_was_begun()
         else:
-            session.refresh()
+            session.open(plan)
         controls = CleanupControls(choice, note or "", planner or "")
         self._page = CleanupPage(controls, session)
         self._desk = CleanupDesk(session, controls, self._page, choice, (report_to, cards_to))
@@ -139,7 +138,7 @@ class CleanupPanel(Panel):
     def state(self) -> dict[str, Any]:
         """What was chosen; ``CleanupPanel(snapshot, vault=..., **state)`` shows the same again.
 
-        The phrase is never part of it.
+        The phrase is never part of it, and a rule that names customers or cards is left out.
         """
         session = self._session
         return {

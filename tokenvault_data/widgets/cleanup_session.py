@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING, Any
 from tokenvault_data.cleanup.applying import abort_cleanup, apply_cleanup
 from tokenvault_data.cleanup.approvers import load_approvers
 from tokenvault_data.cleanup.audit import AuditResult, audit
-from tokenvault_data.cleanup.campaign import Campaign
 from tokenvault_data.cleanup.completion_report import completion_report
 from tokenvault_data.cleanup.control_file import Word, clear_word, leave_word, read_word
+from tokenvault_data.cleanup.journal import FILE_NAME as JOURNAL_NAME
 from tokenvault_data.cleanup.locking import is_campaign_at_work
 from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, Plan, read_plan, seal
 from tokenvault_data.cleanup.planning import plan_cleanup
 from tokenvault_data.cleanup.simulation import Simulation, simulate
+from tokenvault_data.cleanup.stored_status import stored_status
 from tokenvault_data.cleanup.verification import VerificationResult, verify
-from tokenvault_data.errors import UsageError
+from tokenvault_data.errors import TokenVaultError, UsageError
 from tokenvault_data.private_files import config_directory
 from tokenvault_data.widgets.cleanup_steps import Facts, Stage, stage_of
 from tokenvault_data.widgets.cleanup_store import (
@@ -67,6 +68,8 @@ class CleanupSession:
         Of the simulation, or of the plan.
     plan : Plan or None
         Sealed and in the store.
+    customers : int
+        Who have the plan's cards.
     status, approvals, refusal, is_elsewhere
         Of the plan, as `refresh` found them; see `Facts`.
     verification, proof, files
@@ -104,6 +107,7 @@ class CleanupSession:
         self.simulation: Simulation | None = None
         self.rule: Rule | None = None
         self.plan: Plan | None = None
+        self.customers = 0
         self.status: CampaignStatus | None = None
         self.approvals = ApprovalState(is_needed=False)
         self.refusal: str | None = None
@@ -146,6 +150,17 @@ class CleanupSession:
             self.store, account.environment, account.merchant
         )
 
+    def open_what_was_begun(self) -> None:
+        """Show the campaign that an operator has to know of first, if one is open."""
+        begun = [one.plan.id for one in self.found if one.is_begun]
+        try:
+            if begun:
+                self.open(begun[0])
+            else:
+                self.refresh()
+        except TokenVaultError:  # such as a journal that was busy: it stays in the list
+            self.forget()
+
     def refresh(self) -> None:
         """Read anew where the plan's campaign stands, who approved it and who is at work."""
         account = self.account
@@ -155,7 +170,8 @@ class CleanupSession:
         if self.plan is None:
             return
         plan, folder = self.plan, self.folder
-        self.status = Campaign.open(plan, self.store, config_dir=self._config_dir).status()
+        # That the plan's file is the one sealed is read again by whatever applies it.
+        self.status = stored_status(folder / JOURNAL_NAME, plan)
         self.approvals = approval_state(plan, folder, self._config_dir)
         admitted = account.admitted(plan.limits.rate_share)
         self.refusal = None
@@ -194,15 +210,14 @@ class CleanupSession:
             note=note,
         )
         seal(plan, self.store)
-        self.plan = plan
-        self.refresh()
+        self._show(plan)
 
     def open(self, plan_id: str) -> None:
         """Show a plan of the store, and where its campaign stands."""
         plan = read_plan(self.store / CAMPAIGNS_FOLDER / plan_id)
         self.forget()
-        self.plan, self.rule = plan, plan.rule
-        self.refresh()
+        self.rule = plan.rule
+        self._show(plan)
 
     def apply(self, phrase: str, tell: Callable[[CampaignStatus], None]) -> CampaignStatus:
         """Delete cards: begin with the canary, or go on; `phrase` is what somebody has typed."""
@@ -261,6 +276,11 @@ class CleanupSession:
         trusted = load_approvers(self._config_dir or config_directory())
         written = [completion_report(self.folder, one, approvers=trusted) for one in places]
         self.files = tuple(written)
+
+    def _show(self, plan: Plan) -> None:
+        self.plan = plan
+        self.customers = len({card.customer_id for card in plan.cards})
+        self.refresh()
 
     def _sealed(self) -> Plan:
         if self.plan is None:

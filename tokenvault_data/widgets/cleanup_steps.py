@@ -108,6 +108,8 @@ def stage_of(facts: Facts) -> Stage:
 def open_step(facts: Facts) -> int:
     """Return the number of the step that an operator is at."""
     stage = stage_of(facts)
+    if stage is Stage.SIMULATED and not facts.may_seal:
+        return 2
     if stage is Stage.SEALED and facts.refusal is not None:
         return 4
     return _STEP_OF.get(stage, 5)
@@ -155,7 +157,7 @@ def run_label(facts: Facts) -> str:
     if stage is Stage.HELD:
         return f"Delete the other {left}"
     if stage is Stage.STOPPED:
-        return f"Go on: {left} left"
+        return f"Resume: {left} left"
     if len(plan.canary) < len(plan.cards):
         return f"Delete the canary: {counted(len(plan.canary), 'card')}"
     return f"Delete {left}"

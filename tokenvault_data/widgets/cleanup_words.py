@@ -315,9 +315,8 @@ def instant(text: str) -> str:
     return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def plan_finding(plan: Plan) -> str:
+def plan_finding(plan: Plan, customers: int) -> str:
     """Say in a title which plan was sealed."""
-    customers = len({card.customer_id for card in plan.cards})
     return (
         f"{plan.id} is sealed, {counted(len(plan.cards), 'card')} of"
         f" {counted(customers, 'customer')}"

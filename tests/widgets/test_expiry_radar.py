@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -267,6 +268,21 @@ def test_a_file_that_cannot_be_written_is_said_in_a_sentence(radar, tmp_path):
         assert radar.wait()
         assert '"warning"' in text_of(radar, "outreach-message")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_deleted_is_said_in_the_list(store_of_two, tmp_path):
+    """Figures go on without the rows; the list says what is the matter, and nothing is shown."""
+    copy = shutil.copytree(store_of_two, tmp_path / "copy")
+    radar = ExpiryRadar(tv.open_snapshot(copy), history=())
+    assert radar.wait()
+    shutil.rmtree(copy)
+    radar.judge("2027-06-30")
+    assert radar.wait()
+    assert radar.headline.within > 0
+    assert radar.outreach is None
+    assert radar.list.view.rows == []
+    assert "see whether the store was moved or deleted" in radar.list.view.empty
+    assert "not ready" in radar.static_html()
 
 
 def test_no_id_reaches_the_page(radar, snapshot):

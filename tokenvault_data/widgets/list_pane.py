@@ -56,6 +56,7 @@ class ListPane(ipywidgets.VBox):
         super().__init__(layout={"grid_gap": "8px"})
         self._columns = list(columns)
         self._unit = unit
+        self._empty = empty
         self._table: ResultTable | None = None
         self._latest: Latest[Callable[[], ResultTable]] = Latest(self._find, self._failed)
         self._worker: Worker[str] = Worker(self._tell, self._exported)
@@ -122,12 +123,12 @@ class ListPane(ipywidgets.VBox):
             self._view.caption, self._view.note, self._view.busy = caption, "", True
         self._latest.ask(find)
 
-    def show_nothing(self, why: str) -> None:
-        """Show no rows, and say why."""
+    def _show_nothing(self, why: str) -> None:
         self._table = None
         with self._view.hold_sync():
             self._view.rows, self._view.page, self._view.pages = [], 0, 1
-            self._view.note, self._view.empty, self._view.busy = "", why, False
+            self._view.caption, self._view.note = "There is no list", ""
+            self._view.empty, self._view.busy = why, False
 
     def join(self, timeout_seconds: float | None = None) -> bool:
         """Wait for the list and for a file that is being written; say whether they came."""
@@ -140,11 +141,12 @@ class ListPane(ipywidgets.VBox):
         self._table = table
         with self._view.hold_sync():
             self._view.caption, self._view.page = table.title, 0
+            self._view.empty = self._empty
             self._view.pages = max(1, -(-len(table) // PAGE_ROWS))
             self._show_page()
 
     def _failed(self, error: Exception) -> None:
-        self.show_nothing(in_a_sentence(error))
+        self._show_nothing(in_a_sentence(error))
 
     def _on_page(self, _: object) -> None:
         self._show_page()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Any, TypeVar
 
+import duckdb
 import ipywidgets
 
 from tokenvault_data.errors import TokenVaultError
@@ -77,6 +78,13 @@ def in_a_sentence(error: BaseException) -> str:
     if isinstance(error, TokenVaultError):
         texts = [str(error), *getattr(error, "__notes__", ())]
         return " ".join(f"{text[:1].upper()}{text[1:].removesuffix('.')}." for text in texts)
+    if isinstance(error, OSError | duckdb.IOException | duckdb.PermissionException):
+        # DuckDB, shut up in a snapshot's own files, takes one that is gone for a forbidden one.
+        return (
+            f"A file could not be read or written ({type(error).__name__}). Nothing was changed by"
+            " the panel; see whether the store was moved or deleted, or the disk is full, and run"
+            " the cell again."
+        )
     return (
         f"This is a mistake in the toolkit ({type(error).__name__}). Nothing was changed by the"
         " panel; please report it with what you did last."

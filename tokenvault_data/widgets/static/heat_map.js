@@ -122,9 +122,9 @@ export default {
           return element("td", { class: kind.trim() }, row < choosable
             ? button(row, column, [shown], `${name}, ${of}: ${shown} ${unit}`) : element("span", {}, shown));
         }))));
-      // As wide as its numbers need; what does not fit then scrolls.
+      // No number may be cut; the names have a quarter of the width. What does not fit scrolls.
       const digits = wholeNumber.format(Math.max(largest, ...model.get("totals"))).length;
-      table.style.minWidth = `${132 + columns.length * Math.max(33, 8 + 8 * digits)}px`;
+      table.style.minWidth = `${(columns.length * Math.max(33, 9 + 8 * digits)) / 0.76}px`;
       foot.replaceChildren(element("th", { scope: "row" }, "All"),
         ...columns.map((_, column) => element("td", { class: edge(column) },
           element("span", {}, wholeNumber.format(model.get("totals")[column] ?? 0)))));

@@ -6,10 +6,10 @@ DONE   := $(VENV)/.installed
 JOBS   ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test browser chaos scale office lint format bench lab clean
+.PHONY: help install demo test browser chaos scale office lint format bench lab app screenshots clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(DONE)  ## put the toolkit and all its tools into .venv; does nothing when that is up to date
 
@@ -54,6 +54,13 @@ bench: $(DONE)  ## measure against peers in the same run; results as JSON in ben
 
 lab: $(DONE)  ## the notebooks in JupyterLab, as copies in tokenvault-notebooks
 	$(BIN)/tokenvault lab
+
+app: $(DONE)  ## explore and collect on a page, on the emulator
+	$(BIN)/tokenvault app
+
+screenshots: $(DONE)  ## the pictures of docs/images, made anew; needs Debian's chromium
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pictures]'
+	$(BIN)/python tests/browser/screenshots.py
 
 clean:  ## remove what the targets made, but no collected data
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

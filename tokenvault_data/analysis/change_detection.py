@@ -14,22 +14,22 @@ both sides. Where they do not, all is hashed anew, and what is suspect now is ad
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+import duckdb
 import numpy as np
 import pyarrow as pa
+
+from tokenvault_data.analysis.change_marks import HASH_VALUES, Marks, odd_keys, take_marks
+from tokenvault_data.analysis.change_marks_file import keep_marks, read_marks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    import duckdb
-    from numpy.typing import NDArray
+    from tokenvault_data.analysis.change_sources import TwoLists
 
 _SIDES: Final = ("old", "new")
-_BATCH_ROWS: Final = 1 << 20
-_HASH_VALUES: Final = 1 << 64
 
 # Rows in Arrow's memory cost half the time of a table of DuckDB, but are never spilled to disk.
 _FEW_KEYS: Final = 2_000_000
@@ -67,31 +67,52 @@ SUSPECT_COLUMNS = (
 
 
 def find_suspect_cards(
-    connection: duckdb.DuckDBPyConnection, details: Sequence[str], hashing: Hashing
+    connection: duckdb.DuckDBPyConnection, lists: TwoLists, hashing: Hashing
 ) -> None:
     """Put all rows that may be a change into the views ``old_suspects`` and ``new_suspects``.
 
     Of the rows that are in neither, each of the old list has exactly one of the same key and
-    content in the new list. Rows without a key are left out.
+    content in the new list. Rows without a key are left out. The views have `SUSPECT_COLUMNS`, and
+    ``key``, the whole hash of the key.
 
     Parameters
     ----------
     connection : duckdb.DuckDBPyConnection
         Of `TwoLists.connection`.
-    details : sequence of str
-        Columns that are compared besides status and expiry. Two spellings of one bank make a
-        suspect, which turns out to be unchanged.
+    lists : TwoLists
+        Compared are status, expiry and their details. Two spellings of one bank make a suspect,
+        which turns out to be unchanged.
     hashing : Hashing
     """
     compared = ", ".join(
-        ("customer_id", "instrument_id", "instrument_status", "expires_on", *details)
+        ("customer_id", "instrument_id", "instrument_status", "expires_on", *lists.details())
     )
+    key = hashing.card_key
+    rows = {side: f"{side}_cards WHERE {HAS_KEY}" for side in _SIDES}
+
+    def row(_: str, seed: int) -> str:
+        return f"hash({seed}, {compared})"
+
+    def marks(side: str, seed: int) -> Marks:
+        snapshot = lists.sides[side].snapshot
+        hashes = f"SELECT {key}, {row(side, seed)} FROM {rows[side]}"  # noqa: S608  names are ours
+        if snapshot is None or seed:
+            return take_marks(connection.sql(hashes), hashing.row_bits)
+        recipe = {"key": key, "row": row(side, seed), "row_bits": hashing.row_bits}
+        recipe["hashed_by"] = f"duckdb {duckdb.__version__}"
+        kept = read_marks(snapshot, recipe)
+        if kept is None:
+            kept = take_marks(connection.sql(hashes), hashing.row_bits)
+            keep_marks(snapshot, recipe, kept)
+        return kept
+
     _find_suspects(
         connection,
-        rows={side: f"{side}_cards WHERE {HAS_KEY}" for side in _SIDES},
+        rows=rows,
         columns=SUSPECT_COLUMNS,
-        key=hashing.card_key,
-        row=lambda _, seed: f"hash({seed}, {compared})",
+        key=key,
+        row=row,
+        marks=marks,
         row_bits=hashing.row_bits,
         name="suspects",
     )
@@ -102,15 +123,24 @@ def find_customers_apart(connection: duckdb.DuckDBPyConnection, hashing: Hashing
 
     Columns: ``customer_id``, ``in_old`` and ``in_new`` (asked for on that side).
     """
+    rows = {side: f"{side}_asked" for side in _SIDES}
+
     # A customer that was not fetched on a side gets a row hash that nothing on the other side has.
+    def row(side: str, seed: int) -> str:
+        content = f"CASE WHEN fetched THEN '' ELSE 'not fetched, {side}' END"
+        return f"hash({seed}, customer_id, {content})"
+
+    def marks(side: str, seed: int) -> Marks:
+        hashes = f"SELECT {hashing.customer_key}, {row(side, seed)} FROM {rows[side]}"  # noqa: S608  names are ours
+        return take_marks(connection.sql(hashes), hashing.row_bits)
+
     _find_suspects(
         connection,
-        rows={side: f"{side}_asked WHERE true" for side in _SIDES},
+        rows={side: f"{rows[side]} WHERE true" for side in _SIDES},
         columns=("customer_id", "fetched"),
         key=hashing.customer_key,
-        row=lambda side, seed: (
-            f"hash({seed}, customer_id, CASE WHEN fetched THEN '' ELSE 'not fetched, {side}' END)"
-        ),
+        row=row,
+        marks=marks,
         row_bits=hashing.row_bits,
         name="suspect_customers",
     )
@@ -130,37 +160,35 @@ def _find_suspects(
     columns: Sequence[str],
     key: str,
     row: Callable[[str, int], str],
+    marks: Callable[[str, int], Marks],
     row_bits: int,
     name: str,
 ) -> None:
     """Make the views ``old_NAME`` and ``new_NAME`` of all rows whose key hash is odd.
 
-    ``rows`` says for each side where rows come from, ``row`` gives the expression of a row hash for
-    a side and a seed.
+    ``rows`` says for each side where rows come from. For a side and a seed, ``row`` gives the
+    expression of a row hash, and ``marks`` the marks with these.
     """
-    upper_key = f"(({key}) >> {row_bits})"
     keys = np.empty(0, np.uint64)
     sums_agree = False
     seed = 0
     while not sums_agree:
-        marks, sums = [], []
-        for place, side in enumerate(_SIDES):
-            hashes = f"SELECT {key}, {row(side, seed)} FROM {rows[side]}"  # noqa: S608  names are ours
-            taken, total = _marks(connection.sql(hashes), row_bits, place)
-            marks.append(taken)
-            sums.append(total)
-        keys = np.union1d(keys, _odd_keys(marks, row_bits))
+        old, new = (marks(side, seed) for side in _SIDES)
+        apart = old.total - new.total
+        found = odd_keys(old, new, row_bits)
+        del old, new
+        keys = np.union1d(keys, found) if seed else found
         connection.register("odd_keys", pa.table({"key": keys}))
-        for place, side in enumerate(_SIDES):
+        for sign, side in ((-1, "old"), (1, "new")):
             suspects = (
-                f"SELECT {', '.join(columns)} FROM {rows[side]} "  # noqa: S608  names are ours
-                f"AND {upper_key} IN (SELECT key FROM odd_keys)"
+                f"SELECT {', '.join(columns)}, {key} AS key, {row(side, seed)} AS row_hash "  # noqa: S608  names are ours
+                f"FROM {rows[side]} AND {key} >> {row_bits} IN (SELECT key FROM odd_keys)"
             )
             _keep(connection, f"{side}_{name}", suspects, few=len(keys) <= _FEW_KEYS)
-            found = connection.sql(f"SELECT sum({row(side, seed)}) FROM {side}_{name}").fetchall()  # noqa: S608  names are ours
-            sums[place] -= int(found[0][0] or 0)
+            of_them = connection.sql(f"SELECT sum(row_hash) FROM {side}_{name}").fetchall()  # noqa: S608  names are ours
+            apart += sign * int(of_them[0][0] or 0)
         connection.unregister("odd_keys")
-        sums_agree = (sums[0] - sums[1]) % _HASH_VALUES == 0
+        sums_agree = apart % HASH_VALUES == 0
         seed += 1
 
 
@@ -179,35 +207,3 @@ def drop_suspects(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     connection.execute(f"DROP VIEW IF EXISTS {name}")
     connection.unregister(f"{name}_in_memory")
     connection.execute(f"DROP TABLE IF EXISTS {name}_spillable")
-
-
-def _marks(
-    hashes: duckdb.DuckDBPyRelation, row_bits: int, side: int
-) -> tuple[NDArray[np.uint64], int]:
-    """Return the marks of all rows of a side, and the sum of their whole row hashes."""
-    of_row = np.uint64((1 << row_bits) - 2)
-    parts, total = [np.empty(0, np.uint64)], 0
-    for batch in hashes.to_arrow_reader(_BATCH_ROWS):
-        key, row = (column.to_numpy() for column in batch.columns)
-        parts.append(key >> row_bits << row_bits | row & of_row | np.uint64(side))
-        total += int(row.sum(dtype=np.uint64))
-    return np.concatenate(parts), total
-
-
-def _odd_keys(marks: list[NDArray[np.uint64]], row_bits: int) -> NDArray[np.uint64]:
-    """Return the key hashes that are not once on each side with equal row hashes; empties marks."""
-    with ThreadPoolExecutor() as threads:
-        list(threads.map(lambda side: side.sort(), marks))
-    ordered = np.concatenate(marks)
-    marks.clear()
-    ordered.sort(kind="stable")  # which merges what is sorted already
-    apart = ordered[1:] ^ ordered[:-1]
-    same_key = apart < (1 << row_bits)
-    pairs = apart == 1
-    del apart
-    pairs[1:] &= ~same_key[:-1]
-    pairs[:-1] &= ~same_key[1:]
-    odd = np.ones(len(ordered), np.bool_)
-    odd[:-1] &= ~pairs
-    odd[1:] &= ~pairs
-    return np.unique(ordered[odd] >> row_bits)

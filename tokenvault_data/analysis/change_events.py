@@ -52,19 +52,18 @@ def decide(connection: duckdb.DuckDBPyConnection) -> None:
     """
     for side in ("old", "new"):
         connection.execute(
-            f"CREATE TEMP TABLE {side}_repeated AS "  # noqa: S608  names are ours
-            f"SELECT customer_id, instrument_id, count(*) AS rows FROM {side}_suspects "
-            "GROUP BY ALL HAVING count(*) > 1"
+            f"CREATE TEMP TABLE {side}_crowded AS "  # noqa: S608  names are ours
+            f"SELECT key FROM {side}_suspects GROUP BY key HAVING count(*) > 1"
         )
         connection.execute(_chosen(side))
     connection.execute(_pairs())
-    connection.execute(
-        "CREATE TEMP TABLE suspect_counts AS SELECT "
-        "(SELECT count(*) FROM old_suspects) AS old_rows, "
-        "(SELECT count(*) FROM new_suspects) AS new_rows, "
-        "(SELECT coalesce(sum(rows - 1), 0)::BIGINT FROM old_repeated) AS old_repeated, "
-        "(SELECT coalesce(sum(rows - 1), 0)::BIGINT FROM new_repeated) AS new_repeated"
+    counts = ", ".join(
+        f"(SELECT count(*) FROM {side}_suspects) AS {side}_rows, "  # noqa: S608  names are ours
+        f"(SELECT count(*) - count(DISTINCT (customer_id, instrument_id)) FROM {side}_suspects "
+        f"WHERE key IN (FROM {side}_crowded)) AS {side}_repeated"
+        for side in ("old", "new")
     )
+    connection.execute(f"CREATE TEMP TABLE suspect_counts AS SELECT {counts}")
     for side in ("old", "new"):
         connection.execute(f"DROP VIEW {side}_chosen")
         drop_suspects(connection, f"{side}_suspects")
@@ -112,9 +111,9 @@ def _chosen(side: str) -> str:
     )
     return f"""
     CREATE TEMP VIEW {side}_chosen AS
-    SELECT {columns} ANTI JOIN {side}_repeated USING (customer_id, instrument_id)
+    SELECT {columns} WHERE key NOT IN (FROM {side}_crowded)
     UNION ALL
-    SELECT {columns} SEMI JOIN {side}_repeated USING (customer_id, instrument_id)
+    SELECT {columns} WHERE key IN (FROM {side}_crowded)
     QUALIFY row_number() OVER (
         PARTITION BY customer_id, instrument_id ORDER BY {_MOST_USABLE_FIRST}
     ) = 1

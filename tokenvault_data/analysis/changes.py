@@ -165,7 +165,7 @@ def compare(
     hashing = hashing or Hashing()
     names = load_bank_names() if banks is None else banks
     with lists.connection(names, memory_limit_mb=memory_limit_mb) as connection:
-        find_suspect_cards(connection, lists.details(), hashing)
+        find_suspect_cards(connection, lists, hashing)
         find_customers_apart(connection, hashing)
         decide(connection)
         events = events_of(connection)

@@ -29,6 +29,7 @@ COLLIDING = Hashing(
     f"hash(customer_id) & {TOP_BITS}::UBIGINT",
 )
 BLIND = Hashing(row_bits=2)
+IN_PARTS = Hashing(keys_at_once=2)
 DETAILS = (
     *("bank", "card_network", "card_type", "card_sub_type", "card_country"),
     *("last_four", "par", "instrument_uid", "created_at"),
@@ -245,7 +246,7 @@ def test_snapshots_follow_the_rules(vaults):
 
 
 @settings(max_examples=15, deadline=None)
-@given(pairs_of_vaults(), st.sampled_from([None, COLLIDING, BLIND]))
+@given(pairs_of_vaults(), st.sampled_from([None, COLLIDING, BLIND, IN_PARTS]))
 def test_tables_follow_the_rules(vaults, hashing):
     """In tables that are no snapshots a customer was fetched if it has a row; hashes that collide,
     of keys or of rows, change no figure.

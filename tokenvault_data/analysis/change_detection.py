@@ -15,6 +15,7 @@ both sides. Where they do not, all is hashed anew, and what is suspect now is ad
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import duckdb
@@ -23,16 +24,17 @@ import pyarrow as pa
 
 from tokenvault_data.analysis.change_marks import HASH_VALUES, Marks, odd_keys, take_marks
 from tokenvault_data.analysis.change_marks_file import keep_marks, read_marks
+from tokenvault_data.analysis.change_suspects import SIDES, Suspects
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from tokenvault_data.analysis.change_sources import TwoLists
 
-_SIDES: Final = ("old", "new")
 
-# Rows in Arrow's memory cost half the time of a table of DuckDB, but are never spilled to disk.
-_FEW_KEYS: Final = 2_000_000
+_MOST_PARTS: Final = 64
+_SAMPLE: Final = 8_192
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,14 @@ class Hashing:
         How many bits of a mark are of the row's hash, that of the side included (2 to 62). With 30
         some thousands of 10 million cards share a key hash and are read again for nothing, and one
         comparison in a thousand has to hash a second time.
+    keys_at_once : int
+        Of about how many key hashes suspects are decided together, in memory.
     """
 
     card_key: str = "hash(customer_id, instrument_id)"
     customer_key: str = "hash(customer_id)"
     row_bits: int = 30
+    keys_at_once: int = 250_000
 
 
 HAS_KEY = "customer_id IS NOT NULL AND instrument_id IS NOT NULL"
@@ -67,9 +72,9 @@ SUSPECT_COLUMNS = (
 
 
 def find_suspect_cards(
-    connection: duckdb.DuckDBPyConnection, lists: TwoLists, hashing: Hashing
-) -> None:
-    """Put all rows that may be a change into the views ``old_suspects`` and ``new_suspects``.
+    connection: duckdb.DuckDBPyConnection, lists: TwoLists, hashing: Hashing, folder: Path
+) -> Suspects:
+    """Return all rows that may be a change, in the views ``old_suspects`` and ``new_suspects``.
 
     Of the rows that are in neither, each of the old list has exactly one of the same key and
     content in the new list. Rows without a key are left out. The views have `SUSPECT_COLUMNS`, and
@@ -83,12 +88,14 @@ def find_suspect_cards(
         Compared are status, expiry and their details. Two spellings of one bank make a suspect,
         which turns out to be unchanged.
     hashing : Hashing
+    folder : pathlib.Path
+        For temporary files.
     """
     compared = ", ".join(
         ("customer_id", "instrument_id", "instrument_status", "expires_on", *lists.details())
     )
     key = hashing.card_key
-    rows = {side: f"{side}_cards WHERE {HAS_KEY}" for side in _SIDES}
+    rows = {side: f"{side}_cards WHERE {HAS_KEY}" for side in SIDES}
 
     def row(_: str, seed: int) -> str:
         return f"hash({seed}, {compared})"
@@ -106,24 +113,28 @@ def find_suspect_cards(
             keep_marks(snapshot, recipe, kept)
         return kept
 
-    _find_suspects(
+    return _find_suspects(
         connection,
         rows=rows,
         columns=SUSPECT_COLUMNS,
         key=key,
         row=row,
         marks=marks,
-        row_bits=hashing.row_bits,
+        hashing=hashing,
         name="suspects",
+        folder=folder,
     )
 
 
-def find_customers_apart(connection: duckdb.DuckDBPyConnection, hashing: Hashing) -> None:
+def find_customers_apart(
+    connection: duckdb.DuckDBPyConnection, hashing: Hashing, folder: Path
+) -> None:
     """Put the customers who were not fetched on both sides into the table ``customers_apart``.
 
-    Columns: ``customer_id``, ``in_old`` and ``in_new`` (asked for on that side).
+    Columns: ``customer_id``, ``in_old`` and ``in_new`` (asked for on that side). Parameters as for
+    `find_suspect_cards`.
     """
-    rows = {side: f"{side}_asked" for side in _SIDES}
+    rows = {side: f"{side}_asked" for side in SIDES}
 
     # A customer that was not fetched on a side gets a row hash that nothing on the other side has.
     def row(side: str, seed: int) -> str:
@@ -134,23 +145,28 @@ def find_customers_apart(connection: duckdb.DuckDBPyConnection, hashing: Hashing
         hashes = f"SELECT {hashing.customer_key}, {row(side, seed)} FROM {rows[side]}"  # noqa: S608  names are ours
         return take_marks(connection.sql(hashes), hashing.row_bits)
 
-    _find_suspects(
+    suspects = _find_suspects(
         connection,
-        rows={side: f"{rows[side]} WHERE true" for side in _SIDES},
+        rows={side: f"{rows[side]} WHERE true" for side in SIDES},
         columns=("customer_id", "fetched"),
         key=hashing.customer_key,
         row=row,
         marks=marks,
-        row_bits=hashing.row_bits,
+        hashing=hashing,
         name="suspect_customers",
+        folder=folder,
     )
     connection.execute(
-        "CREATE TEMP TABLE customers_apart AS "
-        "SELECT customer_id, bool_or(side = 'old') AS in_old, bool_or(side = 'new') AS in_new "
-        "FROM (SELECT *, 'old' AS side FROM old_suspect_customers "
-        "UNION ALL SELECT *, 'new' AS side FROM new_suspect_customers) GROUP BY customer_id "
-        "HAVING NOT (bool_or(fetched AND side = 'old') AND bool_or(fetched AND side = 'new'))"
+        "CREATE TEMP TABLE customers_apart (customer_id VARCHAR, in_old BOOLEAN, in_new BOOLEAN)"
     )
+    for _ in suspects.parts():
+        connection.execute(
+            "INSERT INTO customers_apart "
+            "SELECT customer_id, bool_or(side = 'old') AS in_old, bool_or(side = 'new') AS in_new "
+            "FROM (SELECT *, 'old' AS side FROM old_suspect_customers "
+            "UNION ALL SELECT *, 'new' AS side FROM new_suspect_customers) GROUP BY customer_id "
+            "HAVING NOT (bool_or(fetched AND side = 'old') AND bool_or(fetched AND side = 'new'))"
+        )
 
 
 def _find_suspects(
@@ -161,49 +177,46 @@ def _find_suspects(
     key: str,
     row: Callable[[str, int], str],
     marks: Callable[[str, int], Marks],
-    row_bits: int,
+    hashing: Hashing,
     name: str,
-) -> None:
-    """Make the views ``old_NAME`` and ``new_NAME`` of all rows whose key hash is odd.
+    folder: Path,
+) -> Suspects:
+    """Return the rows whose key hash is odd.
 
     ``rows`` says for each side where rows come from. For a side and a seed, ``row`` gives the
     expression of a row hash, and ``marks`` the marks with these.
     """
     keys = np.empty(0, np.uint64)
-    sums_agree = False
-    seed = 0
-    while not sums_agree:
-        old, new = (marks(side, seed) for side in _SIDES)
+    for seed in count():
+        old, new = (marks(side, seed) for side in SIDES)
         apart = old.total - new.total
-        found = odd_keys(old, new, row_bits)
+        number, longer = max((len(old.values), "old"), (len(new.values), "new"))
+        keys = odd_keys(old, new, hashing.row_bits, keys)
         del old, new
-        keys = np.union1d(keys, found) if seed else found
+        parts = -(-len(keys) // hashing.keys_at_once)
+        bounds = _bounds(connection, rows[longer], number, parts)
+        suspects = Suspects(connection, name, bounds, folder)
         connection.register("odd_keys", pa.table({"key": keys}))
         for sign, side in ((-1, "old"), (1, "new")):
-            suspects = (
+            query = (
                 f"SELECT {', '.join(columns)}, {key} AS key, {row(side, seed)} AS row_hash "  # noqa: S608  names are ours
-                f"FROM {rows[side]} AND {key} >> {row_bits} IN (SELECT key FROM odd_keys)"
+                f"FROM {rows[side]} AND {key} >> {hashing.row_bits} IN (SELECT key FROM odd_keys)"
             )
-            _keep(connection, f"{side}_{name}", suspects, few=len(keys) <= _FEW_KEYS)
-            of_them = connection.sql(f"SELECT sum(row_hash) FROM {side}_{name}").fetchall()  # noqa: S608  names are ours
-            apart += sign * int(of_them[0][0] or 0)
+            apart += sign * suspects.fetch(side, query)
         connection.unregister("odd_keys")
-        sums_agree = apart % HASH_VALUES == 0
-        seed += 1
+        if apart % HASH_VALUES == 0:
+            break
+    return suspects
 
 
-def _keep(connection: duckdb.DuckDBPyConnection, name: str, query: str, *, few: bool) -> None:
-    drop_suspects(connection, name)
-    if few:
-        connection.register(f"{name}_in_memory", connection.sql(query).to_arrow_table())
-    else:
-        connection.execute(f"CREATE TEMP TABLE {name}_spillable AS {query}")
-    kept = f"{name}_{'in_memory' if few else 'spillable'}"
-    connection.execute(f"CREATE TEMP VIEW {name} AS FROM {kept}")
-
-
-def drop_suspects(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    """Give back the memory of one of the views of suspects, if it is there."""
-    connection.execute(f"DROP VIEW IF EXISTS {name}")
-    connection.unregister(f"{name}_in_memory")
-    connection.execute(f"DROP TABLE IF EXISTS {name}_spillable")
+def _bounds(connection: duckdb.DuckDBPyConnection, rows: str, number: int, parts: int) -> list[str]:
+    """Return customers that divide so many rows into parts of about equal size, by a sample."""
+    parts = min(parts, _MOST_PARTS)
+    if parts < 2:
+        return []
+    one_in = number // _SAMPLE + 1
+    found = connection.sql(
+        f"SELECT customer_id FROM {rows} AND hash(customer_id) % {one_in} = 0 ORDER BY customer_id"  # noqa: S608  names are ours
+    ).fetchall()
+    places = {len(found) * part // parts for part in range(1, parts)}
+    return sorted({found[place][0] for place in places if found})

@@ -55,7 +55,9 @@ def take_marks(hashes: duckdb.DuckDBPyRelation, row_bits: int) -> Marks:
         How many of the lower bits are of the content, that of the side included.
     """
     of_row = np.uint64((1 << row_bits) - 2)
-    runs, pending, total = [], [], 0
+    runs: list[Numbers] = []
+    pending: list[Numbers] = []
+    total = 0
     with ThreadPoolExecutor(1) as sorting:  # beside the reading, which waits for the disk at times
 
         def end_run() -> None:
@@ -76,19 +78,19 @@ def take_marks(hashes: duckdb.DuckDBPyRelation, row_bits: int) -> Marks:
     return Marks(np.concatenate(merged), total % HASH_VALUES)
 
 
-def odd_keys(old: Marks, new: Marks, row_bits: int) -> NDArray[np.uint64]:
+def odd_keys(old: Marks, new: Marks, row_bits: int, known: Numbers) -> Numbers:
     """Return the key hashes that are not once on each side with equal content, sorted.
 
-    They are without the lower bits.
+    They are without the lower bits; those that are ``known`` to be odd are among them.
     """
 
     def of_slice(sides: Sequence[Numbers]) -> Numbers:
         before, after = sides
-        ordered = _merged([before, after | np.uint64(1)])
-        return _odd(ordered, row_bits)
+        return _odd(_merged([before, after | np.uint64(1)]), row_bits)
 
     with ThreadPoolExecutor(_THREADS) as threads:
-        return np.concatenate(list(threads.map(of_slice, _slices([old.values, new.values]))))
+        found = list(threads.map(of_slice, _slices([old.values, new.values])))
+    return _distinct(_merged([known, *found]))
 
 
 def _odd(ordered: Numbers, row_bits: int) -> Numbers:
@@ -100,10 +102,13 @@ def _odd(ordered: Numbers, row_bits: int) -> Numbers:
     odd = np.ones(len(ordered), np.bool_)
     odd[:-1] &= ~pairs
     odd[1:] &= ~pairs
-    keys = ordered[odd] >> np.uint64(row_bits)
-    first = np.ones(len(keys), np.bool_)
-    np.not_equal(keys[1:], keys[:-1], out=first[1:])
-    return keys[first]
+    return _distinct(ordered[odd] >> np.uint64(row_bits))
+
+
+def _distinct(ordered: Numbers) -> Numbers:
+    first = np.ones(len(ordered), np.bool_)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 def _merged(runs: Sequence[Numbers]) -> Numbers:

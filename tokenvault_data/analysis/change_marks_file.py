@@ -109,4 +109,5 @@ def _values(file: pq.ParquetFile) -> NDArray[np.uint64]:
         place += len(column)
     if place != len(values):
         raise ValueError(_COLUMN)
+    pa.default_memory_pool().release_unused()  # of the decoder, as much as the marks themselves
     return values

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.analysis.bank_names import load_bank_names
@@ -11,9 +14,9 @@ from tokenvault_data.analysis.change_detection import (
     find_customers_apart,
     find_suspect_cards,
 )
-from tokenvault_data.analysis.change_events import KINDS, decide, events_of
+from tokenvault_data.analysis.change_events import KINDS, decide, events_of, in_order
 from tokenvault_data.analysis.change_sources import two_lists
-from tokenvault_data.analysis.change_summary import apart_note, summarise
+from tokenvault_data.analysis.change_summary import apart_note, count_part, summarise
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.querying import connection_to
 from tokenvault_data.dataset.result_table import ResultTable, result_table
@@ -164,12 +167,20 @@ def compare(
     lists = two_lists(old, new)
     hashing = hashing or Hashing()
     names = load_bank_names() if banks is None else banks
-    with lists.connection(names, memory_limit_mb=memory_limit_mb) as connection:
-        find_suspect_cards(connection, lists, hashing)
-        find_customers_apart(connection, hashing)
-        decide(connection)
-        events = events_of(connection)
-        summary = summarise(connection, lists, events)
+    with (
+        tempfile.TemporaryDirectory(prefix="tokenvault-") as temporary,
+        lists.connection(names, memory_limit_mb=memory_limit_mb) as connection,
+    ):
+        folder = Path(temporary)
+        find_customers_apart(connection, hashing, folder)
+        suspects = find_suspect_cards(connection, lists, hashing, folder)
+        parts, counts = [], Counter[str]()
+        for _ in suspects.parts():
+            decide(connection)
+            parts.append(events_of(connection))
+            counts.update(count_part(connection))
+        events = in_order(connection, parts)
+        summary = summarise(connection, lists, counts, events)
     notes = [*_notes(lists), *apart_note(summary)]
     title = f"Changes from {lists.old.name} to {lists.new.name}"
     if lists.old.snapshot is None and lists.new.snapshot is None:

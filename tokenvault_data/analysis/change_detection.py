@@ -1,11 +1,10 @@
 """Which of millions of cards may have changed, found without holding one of them in memory.
 
-Both lists are read once for one number a row, a *mark*: a hash of the key in its upper bits, one of
-everything that is compared below, and the side in the lowest bit. The marks are sorted. A key hash
-that stands exactly once on each side, with equal row hashes, is an unchanged card. All rows of
-every other key hash are *suspect*: they are read again whole, and decided on their real keys and
-values. So rows of different keys that share a key hash are told apart: they cost time and change no
-figure.
+Both lists are read for one number a row, a *mark*: a hash of the key in its upper bits, and one of
+everything that is compared below. The marks of a snapshot are kept beside it. A key hash that
+stands exactly once on each side, with equal row hashes, is an unchanged card. All rows of every
+other key hash are *suspect*: they are read whole, and decided on their real keys and values. So
+rows of different keys that share a key hash are told apart: they cost time and change no figure.
 
 That no changed card went for an unchanged one, because few bits of its hashes agree by chance, is
 verified: the whole 64-bit row hashes of the cards not read again have to add up to the same sum on
@@ -91,39 +90,28 @@ def find_suspect_cards(
     folder : pathlib.Path
         For temporary files.
     """
-    compared = ", ".join(
-        ("customer_id", "instrument_id", "instrument_status", "expires_on", *lists.details())
-    )
-    key = hashing.card_key
-    rows = {side: f"{side}_cards WHERE {HAS_KEY}" for side in SIDES}
-
-    def row(_: str, seed: int) -> str:
-        return f"hash({seed}, {compared})"
+    compared = ("customer_id", "instrument_id", "instrument_status", "expires_on")
+    content = ", ".join((*compared, *lists.details()))
+    cards = _Hashed("cards", HAS_KEY, hashing.card_key, dict.fromkeys(SIDES, content))
 
     def marks(side: str, seed: int) -> Marks:
         snapshot = lists.sides[side].snapshot
-        hashes = f"SELECT {key}, {row(side, seed)} FROM {rows[side]}"  # noqa: S608  names are ours
         if snapshot is None or seed:
-            return take_marks(connection.sql(hashes), hashing.row_bits)
-        recipe = {"key": key, "row": row(side, seed), "row_bits": hashing.row_bits}
-        recipe["hashed_by"] = f"duckdb {duckdb.__version__}"
+            return cards.marks(connection, side, seed, hashing.row_bits)
+        recipe = {
+            "hashes": cards.query(side, seed),
+            "row_bits": hashing.row_bits,
+            "hashed_by": f"duckdb {duckdb.__version__}",
+        }
         kept = read_marks(snapshot, recipe)
         if kept is None:
-            kept = take_marks(connection.sql(hashes), hashing.row_bits)
+            kept = cards.marks(connection, side, seed, hashing.row_bits)
             keep_marks(snapshot, recipe, kept)
         return kept
 
-    return _find_suspects(
-        connection,
-        rows=rows,
-        columns=SUSPECT_COLUMNS,
-        key=key,
-        row=row,
-        marks=marks,
-        hashing=hashing,
-        name="suspects",
-        folder=folder,
-    )
+    suspects = Suspects(connection, "suspects", folder)
+    _find_suspects(connection, cards, SUSPECT_COLUMNS, marks, hashing, suspects=suspects)
+    return suspects
 
 
 def find_customers_apart(
@@ -134,28 +122,19 @@ def find_customers_apart(
     Columns: ``customer_id``, ``in_old`` and ``in_new`` (asked for on that side). Parameters as for
     `find_suspect_cards`.
     """
-    rows = {side: f"{side}_asked" for side in SIDES}
-
     # A customer that was not fetched on a side gets a row hash that nothing on the other side has.
-    def row(side: str, seed: int) -> str:
-        content = f"CASE WHEN fetched THEN '' ELSE 'not fetched, {side}' END"
-        return f"hash({seed}, customer_id, {content})"
+    contents = {
+        side: f"customer_id, CASE WHEN fetched THEN '' ELSE 'not fetched, {side}' END"
+        for side in SIDES
+    }
+    customers = _Hashed("asked", "true", hashing.customer_key, contents)
 
     def marks(side: str, seed: int) -> Marks:
-        hashes = f"SELECT {hashing.customer_key}, {row(side, seed)} FROM {rows[side]}"  # noqa: S608  names are ours
-        return take_marks(connection.sql(hashes), hashing.row_bits)
+        return customers.marks(connection, side, seed, hashing.row_bits)
 
-    suspects = _find_suspects(
-        connection,
-        rows={side: f"{rows[side]} WHERE true" for side in SIDES},
-        columns=("customer_id", "fetched"),
-        key=hashing.customer_key,
-        row=row,
-        marks=marks,
-        hashing=hashing,
-        name="suspect_customers",
-        folder=folder,
-    )
+    suspects = Suspects(connection, "suspect_customers", folder)
+    columns = ("customer_id", "fetched")
+    _find_suspects(connection, customers, columns, marks, hashing, suspects=suspects)
     connection.execute(
         "CREATE TEMP TABLE customers_apart (customer_id VARCHAR, in_old BOOLEAN, in_new BOOLEAN)"
     )
@@ -169,23 +148,51 @@ def find_customers_apart(
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    """Rows of ``old_VIEW`` and ``new_VIEW`` for which a condition holds, and their hashes.
+
+    ``content`` has for each side the expressions that are hashed besides the key.
+    """
+
+    view: str
+    condition: str
+    key: str
+    content: dict[str, str]
+
+    def row_hash(self, side: str, seed: int) -> str:
+        return f"hash({seed}, {self.content[side]})"
+
+    def query(self, side: str, seed: int) -> str:
+        return (
+            f"SELECT {self.key}, {self.row_hash(side, seed)} FROM {side}_{self.view} "  # noqa: S608  names are ours
+            f"WHERE {self.condition}"
+        )
+
+    def marks(
+        self, connection: duckdb.DuckDBPyConnection, side: str, seed: int, row_bits: int
+    ) -> Marks:
+        return take_marks(connection.sql(self.query(side, seed)), row_bits)
+
+    def among(self, keys: str, columns: Sequence[str], side: str, seed: int, row_bits: int) -> str:
+        """Return the query for the rows whose key hash is in a table, for `Suspects.fetch`."""
+        return (
+            f"SELECT {', '.join(columns)}, {self.key} AS key, "  # noqa: S608  names are ours
+            f"{self.row_hash(side, seed)} AS row_hash FROM {side}_{self.view} "
+            f"WHERE {self.condition} AND {self.key} >> {row_bits} IN (SELECT key FROM {keys})"
+        )
+
+
 def _find_suspects(
     connection: duckdb.DuckDBPyConnection,
-    *,
-    rows: dict[str, str],
+    hashed: _Hashed,
     columns: Sequence[str],
-    key: str,
-    row: Callable[[str, int], str],
     marks: Callable[[str, int], Marks],
     hashing: Hashing,
-    name: str,
-    folder: Path,
-) -> Suspects:
-    """Return the rows whose key hash is odd.
-
-    ``rows`` says for each side where rows come from. For a side and a seed, ``row`` gives the
-    expression of a row hash, and ``marks`` the marks with these.
-    """
+    *,
+    suspects: Suspects,
+) -> None:
+    """Fetch the rows whose key hash is odd; ``marks`` gives those of a side for a seed."""
     keys = np.empty(0, np.uint64)
     for seed in count():
         old, new = (marks(side, seed) for side in SIDES)
@@ -194,29 +201,24 @@ def _find_suspects(
         keys = odd_keys(old, new, hashing.row_bits, keys)
         del old, new
         parts = -(-len(keys) // hashing.keys_at_once)
-        bounds = _bounds(connection, rows[longer], number, parts)
-        suspects = Suspects(connection, name, bounds, folder)
+        suspects.divide(_bounds(connection, f"{longer}_{hashed.view}", number, parts))
         connection.register("odd_keys", pa.table({"key": keys}))
         for sign, side in ((-1, "old"), (1, "new")):
-            query = (
-                f"SELECT {', '.join(columns)}, {key} AS key, {row(side, seed)} AS row_hash "  # noqa: S608  names are ours
-                f"FROM {rows[side]} AND {key} >> {hashing.row_bits} IN (SELECT key FROM odd_keys)"
-            )
+            query = hashed.among("odd_keys", columns, side, seed, hashing.row_bits)
             apart += sign * suspects.fetch(side, query)
         connection.unregister("odd_keys")
         if apart % HASH_VALUES == 0:
-            break
-    return suspects
+            return
 
 
-def _bounds(connection: duckdb.DuckDBPyConnection, rows: str, number: int, parts: int) -> list[str]:
+def _bounds(connection: duckdb.DuckDBPyConnection, view: str, number: int, parts: int) -> list[str]:
     """Return customers that divide so many rows into parts of about equal size, by a sample."""
     parts = min(parts, _MOST_PARTS)
     if parts < 2:
         return []
-    one_in = number // _SAMPLE + 1
     found = connection.sql(
-        f"SELECT customer_id FROM {rows} AND hash(customer_id) % {one_in} = 0 ORDER BY customer_id"  # noqa: S608  names are ours
+        f"SELECT customer_id FROM {view} WHERE customer_id IS NOT NULL "  # noqa: S608  names are ours
+        f"AND hash(customer_id) % {number // _SAMPLE + 1} = 0 ORDER BY customer_id"
     ).fetchall()
     places = {len(found) * part // parts for part in range(1, parts)}
     return sorted({found[place][0] for place in places if found})

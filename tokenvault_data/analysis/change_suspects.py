@@ -33,27 +33,24 @@ class Suspects:
     connection : duckdb.DuckDBPyConnection
     name : str
         The rows of a part are in the views ``old_NAME`` and ``new_NAME``.
-    bounds : sequence of str
-        Ids of customers, ascending: with each begins another part.
     folder : pathlib.Path
-        Where the files are made, and not removed.
+        Where files are made, which are not removed.
     """
 
-    def __init__(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        name: str,
-        bounds: Sequence[str],
-        folder: Path,
-    ) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, name: str, folder: Path) -> None:
         self._connection = connection
         self._name = name
-        self._bounds = bounds
+        self._bounds: Sequence[str] = ()
         self._in_memory: dict[str, pa.Table] = {}
         self._folder = folder
 
+    def divide(self, bounds: Sequence[str]) -> None:
+        """Forget all rows; of those to come another part begins at each of these customers."""
+        self._bounds = bounds
+        self._in_memory.clear()
+
     def fetch(self, side: str, query: str) -> int:
-        """Read the suspects of a side, in place of those that were read before.
+        """Read the suspects of a side.
 
         Parameters
         ----------

@@ -25,6 +25,8 @@ OLD = {f"c{n}": [card(f"i{n}"), card(f"j{n}")] for n in range(40)}
 NEW = {name: [cards[0], card(f"k{name}")] for name, cards in OLD.items()} | {
     "c0": [card("i0", expires="2031-12"), card("j0", card_bank_name="AXIS BANK")]
 }
+RECIPE = {"hashes": "SELECT a, b", "row_bits": 30, "hashed_by": "duckdb 1.4"}
+MARKS = Marks(np.sort(np.random.default_rng(4).integers(0, 1 << 63, 80, np.uint64)) << 1, 77)
 RIGHT = {"gone": 39, "added": 39, "renewed": 1, "details_changed": 1}
 
 
@@ -32,6 +34,11 @@ RIGHT = {"gone": 39, "added": 39, "renewed": 1, "details_changed": 1}
 def pair(tmp_path):
     store = tmp_path / "store"
     return publish(store, OLD), publish(store, NEW, now=LATER)
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    return publish(tmp_path_factory.mktemp("store"), OLD)
 
 
 def kinds(old, new, **settings):
@@ -75,6 +82,7 @@ DAMAGES = {
     "fewer bits": lambda path: rewrite(path, row_bits=29),
     "a sum of no use": lambda path: rewrite(path, total="many"),
     "a sum that cannot be": lambda path: rewrite(path, total=1 << 64),
+    "another number of marks": lambda path: rewrite(path, marks=79),
     "one mark too many": lambda path: rewrite(
         path, values=lambda column: pa.concat_arrays([*column.chunks, column.chunk(0)[-1:]])
     ),
@@ -89,26 +97,30 @@ DAMAGES = {
     "no metadata": lambda path: pq.write_table(
         pq.read_table(path).replace_schema_metadata(None), path
     ),
-    "a folder in its place": lambda path: (path.unlink(), path.mkdir()),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_marks_that_cannot_be_trusted_are_made_again(pair, damage):
-    """Kept marks that are not whole, or not of this snapshot and recipe, are not believed; the
-    events are the same, and good ones take their place where that can be.
-    """
+def test_marks_that_cannot_be_trusted_are_not_read(snapshot, damage):
+    """Kept marks that are not whole, or not of this snapshot and recipe, are as none at all."""
+    assert keep_marks(snapshot, RECIPE, MARKS)
+    assert read_marks(snapshot, RECIPE).values.tolist() == MARKS.values.tolist()
+    DAMAGES[damage](marks_path(snapshot))
+    assert read_marks(snapshot, RECIPE) is None
+
+
+def test_marks_that_cannot_be_trusted_are_made_again(pair):
+    """The events are the same when the kept marks are damaged, and good ones take their place."""
     old, new = pair
     assert kinds(old, new) == RIGHT
-    recipe = recipe_of(old)
-    good = read_marks(old, recipe)
-    DAMAGES[damage](marks_path(old))
-    assert read_marks(old, recipe) is None
+    good = read_marks(old, recipe_of(old))
+    flip(marks_path(old))
+    os.truncate(marks_path(new), 300)
     assert kinds(old, new) == RIGHT
-    if damage != "a folder in its place":
-        again = read_marks(old, recipe)
-        assert again.total == good.total
-        assert again.values.tolist() == good.values.tolist()
+    again = read_marks(old, recipe_of(old))
+    assert again.total == good.total
+    assert again.values.tolist() == good.values.tolist()
+    assert read_marks(new, recipe_of(new)) is not None
 
 
 def test_kept_marks_are_used(pair):
@@ -118,7 +130,7 @@ def test_kept_marks_are_used(pair):
     old, new = pair
     assert kinds(old, new) == RIGHT
     for one in pair:
-        rewrite(marks_path(one), values=lambda column: column.slice(0, 0), total=0)
+        rewrite(marks_path(one), values=lambda column: column.slice(0, 0), total=0, marks=0)
     before = [marks_path(one).stat() for one in pair]
     assert not kinds(old, new)
     assert [marks_path(one).stat().st_mtime_ns for one in pair] == [at.st_mtime_ns for at in before]
@@ -183,10 +195,21 @@ def test_no_ids_are_kept(pair):
 def test_store_that_cannot_be_written(pair, tmp_path):
     """Where nothing can be written the events are right all the same, and nothing is left."""
     (tmp_path / "store" / "marks").write_text("in the way")
-    for _ in range(2):
-        assert kinds(*pair) == RIGHT
+    assert kinds(*pair) == RIGHT
     assert sorted(path.name for path in (tmp_path / "store").iterdir()) == ["marks", "snapshots"]
     assert not keep_marks(pair[0], {}, Marks(np.empty(0, np.uint64), 0))
+
+
+def test_a_folder_in_the_place_of_marks(snapshot):
+    """It is not read, and not replaced either."""
+    marks_path(snapshot).unlink(missing_ok=True)
+    marks_path(snapshot).mkdir(parents=True)
+    try:
+        assert read_marks(snapshot, RECIPE) is None
+        assert not keep_marks(snapshot, RECIPE, MARKS)
+        assert list(marks_path(snapshot).parent.iterdir()) == [marks_path(snapshot)]
+    finally:
+        marks_path(snapshot).rmdir()
 
 
 def test_a_table_has_no_marks(pair, tmp_path):

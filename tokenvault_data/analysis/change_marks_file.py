@@ -54,10 +54,10 @@ def read_marks(snapshot: Snapshot, recipe: Mapping[str, object]) -> Marks | None
     try:
         with pq.ParquetFile(marks_path(snapshot), page_checksum_verification=True) as file:
             facts = json.loads(file.schema_arrow.metadata[_FACTS])
-            total = facts.pop("total")
+            total, number = facts.pop("total"), facts.pop("marks")
             if facts != _facts(snapshot, recipe):
                 return None
-            if file.metadata.num_rows > snapshot.manifest.instruments:
+            if not file.metadata.num_rows == number <= snapshot.manifest.instruments:
                 return None
             values = _values(file)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError, AttributeError):
@@ -74,7 +74,7 @@ def read_marks(snapshot: Snapshot, recipe: Mapping[str, object]) -> Marks | None
 def keep_marks(snapshot: Snapshot, recipe: Mapping[str, object], marks: Marks) -> bool:
     """Keep the marks of a snapshot beside it, in place of what is there; False if it cannot be."""
     path = marks_path(snapshot)
-    facts = {**_facts(snapshot, recipe), "total": marks.total}
+    facts = {**_facts(snapshot, recipe), "total": marks.total, "marks": len(marks.values)}
     table = pa.table({_COLUMN: marks.values}).replace_schema_metadata({_FACTS: json.dumps(facts)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

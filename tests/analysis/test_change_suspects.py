@@ -45,9 +45,11 @@ def test_every_row_is_in_the_part_of_its_customer(connection, tmp_path, bounds):
     """
     suspects = Suspects(connection, "odd", tmp_path)
     sums, parts = both_sides(connection, suspects, bounds)
-    assert sums == [sum((1 << 64) - 1 - place for place in range(first, 7)) for first in (0, 5)]
-    edges = ["", *bounds, "\U0010ffff"]
-    for (old, new), low, high in zip(parts, edges, edges[1:], strict=True):
+    hashes = [(1 << 64) - 1 - place for place in range(7)]
+    assert [one % (1 << 64) for one in sums] == [sum(hashes[n:]) % (1 << 64) for n in (0, 5)]
+    assert len(parts) == len(bounds) + 1
+    edges = ["", *bounds]
+    for (old, new), low, high in zip(parts, edges, [*bounds, "\U0010ffff"], strict=True):
         wanted = [(name, n) for n, name in enumerate(CUSTOMERS) if low <= name < high]
         assert old == sorted(wanted)
         assert new == sorted(row for row in wanted if row[1] >= 5)

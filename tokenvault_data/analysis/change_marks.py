@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 HASH_VALUES: Final = 1 << 64
 _BATCH_ROWS: Final = 1 << 18
 _RUN_ROWS: Final = 1 << 21
-_SLICES: Final = 64
+_SLICE_BITS: Final = 6
 _THREADS: Final = 2
 
 
@@ -74,7 +74,7 @@ def take_marks(hashes: duckdb.DuckDBPyRelation, row_bits: int) -> Marks:
                 end_run()
         end_run()
     with ThreadPoolExecutor(_THREADS) as threads:
-        merged = list(threads.map(_merged, _slices(runs)))
+        merged = list(threads.map(_merged, _slices(runs, 64 - row_bits)))
     return Marks(np.concatenate(merged), total % HASH_VALUES)
 
 
@@ -89,7 +89,8 @@ def odd_keys(old: Marks, new: Marks, row_bits: int, known: Numbers) -> Numbers:
         return _odd(_merged([before, after | np.uint64(1)]), row_bits)
 
     with ThreadPoolExecutor(_THREADS) as threads:
-        found = list(threads.map(of_slice, _slices([old.values, new.values])))
+        slices = _slices([old.values, new.values], 64 - row_bits)
+        found = list(threads.map(of_slice, slices))
     return _distinct(_merged([known, *found]))
 
 
@@ -117,9 +118,10 @@ def _merged(runs: Sequence[Numbers]) -> Numbers:
     return together
 
 
-def _slices(runs: Sequence[Numbers]) -> Iterator[list[Numbers]]:
-    """Cut sorted runs so that a slice has all numbers with the same first bits."""
-    first = np.arange(1, _SLICES, dtype=np.uint64) * np.uint64(HASH_VALUES // _SLICES)
+def _slices(runs: Sequence[Numbers], key_bits: int) -> Iterator[list[Numbers]]:
+    """Cut sorted runs so that a slice has all marks with the same first bits of a key."""
+    bits = min(key_bits, _SLICE_BITS)
+    first = np.arange(1, 1 << bits, dtype=np.uint64) << np.uint64(64 - bits)
     cuts = [[0, *np.searchsorted(run, first).tolist(), len(run)] for run in runs]
-    for place in range(_SLICES):
+    for place in range(1 << bits):
         yield [run[at[place] : at[place + 1]] for run, at in zip(runs, cuts, strict=True)]

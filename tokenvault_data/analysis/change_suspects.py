@@ -61,7 +61,7 @@ class Suspects:
         Returns
         -------
         int
-            The sum of ``row_hash``.
+            A sum of ``row_hash``, right modulo 2**64.
         """
         reached = "".join(f" + (customer_id >= {_quoted(one)})::UTINYINT" for one in self._bounds)
         relation = self._connection.sql(f"SELECT *, 0::UTINYINT{reached} AS part FROM ({query})")  # noqa: S608  names are ours

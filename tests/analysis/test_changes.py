@@ -434,3 +434,13 @@ def test_memory_may_be_short():
     new = table_of({"c": [card(f"i{n}", expires="2030-01") for n in range(1, number + 1)]})
     events = changes(old, new, memory_limit_mb=25)
     assert Counter(events["kind"]) == {"gone": 1, "added": 1, "renewed": number - 1}
+
+
+def test_a_table_without_times_gets_none(tmp_path):
+    """Of a card that is gone from a table, the time it was fetched there stays unknown."""
+    old = table_of({"c": [card("i1"), card("i2")]}).drop_columns(["fetched_at"])
+    new = publish(tmp_path, {"c": [card("i2")]}, now=LATER)
+    events = changes(old, new)
+    assert kinds_of(events) == [("gone", "i1")]
+    assert events["old_fetched_at"].isna().tolist() == [True]
+    assert events["new_fetched_at"].tolist() == [LATER]

@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.source import ArrowStream
 
 MEMORY_LIMIT_MB: Final = 360
-"""Where a comparison begins to spill to disk; rows that may have changed, while there are less than
-some two million, and the table of events come on top."""
+"""Where DuckDB begins to spill in a comparison; marks and the table of events come on top."""
 
 _COUNTED_BY: Final = {
     **{
@@ -153,8 +152,8 @@ def compare(
         Canonical names of banks; the names in the package when not given.
     memory_limit_mb : int
         Where DuckDB begins to spill to a temporary folder, in millions of bytes. On top come
-        tables that are in memory already, sixteen bytes a row of either list for a while, the rows
-        that may have changed while there are less than some two million, and the events.
+        tables that are in memory already, some twenty bytes a row of the longer list for a while,
+        and the events. Where very many rows may have changed they are put into that folder too.
     hashing : Hashing, optional
         How keys are hashed on the way; changes no figure.
 
@@ -163,6 +162,12 @@ def compare(
     UsageError
         They cannot be compared: a column is missing, or they are snapshots of different
         environments or merchant accounts.
+
+    Notes
+    -----
+    One number a row of a snapshot, its mark, is kept in the folder ``marks`` of its store, some
+    five bytes a row, so that the next comparison need not read all rows for it. Marks may be
+    deleted at any time.
     """
     lists = two_lists(old, new)
     hashing = hashing or Hashing()

@@ -29,6 +29,7 @@ COLLIDING = Hashing(
     f"hash(customer_id) & {TOP_BITS}::UBIGINT",
 )
 BLIND = Hashing(row_bits=2)
+IN_PARTS = Hashing(keys_at_once=2)
 DETAILS = (
     *("bank", "card_network", "card_type", "card_sub_type", "card_country"),
     *("last_four", "par", "instrument_uid", "created_at"),
@@ -245,7 +246,7 @@ def test_snapshots_follow_the_rules(vaults):
 
 
 @settings(max_examples=15, deadline=None)
-@given(pairs_of_vaults(), st.sampled_from([None, COLLIDING, BLIND]))
+@given(pairs_of_vaults(), st.sampled_from([None, COLLIDING, BLIND, IN_PARTS]))
 def test_tables_follow_the_rules(vaults, hashing):
     """In tables that are no snapshots a customer was fetched if it has a row; hashes that collide,
     of keys or of rows, change no figure.
@@ -433,3 +434,13 @@ def test_memory_may_be_short():
     new = table_of({"c": [card(f"i{n}", expires="2030-01") for n in range(1, number + 1)]})
     events = changes(old, new, memory_limit_mb=25)
     assert Counter(events["kind"]) == {"gone": 1, "added": 1, "renewed": number - 1}
+
+
+def test_a_table_without_times_gets_none(tmp_path):
+    """Of a card that is gone from a table, the time it was fetched there stays unknown."""
+    old = table_of({"c": [card("i1"), card("i2")]}).drop_columns(["fetched_at"])
+    new = publish(tmp_path, {"c": [card("i2")]}, now=LATER)
+    events = changes(old, new)
+    assert kinds_of(events) == [("gone", "i1")]
+    assert events["old_fetched_at"].isna().tolist() == [True]
+    assert events["new_fetched_at"].tolist() == [LATER]

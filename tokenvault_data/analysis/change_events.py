@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from tokenvault_data.analysis.change_detection import drop_suspects
 from tokenvault_data.analysis.change_sources import DETAILS
+from tokenvault_data.analysis.change_suspects import SIDES
 from tokenvault_data.dataset.columns import CATEGORY
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import duckdb
 
 KINDS: Final = (
@@ -43,58 +46,88 @@ card_network NULLS LAST, card_type NULLS LAST, card_sub_type NULLS LAST, card_co
 
 
 def decide(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables ``pairs`` and ``replaced``, and the views ``gone`` and ``added``.
+    """Make of a part of the suspects ``pairs``, ``replaced``, ``gone`` and ``added``.
 
     ``pairs`` has one row a suspect card of either side and says what differs, ``gone`` and
     ``added`` have those of one side whose customer was fetched on both, ``replaced`` says which of
     these are one card under another id. ``suspect_counts`` says how many rows there were on each
-    side, and how many of them were repeated; the suspects themselves are dropped.
+    side, and how many of them were repeated.
     """
-    for side in ("old", "new"):
+    for side in SIDES:
         connection.execute(
-            f"CREATE TEMP TABLE {side}_repeated AS "  # noqa: S608  names are ours
-            f"SELECT customer_id, instrument_id, count(*) AS rows FROM {side}_suspects "
-            "GROUP BY ALL HAVING count(*) > 1"
+            f"CREATE OR REPLACE TEMP TABLE {side}_crowded AS "  # noqa: S608  names are ours
+            f"SELECT key FROM {side}_suspects GROUP BY key HAVING count(*) > 1"
         )
         connection.execute(_chosen(side))
     connection.execute(_pairs())
-    connection.execute(
-        "CREATE TEMP TABLE suspect_counts AS SELECT "
-        "(SELECT count(*) FROM old_suspects) AS old_rows, "
-        "(SELECT count(*) FROM new_suspects) AS new_rows, "
-        "(SELECT coalesce(sum(rows - 1), 0)::BIGINT FROM old_repeated) AS old_repeated, "
-        "(SELECT coalesce(sum(rows - 1), 0)::BIGINT FROM new_repeated) AS new_repeated"
+    counts = ", ".join(
+        f"(SELECT count(*) FROM {side}_suspects) AS {side}_rows, "  # noqa: S608  names are ours
+        f"(SELECT count(*) - count(DISTINCT (customer_id, instrument_id)) FROM {side}_suspects "
+        f"WHERE key IN (FROM {side}_crowded)) AS {side}_repeated"
+        for side in SIDES
     )
-    for side in ("old", "new"):
-        connection.execute(f"DROP VIEW {side}_chosen")
-        drop_suspects(connection, f"{side}_suspects")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE suspect_counts AS SELECT {counts}")
     for table, here, there in (("gone", "old", "new"), ("added", "new", "old")):
         connection.execute(
-            f"CREATE TEMP VIEW {table} AS SELECT * FROM pairs "  # noqa: S608  names are ours
+            f"CREATE OR REPLACE TEMP VIEW {table} AS SELECT * FROM pairs "  # noqa: S608  names are ours
             f"WHERE in_{here} AND NOT in_{there} AND NOT apart"
         )
     connection.execute(
-        "CREATE TEMP TABLE replaced (customer_id VARCHAR, instrument_id VARCHAR, "
+        "CREATE OR REPLACE TEMP TABLE replaced (customer_id VARCHAR, instrument_id VARCHAR, "
         "new_instrument_id VARCHAR, matched_by VARCHAR)"
     )
     for column in ("instrument_uid", "par"):
         connection.execute(_replacements(column))
 
 
-def events_of(connection: duckdb.DuckDBPyConnection) -> pa.Table:
-    """Return all events that `decide` found: `EVENT_COLUMNS`, sorted by kind, customer and card."""
+def events_of(connection: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
+    """Return the events that `decide` found, by kind, sorted by customer and card."""
     queries = _events()
     # Kind by kind: each sorts and joins its own rows only, and gives its memory back.
-    parts = [
-        _with_categories(
+    return {
+        kind: _with_categories(
             connection.sql(
                 f"SELECT {', '.join(EVENT_COLUMNS)} FROM ({queries[kind]}) "  # noqa: S608  names are ours
                 "ORDER BY customer_id, instrument_id"
             ).to_arrow_table()
         )
         for kind in KINDS
-    ]
-    return pa.concat_tables(parts).unify_dictionaries()
+    }
+
+
+def in_order(
+    connection: duckdb.DuckDBPyConnection, parts: Sequence[dict[str, pa.Table]]
+) -> pa.Table:
+    """Return the events of all parts as one table, sorted by kind, customer and card.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        Of `TwoLists.connection`.
+    parts : sequence of dict
+        Of `events_of`; no part has a customer that comes before one of an earlier part.
+    """
+    tables = {kind: pa.concat_tables([part[kind] for part in parts]) for kind in KINDS}
+    for kind, other in (("gone", "new"), ("added", "old")):
+        tables[kind] = _with_last_seen(connection, tables[kind], other)
+    return pa.concat_tables(tables.values()).unify_dictionaries()
+
+
+def _with_last_seen(
+    connection: duckdb.DuckDBPyConnection, events: pa.Table, other: str
+) -> pa.Table:
+    """Say when the list without the card was fetched, where it was: here for all parts at once."""
+    customers = events["customer_id"]
+    connection.register("customers_wanted", pa.table({"customer_id": customers}))
+    seen = connection.sql(
+        f"SELECT customer_id, max(finished_at) AS seen_at FROM {other}_asked "  # noqa: S608  names are ours
+        "WHERE fetched AND customer_id IN (SELECT customer_id FROM customers_wanted) "
+        "GROUP BY customer_id"
+    ).to_arrow_table()
+    connection.unregister("customers_wanted")
+    at = pc.index_in(customers, value_set=seen["customer_id"])
+    place = events.schema.get_field_index(f"{other}_fetched_at")
+    return events.set_column(place, events.schema.field(place), seen["seen_at"].take(at))
 
 
 def _with_categories(table: pa.Table) -> pa.Table:
@@ -111,10 +144,10 @@ def _chosen(side: str) -> str:
         "LEFT JOIN bank_of_spelling AS named ON cards.card_bank = named.spelling"
     )
     return f"""
-    CREATE TEMP VIEW {side}_chosen AS
-    SELECT {columns} ANTI JOIN {side}_repeated USING (customer_id, instrument_id)
+    CREATE OR REPLACE TEMP VIEW {side}_chosen AS
+    SELECT {columns} WHERE key NOT IN (FROM {side}_crowded)
     UNION ALL
-    SELECT {columns} SEMI JOIN {side}_repeated USING (customer_id, instrument_id)
+    SELECT {columns} WHERE key IN (FROM {side}_crowded)
     QUALIFY row_number() OVER (
         PARTITION BY customer_id, instrument_id ORDER BY {_MOST_USABLE_FIRST}
     ) = 1
@@ -137,7 +170,7 @@ def _pairs() -> str:
     differ = " OR ".join(f"o.{name} != n.{name}" for name in DETAILS)
     both = "o.customer_id IS NOT NULL AND n.customer_id IS NOT NULL"
     return f"""
-    CREATE TEMP TABLE pairs AS
+    CREATE OR REPLACE TEMP TABLE pairs AS
     WITH apart AS (SELECT customer_id FROM customers_apart)
     SELECT *, in_both AND old_status IS DISTINCT FROM new_status AS status_changed,
         in_both AND (new_expires_on > old_expires_on) IS TRUE AS renewed,
@@ -192,15 +225,9 @@ def _events() -> dict[str, str]:
     }
     of_one = {
         kind: f"SELECT '{kind}' AS kind, {key}, NULL::VARCHAR AS new_instrument_id, {shown}, "  # noqa: S608  names are ours
-        f"{status}, {expiry}, NULL::VARCHAR AS changed, NULL::VARCHAR AS matched_by, "
-        f"coalesce(old_fetched_at, o.seen_at) AS old_fetched_at, "
-        f"coalesce(new_fetched_at, o.seen_at) AS new_fetched_at "
-        f"FROM {kind} LEFT JOIN ({_last_seen(other, kind)}) AS o USING (customer_id) "
-        f"WHERE {_not_replaced(kind, own_id)}"
-        for kind, other, own_id in (
-            ("gone", "new", "instrument_id"),
-            ("added", "old", "new_instrument_id"),
-        )
+        f"{status}, {expiry}, NULL::VARCHAR AS changed, NULL::VARCHAR AS matched_by, {fetched} "
+        f"FROM {kind} WHERE {_not_replaced(kind, own_id)}"
+        for kind, own_id in (("gone", "instrument_id"), ("added", "new_instrument_id"))
     }
     newest = ", ".join(f"coalesce(a.{name}, g.{name}) AS {name}" for name in _SHOWN)
     of_two = (
@@ -219,11 +246,4 @@ def _not_replaced(table: str, own_id: str) -> str:
     return (
         f"NOT EXISTS (SELECT 1 FROM replaced WHERE replaced.customer_id = {table}.customer_id "  # noqa: S608  names are ours
         f"AND replaced.{own_id} = {table}.instrument_id)"
-    )
-
-
-def _last_seen(side: str, table: str) -> str:
-    return (
-        f"SELECT customer_id, max(finished_at) AS seen_at FROM {side}_asked WHERE fetched "  # noqa: S608  names are ours
-        f"AND customer_id IN (SELECT customer_id FROM {table}) GROUP BY customer_id"
     )

@@ -13,6 +13,8 @@ from tokenvault_data.analysis.change_sources import null_count, row_count
 from tokenvault_data.analysis.wording import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import duckdb
 
     from tokenvault_data.analysis.change_sources import TwoLists
@@ -45,9 +47,24 @@ _MEANINGS: Final = {
 _OF_NEW: Final = frozenset({"added"} | {name for name in _MEANINGS if name.endswith("_new")})
 
 
-def summarise(connection: duckdb.DuckDBPyConnection, lists: TwoLists, events: pa.Table) -> pa.Table:
-    """Return the summary of what `decide` found: what, cards, customers, share, meaning."""
-    cards, customers = _rows(connection, lists), _customers_apart(connection)
+def summarise(
+    connection: duckdb.DuckDBPyConnection,
+    lists: TwoLists,
+    counts: Mapping[str, int],
+    events: pa.Table,
+) -> pa.Table:
+    """Return the summary: what, cards, customers, share, meaning.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+    lists : TwoLists
+    counts : mapping of str to int
+        The sums of `count_part` over all parts.
+    events : pyarrow.Table
+        All events.
+    """
+    cards, customers = _rows(connection, lists, counts), _customers_apart(connection, counts)
     cards |= dict.fromkeys(KINDS, 0) | _counts(events["kind"])
     customers |= dict.fromkeys(KINDS, 0) | _counts(
         events["kind"].filter(_first_of_customer(events))
@@ -99,27 +116,40 @@ def apart_note(summary: pa.Table) -> list[str]:
     return [note]
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, lists: TwoLists) -> dict[str, int]:
-    """Count what has no events: a row that is not suspect is one unchanged card."""
+def count_part(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    """Count what `decide` found in a part and has no events; no customer is in two parts."""
     any_change = "(status_changed OR renewed OR expiry_changed OR details_changed)"
-    changed, unchanged, unknown_old, unknown_new = _one(
+    names = (
+        *("changed", "unchanged", "unknown_old", "unknown_new"),
+        *("customers_unknown_old", "customers_unknown_new"),
+        *("suspects_old", "repeated_old", "suspects_new", "repeated_new"),
+    )
+    of_pairs = _one(
         connection,
         f"SELECT count(*) FILTER (in_both AND {any_change}), "  # noqa: S608  names are ours
         f"count(*) FILTER (in_both AND NOT {any_change}), "
-        "count(*) FILTER (apart AND NOT in_new), count(*) FILTER (apart AND NOT in_old) FROM pairs",
+        "count(*) FILTER (apart AND NOT in_new), count(*) FILTER (apart AND NOT in_old), "
+        "count(DISTINCT customer_id) FILTER (apart AND NOT in_new), "
+        "count(DISTINCT customer_id) FILTER (apart AND NOT in_old) FROM pairs",
     )
-    cards = {"changed": changed, "unknown_old": unknown_old, "unknown_new": unknown_new}
+    of_suspects = _one(
+        connection, "SELECT old_rows, old_repeated, new_rows, new_repeated FROM suspect_counts"
+    )
+    return dict(zip(names, (*of_pairs, *of_suspects), strict=True))
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, lists: TwoLists, counts: Mapping[str, int]
+) -> dict[str, int]:
+    """Count what has no events: a row that is not suspect is one unchanged card."""
+    cards = {name: counts[name] for name in ("changed", "unknown_old", "unknown_new")}
     for side, source in lists.sides.items():
-        suspects, repeated = _one(
-            connection,
-            f"SELECT {side}_rows, {side}_repeated FROM suspect_counts",  # noqa: S608  names are ours
-        )
         rows = row_count(source)
         without_id = _without_id(connection, side, source)
         cards[f"rows_{side}"] = rows
         cards[f"without_id_{side}"] = without_id
-        cards[f"repeated_{side}"] = repeated
-        cards["unchanged"] = rows - without_id - suspects + unchanged
+        cards[f"repeated_{side}"] = counts[f"repeated_{side}"]
+        cards["unchanged"] = rows - without_id - counts[f"suspects_{side}"] + counts["unchanged"]
     return cards
 
 
@@ -131,27 +161,23 @@ def _without_id(connection: duckdb.DuckDBPyConnection, side: str, source: Source
     return _one(connection, f"SELECT count(*) FROM {side}_cards WHERE NOT ({HAS_KEY})")[0]  # noqa: S608  names are ours
 
 
-def _customers_apart(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+def _customers_apart(
+    connection: duckdb.DuckDBPyConnection, counts: Mapping[str, int]
+) -> dict[str, int]:
     only_old, only_new, not_fetched = _one(
         connection,
         "SELECT count(*) FILTER (NOT in_new), count(*) FILTER (NOT in_old), "
         "count(*) FILTER (in_old AND in_new) FROM customers_apart",
     )
-    unknown_old, unknown_new = _one(
-        connection,
-        "SELECT count(DISTINCT customer_id) FILTER (NOT in_new), "
-        "count(DISTINCT customer_id) FILTER (NOT in_old) FROM pairs WHERE apart",
-    )
     return {
         "customers_only_old": only_old,
         "customers_only_new": only_new,
         "customers_not_fetched": not_fetched,
-        "unknown_old": unknown_old,
-        "unknown_new": unknown_new,
+        "unknown_old": counts["customers_unknown_old"],
+        "unknown_new": counts["customers_unknown_new"],
     }
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
-    row = connection.execute(query).fetchone()
-    assert row is not None  # noqa: S101  an aggregate over everything has one row
-    return row
+    [row] = connection.execute(query).fetchall()  # all of it, or the connection stays busy
+    return tuple(row)

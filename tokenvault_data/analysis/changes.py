@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.analysis.bank_names import load_bank_names
@@ -11,9 +14,9 @@ from tokenvault_data.analysis.change_detection import (
     find_customers_apart,
     find_suspect_cards,
 )
-from tokenvault_data.analysis.change_events import KINDS, decide, events_of
+from tokenvault_data.analysis.change_events import KINDS, decide, events_of, in_order
 from tokenvault_data.analysis.change_sources import two_lists
-from tokenvault_data.analysis.change_summary import apart_note, summarise
+from tokenvault_data.analysis.change_summary import apart_note, count_part, summarise
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.querying import connection_to
 from tokenvault_data.dataset.result_table import ResultTable, result_table
@@ -24,8 +27,7 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.source import ArrowStream
 
 MEMORY_LIMIT_MB: Final = 360
-"""Where a comparison begins to spill to disk; rows that may have changed, while there are less than
-some two million, and the table of events come on top."""
+"""Where DuckDB begins to spill in a comparison; marks and the table of events come on top."""
 
 _COUNTED_BY: Final = {
     **{
@@ -150,8 +152,8 @@ def compare(
         Canonical names of banks; the names in the package when not given.
     memory_limit_mb : int
         Where DuckDB begins to spill to a temporary folder, in millions of bytes. On top come
-        tables that are in memory already, sixteen bytes a row of either list for a while, the rows
-        that may have changed while there are less than some two million, and the events.
+        tables that are in memory already, some twenty bytes a row of the longer list for a while,
+        and the events. Where very many rows may have changed they are put into that folder too.
     hashing : Hashing, optional
         How keys are hashed on the way; changes no figure.
 
@@ -160,16 +162,30 @@ def compare(
     UsageError
         They cannot be compared: a column is missing, or they are snapshots of different
         environments or merchant accounts.
+
+    Notes
+    -----
+    One number a row of a snapshot, its mark, is kept in the folder ``marks`` of its store, some
+    five bytes a row, so that the next comparison need not read all rows for it. Marks may be
+    deleted at any time.
     """
     lists = two_lists(old, new)
     hashing = hashing or Hashing()
     names = load_bank_names() if banks is None else banks
-    with lists.connection(names, memory_limit_mb=memory_limit_mb) as connection:
-        find_suspect_cards(connection, lists.details(), hashing)
-        find_customers_apart(connection, hashing)
-        decide(connection)
-        events = events_of(connection)
-        summary = summarise(connection, lists, events)
+    with (
+        tempfile.TemporaryDirectory(prefix="tokenvault-") as temporary,
+        lists.connection(names, memory_limit_mb=memory_limit_mb) as connection,
+    ):
+        folder = Path(temporary)
+        find_customers_apart(connection, hashing, folder)
+        suspects = find_suspect_cards(connection, lists, hashing, folder)
+        parts, counts = [], Counter[str]()
+        for _ in suspects.parts():
+            decide(connection)
+            parts.append(events_of(connection))
+            counts.update(count_part(connection))
+        events = in_order(connection, parts)
+        summary = summarise(connection, lists, counts, events)
     notes = [*_notes(lists), *apart_note(summary)]
     title = f"Changes from {lists.old.name} to {lists.new.name}"
     if lists.old.snapshot is None and lists.new.snapshot is None:

@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tokenvault_data.analysis.cube_cells import DIMENSIONS, Cells, Codes, value_type
+from tokenvault_data.analysis.kept_beside import path_beside
 from tokenvault_data.dataset.durable import write_parquet
-from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,9 +39,7 @@ _FACTS = b"tokenvault_cube"
 
 def cube_folder(snapshot: Snapshot) -> Path:
     """Return where the cube of a snapshot is kept."""
-    parent = snapshot.path.parent
-    store = parent.parent if parent.name == SNAPSHOTS_FOLDER else parent
-    return store / CUBES_FOLDER / f"{snapshot.id}-{snapshot.digest[:16]}-v{FORMAT_VERSION}"
+    return path_beside(snapshot, CUBES_FOLDER, FORMAT_VERSION)
 
 
 def read_cells(snapshot: Snapshot) -> Cells | None:

@@ -29,7 +29,8 @@ class App:
     def kernels(self):
         """The processes that pages have."""
         children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "ipykernel_launcher" in child.cmdline()]
+        running = [one for one in children if one.status() != psutil.STATUS_ZOMBIE]
+        return [one for one in running if "ipykernel_launcher" in one.cmdline()]
 
     def stop(self):
         """End it, and what its pages have started."""

@@ -15,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import tokenvault_data
+from tokenvault_data.apps.loopback import SHARE
 
 ROOT = Path(tokenvault_data.__file__).resolve().parents[1]
 START_SECONDS = 90
@@ -44,6 +45,7 @@ def clean_environment(folder: Path) -> dict[str, str]:
         "IPYTHONDIR": str(folder / "ipython"),
         "TOKENVAULT_CONFIG": str(folder / "tokenvault"),
         "PYTHONPATH": str(ROOT),
+        "JUPYTER_CONFIG_PATH": str(SHARE / "config"),  # as `tokenvault lab` starts it
     }
     return environ
 

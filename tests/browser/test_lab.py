@@ -27,6 +27,7 @@ def test_a_widget_in_a_notebook(lab, open_notebook):
     page.locator("button.tv-count").click()
     expect(page.locator(".tv-counted")).to_have_text("1")
     assert evaluate(page, "clicks") == [1]
+    expect(page.locator(".Toastify__toast")).to_have_count(0)  # no question about news
 
 
 def test_theme_and_width(lab, open_notebook):

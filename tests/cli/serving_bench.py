@@ -118,7 +118,8 @@ class Serving:
     def kernels(self):
         """The processes that run notebooks for it."""
         children = psutil.Process(self.process.pid).children()
-        return [child for child in children if "ipykernel_launcher" in child.cmdline()]
+        running = [one for one in children if one.status() != psutil.STATUS_ZOMBIE]
+        return [one for one in running if "ipykernel_launcher" in one.cmdline()]
 
     def interrupt(self, number=signal.SIGINT):
         """End it as Ctrl-C does; return its exit code and what else it said."""

@@ -1,5 +1,6 @@
 """`tokenvault lab`."""
 
+import json
 import signal
 import socket
 import tomllib
@@ -28,6 +29,11 @@ def test_jupyterlab_until_ctrl_c(at_home):
         status, path, page = lab.ask(lab.url)
         assert (status, path) == (200, "/lab/tree/02_breakdowns.ipynb")
         assert '"news": {"disabled": true}' in page
+        notification = "/lab/api/settings/@jupyterlab/apputils-extension:notification"
+        settings = lab.ask(notification, Authorization=f"token {lab.token}")[2]
+        schema = json.loads(settings)["schema"]["properties"]
+        assert schema["fetchNews"]["default"] == "false"
+        assert schema["checkForUpdates"]["default"] is False
         assert lab.ask("/lab")[:2] == (200, "/login")
         assert lab.ask("/api/contents")[0] == 403
         assert lab.ask("/api/contents", Authorization=f"token {lab.token}")[0] == 200

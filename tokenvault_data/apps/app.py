@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
-import os
 import tempfile
 import webbrowser
 from pathlib import Path
@@ -13,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.apps.loopback import (
     HOST,
+    SHARE,
+    also_found,
     missing_part,
     new_token,
     stopped_by_signals,
@@ -20,9 +20,8 @@ from tokenvault_data.apps.loopback import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable
 
-_SHARE: Final = Path(__file__).with_name("share")
 _CELL: Final = """\
 from tokenvault_data.widgets.app_page import AppPage
 
@@ -92,7 +91,10 @@ def serve_app(
             finally:
                 self.stop()
 
-    with tempfile.TemporaryDirectory(prefix="tokenvault-app-") as folder, _templates_are_found():
+    with (
+        tempfile.TemporaryDirectory(prefix="tokenvault-app-") as folder,
+        also_found("JUPYTER_PATH", SHARE),
+    ):
         path = Path(folder) / "app.ipynb"
         path.write_text(_notebook(source), encoding="utf-8")
         # Nothing else that is configured on this machine has a say in what this page is.
@@ -155,20 +157,6 @@ def _tornado_settings(port: int) -> dict[str, object]:
         "allow_remote_access": False,
         "headers": {"Content-Security-Policy": policy},
     }
-
-
-@contextlib.contextmanager
-def _templates_are_found() -> Generator[None, None, None]:
-    """Let Voila find our template, which it looks for in Jupyter's folders only."""
-    before = os.environ.get("JUPYTER_PATH")
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, (str(_SHARE), before)))
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["JUPYTER_PATH"]
-        else:
-            os.environ["JUPYTER_PATH"] = before
 
 
 def _open(url: str, folder: Path) -> None:

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from tokenvault_data.apps.loopback import (
     HOST,
+    SHARE,
+    also_found,
     is_root,
     missing_part,
     new_token,
@@ -75,8 +77,10 @@ def serve_lab(
         *("--LabApp.news_url=None", "--LabApp.extension_manager=readonly"),
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
     ]
-    with warnings.catch_warnings(record=True):  # what Jupyter's parts say to each other's authors
-        server = LabApp.initialize_server(argv=settings)
-    server.io_loop.add_callback(ready, f"http://{HOST}:{port}{page}?token={token}")
-    with stopped_by_signals(server.io_loop.asyncio_loop, server.stop):
-        server.start()
+    # By default, JupyterLab asks whether it may fetch news; there, this is answered.
+    with also_found("JUPYTER_CONFIG_PATH", SHARE / "config"):
+        with warnings.catch_warnings(record=True):  # what Jupyter's parts say to their authors
+            server = LabApp.initialize_server(argv=settings)
+        server.io_loop.add_callback(ready, f"http://{HOST}:{port}{page}?token={token}")
+        with stopped_by_signals(server.io_loop.asyncio_loop, server.stop):
+            server.start()

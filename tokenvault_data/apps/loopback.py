@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.errors import UsageError
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 HOST: Final = "127.0.0.1"
+SHARE: Final = Path(__file__).with_name("share")
+"""Templates and settings of ours, laid out as Jupyter looks for them."""
 
 
 def new_token() -> str:
@@ -76,6 +79,20 @@ def stopped_by_signals(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def also_found(variable: str, folder: Path) -> Generator[None, None, None]:
+    """Let Jupyter look into a folder of ours as well, by the variable it has for that."""
+    before = os.environ.get(variable)
+    os.environ[variable] = os.pathsep.join(filter(None, (str(folder), before)))
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[variable]
+        else:
+            os.environ[variable] = before
 
 
 def is_root() -> bool:

@@ -107,8 +107,8 @@ def test_rows_page_and_export(explorer, lab):
     explorer.get_by_role("button", name="Next page").click()
     expect(explorer.locator(".tv-rows footer")).to_contain_text("Rows 21 to 40")
     assert rows.inner_text() != first
-    explorer.locator("button.tv-export").click()
-    expect(explorer.locator(".tv-said")).to_contain_text("shown.csv holds")
+    explorer.locator("button.tv-rows-export").click()
+    expect(explorer.locator(".tv-rows-message")).to_contain_text("shown.csv holds")
     frame = tv.read_export(lab.folder / "shown.csv")
     assert len(frame) == evaluate(explorer, "explorer.total")
     assert set(frame["card_network"].astype(str)) == {"visa"}

@@ -231,8 +231,8 @@ def test_pages_are_masked_and_files_hold_the_chosen_events(view, tmp_path):
     assert page.pages == -(-len(events) // 10) > 1
     page.page = page.pages - 1
     assert page.note.endswith(f"to {len(events)} of {len(events)} events")
-    view.list.policy.value = "full"
-    view.list.export_button.click()
+    view.list.export.policy.value = "full"
+    view.list.export.button.click()
     assert view.wait()
     back = tv.read_export(tmp_path / "changes.parquet")
     assert back["instrument_id"].tolist() == events["instrument_id"].tolist()

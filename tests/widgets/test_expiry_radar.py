@@ -245,15 +245,15 @@ def test_pages_are_masked_and_files_are_whole(radar, snapshot, tmp_path):
     assert view.note.startswith("11 to ")
     wanted = customers_at_risk(snapshot, 1500)
     assert view.rows[0][1] == str(wanted["last_usable_on"].iloc[10])
-    radar.list.policy.value = "full"
-    radar.list.export_button.click()
+    radar.list.export.policy.value = "full"
+    radar.list.export.button.click()
     assert radar.wait()
     assert f"holds {len(wanted):,} customers" in text_of(radar, "outreach-message")
     back = tv.read_export(tmp_path / "outreach.csv")
     assert back["customer_id"].tolist() == wanted["customer_id"].tolist()
-    radar.list.policy.value = "masked"
-    radar.list.path.value = str(tmp_path / "outreach.parquet")
-    radar.list.export_button.click()
+    radar.list.export.policy.value = "masked"
+    radar.list.export.path.value = str(tmp_path / "outreach.parquet")
+    radar.list.export.button.click()
     assert radar.wait()
     hashed = set(tv.read_export(tmp_path / "outreach.parquet")["customer_id"])
     assert len(hashed) == len(wanted)
@@ -263,8 +263,8 @@ def test_pages_are_masked_and_files_are_whole(radar, snapshot, tmp_path):
 def test_a_file_that_cannot_be_written_is_said_in_a_sentence(radar, tmp_path):
     """A wrong name or folder is told in the panel, and nothing is left behind."""
     for path in (tmp_path / "nowhere" / "list.csv", tmp_path / "list.xlsx"):
-        radar.list.path.value = str(path)
-        radar.list.export_button.click()
+        radar.list.export.path.value = str(path)
+        radar.list.export.button.click()
         assert radar.wait()
         assert '"warning"' in text_of(radar, "outreach-message")
     assert list(tmp_path.iterdir()) == []

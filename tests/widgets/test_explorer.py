@@ -124,22 +124,22 @@ def test_what_is_shown_is_exported(explorer, snapshot, tmp_path, suffix):
     """The button writes the filtered rows under the policy that is chosen, and says where."""
     path = tmp_path / f"rupay.{suffix}"
     explorer.choose("card_network", ["rupay"])
-    part(explorer, "export-path").value = str(path)
-    part(explorer, "export").click()
+    part(explorer, "rows-path").value = str(path)
+    part(explorer, "rows-export").click()
     assert explorer.wait()
     frame = read_export(path)
     assert len(frame) == explorer.total > 0
     assert set(frame["card_network"].astype(str)) == {"rupay"}
     assert not frame["customer_id"].astype(str).str.match(r"cust_\d{7}").any()
-    assert str(path) in blocks(explorer, "said")["good"]
+    assert str(path) in blocks(explorer, "rows-message")["good"]
 
 
 def test_an_export_that_cannot_be_is_one_sentence(explorer, tmp_path):
     """A folder that is not there is said in the panel; nothing is raised, nothing is written."""
-    part(explorer, "export-path").value = str(tmp_path / "nowhere" / "cards.csv")
-    part(explorer, "export").click()
+    part(explorer, "rows-path").value = str(tmp_path / "nowhere" / "cards.csv")
+    part(explorer, "rows-export").click()
     assert explorer.wait()
-    assert "no directory" in blocks(explorer, "said")["warning"]
+    assert "no directory" in blocks(explorer, "rows-message")["warning"]
 
 
 def test_the_filter_becomes_a_cleanup_rule(explorer):

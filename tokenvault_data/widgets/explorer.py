@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
@@ -15,17 +14,15 @@ from tokenvault_data.analysis.selected_rows import SelectedRows
 from tokenvault_data.dataset.result_table import result_table
 from tokenvault_data.dataset.snapshots import list_snapshots, open_snapshot
 from tokenvault_data.errors import UsageError
-from tokenvault_data.reports.export import export
-from tokenvault_data.reports.policies import POLICIES, Policy
 from tokenvault_data.widgets.bars import Bars
 from tokenvault_data.widgets.exploration import TITLES, Exploration
 from tokenvault_data.widgets.exploration_page import code_of, figures, rule_code, static_page
+from tokenvault_data.widgets.export_row import ExportRow, Rows
 from tokenvault_data.widgets.latest import Latest
 from tokenvault_data.widgets.panel import Panel, in_a_sentence, named
 from tokenvault_data.widgets.prose import Prose
 from tokenvault_data.widgets.snapshot_facts import short_name, snapshot_blocks
 from tokenvault_data.widgets.table_view import TableView
-from tokenvault_data.widgets.worker import Job, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -117,7 +114,9 @@ class Explorer(Panel):
         self._is_setting = False
         self._customers: int | None = None
         self._rows = Latest[tuple[RowPages, int]](self._answer, self._say_error)
-        self._exporting = Worker[str](self._say, self._exported)
+        self.export = ExportRow(
+            self._all_rows, name="rows", path=export_to, unit="card", button="Export these cards"
+        )
 
         self._heading = Prose()
         self._heading.show(*snapshot_blocks(snapshot.manifest))
@@ -127,7 +126,7 @@ class Explorer(Panel):
         self._table.empty = "No card passes the filter."
         self._code = named(Prose(), "code-shown")
         self._said = named(Prose(is_live=True), "said")
-        self._build(export_to)
+        self._build()
         self._pages = self._new_pages()
         self._show_all()
         self._table.observe(self._on_page, "page")
@@ -208,7 +207,7 @@ class Explorer(Panel):
 
     def wait(self, timeout_seconds: float | None = 60) -> bool:
         """Wait until table, customers and export have caught up; say whether they have."""
-        return self._rows.wait(timeout_seconds) and self._exporting.join(timeout_seconds)
+        return self._rows.wait(timeout_seconds) and self.export.join(timeout_seconds)
 
     def static_html(self) -> str:
         """Return figures, filter and a table of counts a dimension, without script or rows."""
@@ -226,7 +225,7 @@ class Explorer(Panel):
 
     # The page.
 
-    def _build(self, export_to: str) -> None:
+    def _build(self) -> None:
         known = _others(self._snapshot)
         if self._against is not None:
             known[self._against.id] = short_name(self._against.manifest)
@@ -243,18 +242,6 @@ class Explorer(Panel):
         self._other.observe(self._guarded(self._on_other), "value")
         clear = _button("Clear all filters", "clear-all", self._guarded(lambda _: self.clear()))
 
-        self._path = named(
-            ipywidgets.Text(export_to, description="File", continuous_update=False), "export-path"
-        )
-        self._policy = named(
-            ipywidgets.Dropdown(
-                options=[(_POLICIES[name], name) for name in POLICIES],
-                value="masked",
-                description="Ids",
-            ),
-            "export-policy",
-        )
-        exporting = _button("Export the rows", "export", self._guarded(self._on_export))
         rule = _button("Make this a cleanup rule", "rule", self._guarded(self._on_rule))
         taking = Prose()
         taking.show(("subheading", "Take it along"))
@@ -269,7 +256,8 @@ class Explorer(Panel):
             self._table,
             taking,
             self._code,
-            named(ipywidgets.Box([self._path, self._policy, exporting, rule]), "row"),
+            self.export,
+            named(ipywidgets.Box([rule]), "row"),
             self._said,
         )
 
@@ -375,23 +363,9 @@ class Explorer(Panel):
     def _on_other(self, change: Mapping[str, Any]) -> None:
         self.compare_with(change["new"] or None)
 
-    def _on_export(self, _: object) -> None:
-        path, policy = Path(self._path.value).expanduser(), self._policy.value
-        rows, total = self.selected(), self._exploration.total
-
-        def work(job: Job[str]) -> str:
-            job.tell(f"Writing {total:,} cards to {path}.")
-            export(rows, path, policy=policy)
-            return f"{path} holds {total:,} cards, ids {_POLICIES[policy]}."
-
-        if not self._exporting.start(work):
-            raise UsageError("An export is being written; wait for its end, then export again.")
-
-    def _exported(self, ended: object) -> None:
-        if isinstance(ended, BaseException):
-            self._say_error(ended)
-        else:
-            self._said.show(("good", str(ended)))
+    def _all_rows(self) -> Rows:
+        with self._lock:
+            return Rows(self.selected(), self._exploration.total)
 
     def _on_rule(self, _: object) -> None:
         if not self._exploration.filters:
@@ -404,21 +378,11 @@ class Explorer(Panel):
             ("code", rule_code(self._exploration.conditions)),
         )
 
-    def _say(self, text: str) -> None:
-        self._said.show(("text", text))
-
     def _say_error(self, error: BaseException) -> None:
         self._said.show(("warning", in_a_sentence(error)))
 
     def _opened(self, snapshot_id: str) -> Snapshot:
         return open_snapshot(self._snapshot.path.parents[1], snapshot_id, verify="quick")
-
-
-_POLICIES: Final[dict[Policy, str]] = {
-    "full": "in clear",
-    "masked": "as keyed hashes",
-    "minimal": "left out; last four, network and bank only",
-}
 
 
 def _others(snapshot: Snapshot) -> dict[str, str]:

@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import ipywidgets
 
 from tokenvault_data.analysis.wording import counted
-from tokenvault_data.reports.export import export
-from tokenvault_data.reports.policies import POLICIES
+from tokenvault_data.errors import UsageError
+from tokenvault_data.widgets.export_row import ExportRow, Rows
 from tokenvault_data.widgets.latest import Latest
 from tokenvault_data.widgets.panel import in_a_sentence, named
-from tokenvault_data.widgets.prose import Prose
 from tokenvault_data.widgets.table_view import TableView
-from tokenvault_data.widgets.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
-    from typing import Any
 
     from tokenvault_data.dataset.result_table import ResultTable
-    from tokenvault_data.reports.policies import Policy
-    from tokenvault_data.widgets.worker import Job
 
 PAGE_ROWS: Final = 10
-
-_POLICY_NAMES: Final[dict[Policy, str]] = {
-    "masked": "masked: ids as keyed hashes",
-    "full": "full: ids in clear",
-    "minimal": "minimal: last four, network, bank",
-}
 
 
 class ListPane(ipywidgets.VBox):
@@ -48,6 +36,10 @@ class ListPane(ipywidgets.VBox):
         What one row is.
     empty : str
         What is said where there are no rows.
+
+    Attributes
+    ----------
+    export : ExportRow
     """
 
     def __init__(
@@ -59,43 +51,12 @@ class ListPane(ipywidgets.VBox):
         self._empty = empty
         self._table: ResultTable | None = None
         self._latest: Latest[Callable[[], ResultTable]] = Latest(self._find, self._failed)
-        self._worker: Worker[str] = Worker(self._tell, self._exported)
         self._view = named(TableView(empty=empty), f"{name}-table")
         self._view.observe(self._on_page, "page")
-        self.message = named(Prose(is_live=True), f"{name}-message")
-        self.policy = named(
-            ipywidgets.Dropdown(
-                options=[(_POLICY_NAMES[policy], policy) for policy in POLICIES],
-                value="masked",
-                description="What leaves",
-                tooltip="What of a card may leave",
-                style={"description_width": "initial"},
-                layout={"width": "300px"},
-            ),
-            f"{name}-policy",
+        self.export = ExportRow(
+            self._all_rows, name=name, path=path, unit=unit, button=f"Export all {unit}s"
         )
-        self.path = named(
-            ipywidgets.Text(
-                value=path,
-                description="File",
-                tooltip="A .csv or .parquet file",
-                continuous_update=True,
-                style={"description_width": "initial"},
-                layout={"width": "280px"},
-            ),
-            f"{name}-path",
-        )
-        self.export_button = named(
-            ipywidgets.Button(
-                description=f"Export all {unit}s",
-                tooltip=f"Write all {unit}s of the list to the file",
-                layout={"width": "auto"},
-            ),
-            f"{name}-export",
-        )
-        self.export_button.on_click(self._on_export)
-        controls = ipywidgets.HBox([self.path, self.policy, self.export_button])
-        self.children = [self._view, named(controls, "row"), self.message]
+        self.children = [self._view, self.export]
         named(self, name)
 
     @property
@@ -132,7 +93,7 @@ class ListPane(ipywidgets.VBox):
 
     def join(self, timeout_seconds: float | None = None) -> bool:
         """Wait for the list and for a file that is being written; say whether they came."""
-        return self._latest.wait(timeout_seconds) and self._worker.join(timeout_seconds)
+        return self._latest.wait(timeout_seconds) and self.export.join(timeout_seconds)
 
     def _find(self, find: Callable[[], ResultTable]) -> None:
         table = find()
@@ -163,34 +124,7 @@ class ListPane(ipywidgets.VBox):
             note=f"{first + 1:,} to {last:,} of {counted(len(table), self._unit)}" if last else "",
         )
 
-    def _on_export(self, _: object) -> None:
-        table = self._table
-        if table is None:
-            self.message.show(("warning", "There is no list yet, so nothing was written."))
-            return
-        path, policy = self.path.value.strip(), self.policy.value
-
-        def write(job: Job[str]) -> tuple[Path, int, Policy]:
-            job.tell(f"Writing {counted(len(table), self._unit)}.")
-            return export(table, path, policy=policy), len(table), policy
-
-        if not self._worker.start(write):
-            self.message.show(("warning", "A file is being written; wait for it to be done."))
-
-    def _tell(self, said: str) -> None:
-        self.message.show(("note", said))
-
-    def _exported(self, ended: Any) -> None:
-        if isinstance(ended, BaseException):
-            self.message.show(("warning", in_a_sentence(ended)))
-            return
-        path, rows, policy = ended
-        said = f"{path} holds {counted(rows, self._unit)}; {_LEFT[policy]}."
-        self.message.show(("good", said))
-
-
-_LEFT: Final[dict[Literal["full", "masked", "minimal"], str]] = {
-    "full": "customers' ids stand in it in clear, so keep it where only those may read it who must",
-    "masked": "ids are keyed hashes of this installation",
-    "minimal": "only last four digits, network and bank",
-}
+    def _all_rows(self) -> Rows:
+        if self._table is None:
+            raise UsageError("there is no list yet, so nothing was written; wait until it is shown")
+        return Rows(self._table, len(self._table))

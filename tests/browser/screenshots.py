@@ -81,7 +81,9 @@ def picture_notebooks(folder: Path, chosen: list[Path]) -> None:
                     set_theme(page, theme)
                     for how, width in (("wide", WIDE), ("narrow", NARROW)):
                         set_width(page, width, HEIGHT)
-                        page.evaluate(TO_THE_PANEL)
+                        for _ in range(2):  # cells that come into view push others down
+                            page.evaluate(TO_THE_PANEL)
+                            page.wait_for_timeout(SETTLE_MS)
                         save(page, f"{notebook.stem}-{how}-{theme}")
                 check(browser)
             server.end_kernels()

@@ -207,6 +207,19 @@ def test_an_interrupt_while_publishing_publishes_once_or_not_at_all(emulator, st
     assert_is_truth(tv.open_snapshot(store, verify="full"), emulator.population, ids_of(CUSTOMERS))
 
 
+def test_an_interrupt_behind_the_publishing_comes_too_late(emulator, tmp_path):
+    """Ctrl-C when all is published gives the snapshot: "interrupted" would mean "do it again"."""
+
+    def interrupt(progress):
+        if progress.phase == "ended":
+            raise KeyboardInterrupt
+
+    with connect(emulator) as vault:
+        snapshot = tv.collect(vault, ids_of(20), store=tmp_path, progress=interrupt)
+    assert published(tmp_path) == [snapshot.id]
+    assert only_run(tmp_path).is_finished
+
+
 def test_a_run_that_does_not_add_up_is_not_published(store):
     """Customers without an outcome are an error, never a snapshot."""
     run = only_run(store)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenvault_data.cli import exit_codes, options
+from tokenvault_data.cli.interrupting import let_it_finish
 from tokenvault_data.cli.output import print_json, print_paragraph
 from tokenvault_data.cli.summary import print_summary, summary_document
 from tokenvault_data.errors import UsageError
@@ -89,6 +90,7 @@ def collect(  # noqa: PLR0917  one parameter an option
             concurrency=concurrency,
             patience_seconds=patience * 60,
         )
+        let_it_finish()
     if as_json:
         print_json(
             summary_document(snapshot) | {"list": None if ids is None else _list_document(ids)}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -24,14 +23,12 @@ from tokenvault_data.cli.expiring import expiring
 from tokenvault_data.cli.export import export
 from tokenvault_data.cli.failures import failure_of
 from tokenvault_data.cli.identity import identity
+from tokenvault_data.cli.interrupting import let_it_finish, treat_termination_as_interrupt
 from tokenvault_data.cli.lab import lab
 from tokenvault_data.cli.output import print_error, print_json
 from tokenvault_data.cli.quality import quality
 from tokenvault_data.cli.report import report
 from tokenvault_data.cli.snapshots import show, snapshots
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 app = typer.Typer(
     name="tokenvault",
@@ -68,7 +65,7 @@ def tokenvault(
 
 def run() -> NoReturn:
     """Run the command line and exit with its code."""
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    treat_termination_as_interrupt()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding
@@ -95,15 +92,10 @@ def _report(error: BaseException) -> int:
 
 def _leave(code: int) -> NoReturn:
     """Exit with what is decided: nothing is left to interrupt, and a gone reader is no news."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    let_it_finish()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(code)
-
-
-def _as_interrupt(_signal_number: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt

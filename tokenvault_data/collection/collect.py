@@ -96,12 +96,14 @@ def collect(
         session.report("publishing")
         try:
             snapshot = publish(store, run)
+            session.report("ended")
         except KeyboardInterrupt:
-            raise CollectionInterrupted(
-                f"interrupted while publishing; all {run.facts.requested:,} customers are kept in"
-                f" run {run.run_id}. Run the same command again to publish them"
-            ) from None
-        session.report("ended")
+            if not run.is_finished:
+                raise CollectionInterrupted(
+                    f"interrupted while publishing; all {run.facts.requested:,} customers are kept"
+                    f" in run {run.run_id}. Run the same command again to publish them"
+                ) from None
+            snapshot = publish(store, run)  # too late to stop anything: this finds what is there
     return snapshot
 
 

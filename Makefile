@@ -26,8 +26,8 @@ demo: $(DONE)  ## the whole job on the local emulator: collect, publish, summari
 test: $(DONE)  ## the default test suite
 	$(BIN)/python -m pytest -n $(JOBS) -m 'not chaos and not scale and not office'
 
-chaos: $(DONE)  ## kills, faults and outages over many rounds
-	$(BIN)/python -m pytest -m chaos
+chaos: $(DONE)  ## kills, faults and outages over many rounds; SEED=N for those of an earlier run
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'chaos or mutant' $(if $(SEED),--randomly-seed=$(SEED))
 
 scale: $(DONE)  ## hundreds of thousands of customers
 	$(BIN)/python -m pytest -m scale

@@ -125,9 +125,11 @@ def make_plan(cards=6, controls=2, canary=1, **limits):
 
 
 JSON = {"content-type": "application/json"}
-FETCH_FAULTS = ("500", "lost", "429", "garbage", "not_sent", "401")
+FAULTS = ("500", "lost", "429", "garbage", "not_sent", "401")
+FETCH_FAULTS = (*FAULTS, "404")
 DELETE_FAULTS = (
-    *FETCH_FAULTS,
+    *FAULTS,
+    "404",
     "lied",
     "applied_then_500",
     "applied_then_lost",
@@ -156,6 +158,7 @@ class World:
         self.wire = []
         self.shown = {}  # by ids: when a fetch last answered, and whether it showed the sealed card
         self.gone_at = {}  # by ids: when a fetch last showed the card gone
+        self.lied_of = set()  # ids of which the last fetch was answered with an untrue 404
         self.deletes = Counter()
         self.is_wrong_account = False
         self.hides_deleted = True
@@ -328,6 +331,14 @@ class World:
         fault = ""
         if self.draws.random() < self.fault_rate:
             fault = self.draws.choice(self.delete_faults if deletes else self.fetch_faults)
+        if fault == "404" and not deletes:  # of one card never twice in a row: all it has to bear
+            if ids not in self.lied_of:
+                self.lied_of.add(ids)
+                self.shown[ids] = (self.loop.now, False)
+                return _answered(404, {"code": "instrument_not_found"})
+            fault = ""
+        if not deletes:
+            self.lied_of.discard(ids)
         if fault.startswith("applied_then"):
             self.remove(ids)
         made = _faulty(fault.removeprefix("applied_then_"), self.draws)

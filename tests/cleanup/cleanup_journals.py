@@ -202,7 +202,8 @@ class Book:
         """Attempt a card and see it gone, up to the control read that has to follow."""
         self.intend(number).outcome(number, outcome, status)
         state = "in_doubt" if outcome == "unexpected" else outcome
-        return self.item(number, state).see(number).item(number, "verifying")
+        self.item(number, state).see(number).item(number, "verifying").see(number)
+        return self if state == "accepted" else self.see(number)
 
     def delete(self, number):
         return self.until_gone(number).control().item(number, "final", "deleted", "404")
@@ -292,7 +293,7 @@ def every_final(plan=None):
     plan = plan or make_plan(8)
     book = Book(plan).begin(approval_of(plan)).delete(0).release()
     book.until_gone(1, "in_doubt", 503).control().item(1, "final", "gone_after_attempt", "404")
-    book.check(2, 404, "absent").item(2, "checked").item(2, "verifying")
+    book.check(2, 404, "absent").item(2, "checked").item(2, "verifying").see(2).see(2)
     book.control(404, 0).control(200, 1).item(2, "final", "already_gone", "404")
     book.check(3, 200, "drift", "it was renewed").item(3, "checked")
     book.item(3, "final", "skipped_drift", "it was renewed")

@@ -1,6 +1,6 @@
 """How fast a cleanup deletes beside what the account's budget allows, and what its journal costs.
 
-The budget is the peer: a campaign takes three calls a card, so a limit of L a minute allows L / 3
+The budget is the peer: a campaign takes four calls a card, so a limit of L a minute allows L / 4
 cards a minute. The vault is the emulator in a process of its own, with a fixed window. The time
 spent in the journal's commits is measured within the same campaigns, on the disk of `--store`.
 """
@@ -24,7 +24,7 @@ from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.profiles import emulator_profile
 
 AS_OF = date(2026, 11, 22)
-CALLS_A_CARD = 3
+CALLS_A_CARD = 4
 LATENCY_MS = 80
 
 _HELD_PLAN = """

@@ -8,6 +8,11 @@ from collections import Counter
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # A shell ignores Ctrl-C on behalf of what it runs in the background, and children inherit that;
 # the tests interrupt theirs.

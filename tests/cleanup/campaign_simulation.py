@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import random
@@ -16,7 +17,7 @@ from tokenvault_data.cleanup.engine import Engine
 from tokenvault_data.cleanup.fetched_cards import FetchedCard, as_rows
 from tokenvault_data.cleanup.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.limits import Limits
-from tokenvault_data.cleanup.plan import ControlCard, Plan, PlannedCard
+from tokenvault_data.cleanup.plan import BankTotal, ControlCard, Plan, PlannedCard
 from tokenvault_data.cleanup.records import Record, state
 from tokenvault_data.cleanup.rules import expired
 from tokenvault_data.errors import CallAbandoned, CampaignHalted, CampaignPaused
@@ -73,6 +74,12 @@ def raw_card(customer, instrument, expires="2025-03", status="ACTIVE", uid=None)
 
 
 def planned_card(number, raw):
+    return _planned_card(number, json.dumps(raw))
+
+
+@functools.cache
+def _planned_card(number, text):
+    raw = json.loads(text)
     (row,) = as_rows([FetchedCard(raw["customer_id"], raw, 0, VERSION)])
     return PlannedCard(
         number,
@@ -115,6 +122,7 @@ def make_plan(cards=6, controls=2, canary=1, **limits):
         limits=Limits(**{"rate_share": 1.0, "window_reserve": 0.0} | limits),
         vault_cards=cards + controls,
         vault_customers=cards + controls,
+        bank_totals=(BankTotal("HDFC Bank", cards + controls),),
         left_out={},
         controls=tuple(ControlCard(r["customer_id"], r["instrument_id"]) for r in kept),
         canary=tuple(range(canary)),

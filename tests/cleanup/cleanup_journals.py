@@ -17,7 +17,7 @@ from tokenvault_data.cleanup.approval import approve, write_approval
 from tokenvault_data.cleanup.audit import audit
 from tokenvault_data.cleanup.keys import SigningKey
 from tokenvault_data.cleanup.limits import Limits
-from tokenvault_data.cleanup.plan import ControlCard, Plan, PlannedCard, write_plan
+from tokenvault_data.cleanup.plan import BankTotal, ControlCard, Plan, PlannedCard, write_plan
 from tokenvault_data.cleanup.rules import expired
 from tokenvault_data.cleanup.seal import seal_journal
 
@@ -77,6 +77,7 @@ def make_plan(count=6, *, environment="production", controls=2, canary=(0,), **c
         "limits": Limits(vault_share=1.0, bank_share=1.0),
         "vault_cards": 100,
         "vault_customers": 100,
+        "bank_totals": (BankTotal("HDFC Bank", 100),),
         "left_out": {},
         "controls": tuple(ControlCard(f"kept_{n}", f"kept-{n}") for n in range(controls)),
         "canary": tuple(canary),

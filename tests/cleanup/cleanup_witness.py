@@ -245,6 +245,12 @@ class _Witness:
         ):
             if count > allowed:
                 yield f"P7: {count} cards got a delete, and the cap {name} allows {allowed}"
+        totals = {one["bank"]: one["cards"] for one in self.header["bank_totals"]}
+        bank_of = {(c["customer_id"], c["instrument_id"]): c["bank"] for c in self.cards}
+        for bank, count in Counter(bank_of.get(ids) for ids in sends).items():
+            allowed = math.floor(limits["bank_share"] * totals.get(bank, 0) + 1e-9)
+            if count > allowed:
+                yield f"P7: {count} cards of {bank} got a delete, and the cap allows {allowed}"
 
     # Every planned card
 

@@ -130,19 +130,24 @@ def test_ids_and_keys_are_used_once(tmp_path, at):
 
 def test_too_many_attempts_are_found(tmp_path):
     """One delete more than the plan allows for a card."""
-    book = every_final(make_plan(8, limits=Limits(vault_share=1.0, attempts=3)))
+    book = every_final(make_plan(8, limits=Limits(vault_share=1.0, bank_share=1.0, attempts=3)))
     assert found(campaign_folder(tmp_path, book), "about card 6", "more than 3 attempts")
 
 
 @pytest.mark.parametrize(
     ("exact", "below"),
-    [({"rows": 5}, {"rows": 4}), ({"vault_share": 0.05}, {"vault_share": 0.04})],
+    [
+        ({"rows": 5}, {"rows": 4}),
+        ({"vault_share": 0.05}, {"vault_share": 0.04}),
+        ({"bank_share": 0.05}, {"bank_share": 0.04}),
+    ],
 )
 def test_a_broken_cap_is_found(tmp_path, exact, below):
     """Five cards attempted are as many as a cap of five allows, and too many for one of four."""
-    book = every_final(make_plan(8, limits=Limits(**{"vault_share": 1.0} | exact)))
+    wide = {"vault_share": 1.0, "bank_share": 1.0}
+    book = every_final(make_plan(8, limits=Limits(**wide | exact)))
     assert audit(campaign_folder(tmp_path, book)).ok
-    book = every_final(make_plan(8, limits=Limits(**{"vault_share": 1.0} | below)))
+    book = every_final(make_plan(8, limits=Limits(**wide | below)))
     assert found(campaign_folder(tmp_path, book), f"the cap {next(iter(below))}")
 
 

@@ -23,7 +23,7 @@ def forked_from():
 # -- scenarios: each gives sentences about what is wrong ------------------------------------------
 
 
-def to_the_end(one, *, kill_at=None, faults="", tries=4, seconds=4.0, **order):
+def to_the_end(one, *, kill_at=None, faults="", tries=4, seconds=20.0, **order):
     """Apply to the end, with one kill on the way if told so."""
     one.emulator.set_faults(faults)
     if kill_at is not None and not one.run_until_killed(kill_at, **order):
@@ -39,7 +39,7 @@ def to_the_end(one, *, kill_at=None, faults="", tries=4, seconds=4.0, **order):
 
 
 def honest(one, **order):
-    return to_the_end(one, tries=2, seconds=1.5, **order)
+    return to_the_end(one, tries=2, seconds=3.0, **order)
 
 
 def killed_after_a_send(one, **order):

@@ -3,8 +3,8 @@
 The budget is the peer: a campaign takes four calls a card, so a limit of L a minute allows L / 4
 cards a minute. The vault is the emulator in a process of its own, with a fixed window. The time
 spent in the journal's commits is measured within the same campaigns, on the disk of `--store`.
-At the end nothing is left to ask for until the last card has settled, two seconds; a campaign has to
-last some minutes for that not to count.
+At the end nothing is left to ask for until the last card has settled, two seconds; a campaign has
+to last some minutes for that not to count.
 """
 
 from __future__ import annotations

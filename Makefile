@@ -29,8 +29,8 @@ test: $(DONE)  ## the default test suite
 browser: $(DONE)  ## notebooks and the app in a real browser; needs Debian's chromium
 	$(BIN)/python -m pytest -m browser
 
-chaos: $(DONE)  ## kills, faults and outages over many rounds
-	$(BIN)/python -m pytest -m chaos
+chaos: $(DONE)  ## kills, faults and outages over many rounds; SEED=N for those of an earlier run
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'chaos or mutant' $(if $(SEED),--randomly-seed=$(SEED))
 
 scale: $(DONE)  ## hundreds of thousands of customers
 	$(BIN)/python -m pytest -m scale

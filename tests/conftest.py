@@ -2,8 +2,50 @@
 
 from __future__ import annotations
 
+import random
 import signal
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# A busy machine is no fault of what is tested.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 # A shell ignores Ctrl-C on behalf of what it runs in the background, and children inherit that;
 # the tests interrupt theirs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def chaos_seed(pytestconfig: pytest.Config) -> int:
+    """Give the seed of the run, which is told at its beginning and end and can be given again."""
+    return int(pytestconfig.getoption("randomly_seed", random.randrange(2**32)))
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Sum a run of `make chaos` up: what was tried how often, and what went wrong."""
+    if "chaos" not in str(config.option.markexpr).replace("not chaos", ""):
+        return
+    totals: dict[str, Counter[str]] = {}
+    for outcome in ("passed", "failed", "error"):
+        for report in terminalreporter.getreports(outcome):
+            if report.when != "call" and outcome == "passed":
+                continue
+            scenario = report.nodeid.partition("::")[2].partition("[")[0].removeprefix("test_")
+            figures = Counter({"runs": 1, "violations": int(outcome != "passed")})
+            figures = Counter(dict(report.user_properties).get("chaos", figures))
+            figures["violations"] = max(figures["violations"], int(outcome != "passed"))
+            totals.setdefault(scenario.replace("_", " "), Counter()).update(
+                figures, seconds=round(report.duration)
+            )
+    columns = ("runs", "kills", "deletes", "violations", "seconds")
+    terminalreporter.section(f"chaos, seed {config.getoption('randomly_seed', 'none')}")
+    terminalreporter.write_line(f"{'scenario':<64}" + "".join(f"{c:>12}" for c in columns))
+    for scenario, figures in [*sorted(totals.items()), ("all", sum(totals.values(), Counter()))]:
+        cells = "".join(
+            f"{figures[c] or (0 if c in 'runs violations' else ''):>12}" for c in columns
+        )
+        terminalreporter.write_line(f"{scenario:<64}{cells}")

@@ -74,7 +74,7 @@ def test_fault_examples_can_be_read():
     """Every fault in the page's examples is one that the emulator understands."""
     section = page("emulator.md").split("| example | meaning |")[1].split("\n\n")[0]
     examples = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
-    assert len(examples) == 7
+    assert len(examples) == 8
     for example in examples:
         assert len(read_faults(example)) == 1
     for operation in OPERATIONS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import json
 import random
@@ -16,7 +17,7 @@ from tokenvault_data.cleanup.engine import Engine
 from tokenvault_data.cleanup.fetched_cards import FetchedCard, as_rows
 from tokenvault_data.cleanup.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.limits import Limits
-from tokenvault_data.cleanup.plan import ControlCard, Plan, PlannedCard
+from tokenvault_data.cleanup.plan import BankTotal, ControlCard, Plan, PlannedCard
 from tokenvault_data.cleanup.records import Record, state
 from tokenvault_data.cleanup.rules import expired
 from tokenvault_data.errors import CallAbandoned, CampaignHalted, CampaignPaused
@@ -73,6 +74,12 @@ def raw_card(customer, instrument, expires="2025-03", status="ACTIVE", uid=None)
 
 
 def planned_card(number, raw):
+    return _planned_card(number, json.dumps(raw))
+
+
+@functools.cache
+def _planned_card(number, text):
+    raw = json.loads(text)
     (row,) = as_rows([FetchedCard(raw["customer_id"], raw, 0, VERSION)])
     return PlannedCard(
         number,
@@ -115,6 +122,7 @@ def make_plan(cards=6, controls=2, canary=1, **limits):
         limits=Limits(**{"rate_share": 1.0, "window_reserve": 0.0} | limits),
         vault_cards=cards + controls,
         vault_customers=cards + controls,
+        bank_totals=(BankTotal("HDFC Bank", cards + controls),),
         left_out={},
         controls=tuple(ControlCard(r["customer_id"], r["instrument_id"]) for r in kept),
         canary=tuple(range(canary)),
@@ -125,9 +133,11 @@ def make_plan(cards=6, controls=2, canary=1, **limits):
 
 
 JSON = {"content-type": "application/json"}
-FETCH_FAULTS = ("500", "lost", "429", "garbage", "not_sent", "401")
+FAULTS = ("500", "lost", "429", "garbage", "not_sent", "401")
+FETCH_FAULTS = (*FAULTS, "404")
 DELETE_FAULTS = (
-    *FETCH_FAULTS,
+    *FAULTS,
+    "404",
     "lied",
     "applied_then_500",
     "applied_then_lost",
@@ -156,6 +166,7 @@ class World:
         self.wire = []
         self.shown = {}  # by ids: when a fetch last answered, and whether it showed the sealed card
         self.gone_at = {}  # by ids: when a fetch last showed the card gone
+        self.lied_of = set()  # ids of which the last fetch was answered with an untrue 404
         self.deletes = Counter()
         self.is_wrong_account = False
         self.hides_deleted = True
@@ -328,6 +339,14 @@ class World:
         fault = ""
         if self.draws.random() < self.fault_rate:
             fault = self.draws.choice(self.delete_faults if deletes else self.fetch_faults)
+        if fault == "404" and not deletes:  # of one card never twice in a row: all it has to bear
+            if ids not in self.lied_of:
+                self.lied_of.add(ids)
+                self.shown[ids] = (self.loop.now, False)
+                return _answered(404, {"code": "instrument_not_found"})
+            fault = ""
+        if not deletes:
+            self.lied_of.discard(ids)
         if fault.startswith("applied_then"):
             self.remove(ids)
         made = _faulty(fault.removeprefix("applied_then_"), self.draws)

@@ -17,7 +17,7 @@ from tokenvault_data.cleanup.approval import approve, write_approval
 from tokenvault_data.cleanup.audit import audit
 from tokenvault_data.cleanup.keys import SigningKey
 from tokenvault_data.cleanup.limits import Limits
-from tokenvault_data.cleanup.plan import ControlCard, Plan, PlannedCard, write_plan
+from tokenvault_data.cleanup.plan import BankTotal, ControlCard, Plan, PlannedCard, write_plan
 from tokenvault_data.cleanup.rules import expired
 from tokenvault_data.cleanup.seal import seal_journal
 
@@ -77,6 +77,7 @@ def make_plan(count=6, *, environment="production", controls=2, canary=(0,), **c
         "limits": Limits(vault_share=1.0, bank_share=1.0),
         "vault_cards": 100,
         "vault_customers": 100,
+        "bank_totals": (BankTotal("HDFC Bank", 100),),
         "left_out": {},
         "controls": tuple(ControlCard(f"kept_{n}", f"kept-{n}") for n in range(controls)),
         "canary": tuple(canary),
@@ -202,7 +203,8 @@ class Book:
         """Attempt a card and see it gone, up to the control read that has to follow."""
         self.intend(number).outcome(number, outcome, status)
         state = "in_doubt" if outcome == "unexpected" else outcome
-        return self.item(number, state).see(number).item(number, "verifying")
+        self.item(number, state).see(number).item(number, "verifying").see(number)
+        return self if state == "accepted" else self.see(number)
 
     def delete(self, number):
         return self.until_gone(number).control().item(number, "final", "deleted", "404")
@@ -292,7 +294,7 @@ def every_final(plan=None):
     plan = plan or make_plan(8)
     book = Book(plan).begin(approval_of(plan)).delete(0).release()
     book.until_gone(1, "in_doubt", 503).control().item(1, "final", "gone_after_attempt", "404")
-    book.check(2, 404, "absent").item(2, "checked").item(2, "verifying")
+    book.check(2, 404, "absent").item(2, "checked").item(2, "verifying").see(2).see(2)
     book.control(404, 0).control(200, 1).item(2, "final", "already_gone", "404")
     book.check(3, 200, "drift", "it was renewed").item(3, "checked")
     book.item(3, "final", "skipped_drift", "it was renewed")

@@ -46,6 +46,8 @@ _SHOWS_NO_CARD: Final = frozenset(
         "wrong-id",
     }
 )
+_ABSENCES_AFTER_200: Final = 2
+_ABSENCES_OTHERWISE: Final = 3
 _ON_THE_WAY_SECONDS: Final = 0.5
 """What a busy machine may take from the last look at a deadline to the arrival at the server."""
 
@@ -243,6 +245,12 @@ class _Witness:
         ):
             if count > allowed:
                 yield f"P7: {count} cards got a delete, and the cap {name} allows {allowed}"
+        totals = {one["bank"]: one["cards"] for one in self.header["bank_totals"]}
+        bank_of = {(c["customer_id"], c["instrument_id"]): c["bank"] for c in self.cards}
+        for bank, count in Counter(bank_of.get(ids) for ids in sends).items():
+            allowed = math.floor(limits["bank_share"] * totals.get(bank, 0) + 1e-9)
+            if count > allowed:
+                yield f"P7: {count} cards of {bank} got a delete, and the cap allows {allowed}"
 
     # Every planned card
 
@@ -308,7 +316,7 @@ class _Witness:
             (entry["number"] for entry in requests if entry["operation"] == "delete"), default=0
         )
         looks = [entry for entry in requests if entry["number"] > last_sent]
-        if self.case.deleted_stay_inactive:
+        if self.case.deleted_stay_inactive:  # where every 404 is a lie, and none may be believed
             if not any(_shows_a_card(entry) for entry in looks):
                 yield f"P5: item {number} is {item['final']}, and no later fetch showed so"
             return
@@ -317,6 +325,16 @@ class _Witness:
             yield f"P5: item {number} is {item['final']}, and no later fetch showed it gone"
             return
         ended = _seconds(item["changed_at"]) if self.case.clock_is_right else math.inf
+        in_a_row = 0
+        for entry in looks:
+            if entry["received_at_seconds"] <= ended and entry["operation"] == "fetch":
+                in_a_row += entry["status"] == 404
+                in_a_row *= not _shows_a_card(entry)
+        sent = [entry for entry in requests if entry["operation"] == "delete"]
+        was_accepted = any(entry["status"] == 200 for entry in sent)
+        needed = _ABSENCES_AFTER_200 if was_accepted else _ABSENCES_OTHERWISE
+        if in_a_row < needed:
+            yield f"P5: item {number} is {item['final']} by {in_a_row} of {needed} fetches in a row"
         if not any(
             absent[0]["number"] < entry["number"] and entry["received_at_seconds"] <= ended
             for entry in self.control_reads

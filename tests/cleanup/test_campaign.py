@@ -11,6 +11,7 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from campaign_bench import WIDE
 from campaign_bench import bench as running
 
 from tokenvault_data.cleanup.applying import abort_cleanup, apply_cleanup
@@ -157,6 +158,10 @@ def changed(bench, **changes):
     return dataclasses.replace(bench, plan=dataclasses.replace(bench.plan, **changes))
 
 
+def wide_but(**limits):
+    return Limits(**WIDE | limits)
+
+
 def ago(**time):
     return (datetime.now(UTC) - timedelta(**time)).isoformat()
 
@@ -169,10 +174,12 @@ def ago(**time):
         ({"expires_at": ago(seconds=1)}, "until"),
         ({"oldest_fetched_at": ago(hours=24, seconds=1)}, "fetched"),
         ({"created_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}, "clock"),
-        ({"limits": Limits(rate_share=0.5, vault_share=1.0, per_customer=99)}, "rate limit"),
-        ({"limits": Limits(rate_share=1.0, vault_share=0.01, per_customer=99)}, "vault_share"),
-        ({"limits": Limits(rate_share=1.0, vault_share=1.0, per_customer=0)}, "per_customer"),
-        ({"limits": Limits(rate_share=1.0, vault_share=1.0, rows=1)}, "rows"),
+        ({"limits": wide_but(rate_share=0.5)}, "rate limit"),
+        ({"limits": wide_but(vault_share=0.01)}, "vault_share"),
+        ({"limits": wide_but(bank_share=0.01)}, "bank_share"),
+        ({"limits": wide_but(per_customer=0)}, "per_customer"),
+        ({"limits": wide_but(rows=1)}, "rows"),
+        ({"bank_totals": ()}, "bank_share"),
         ({"controls": ()}, "control"),
     ],
 )

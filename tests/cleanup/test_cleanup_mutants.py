@@ -23,7 +23,7 @@ def forked_from():
 # -- scenarios: each gives sentences about what is wrong ------------------------------------------
 
 
-def to_the_end(one, *, kill_at=None, faults="", tries=4, seconds=4.0, **order):
+def to_the_end(one, *, kill_at=None, faults="", tries=4, seconds=20.0, **order):
     """Apply to the end, with one kill on the way if told so."""
     one.emulator.set_faults(faults)
     if kill_at is not None and not one.run_until_killed(kill_at, **order):
@@ -39,7 +39,7 @@ def to_the_end(one, *, kill_at=None, faults="", tries=4, seconds=4.0, **order):
 
 
 def honest(one, **order):
-    return to_the_end(one, tries=2, seconds=1.5, **order)
+    return to_the_end(one, tries=2, seconds=3.0, **order)
 
 
 def killed_after_a_send(one, **order):
@@ -55,11 +55,16 @@ def lied_to(one, **order):
 
 
 def lied_to_for_long(one, **order):
-    return to_the_end(one, faults="unapplied@delete", tries=1, seconds=1.5, **order)
+    return to_the_end(one, faults="unapplied@delete", tries=3, seconds=2.5, **order)
 
 
 def answered_500(one, **order):
     return to_the_end(one, faults="500@delete#first=2", **order)
+
+
+def told_an_untrue_404(one, **order):
+    """The first fetch of each card, those for control reads too, shows none, which is not so."""
+    return to_the_end(one, faults="404@fetch#first=1", **order)
 
 
 def in_a_wrong_account(one, **order):
@@ -259,17 +264,26 @@ MUTANTS = {
         (
             (
                 STEPS,
+                "        return Step(seen, *_absent(item, course))\n",
                 (
-                    '        return Step(seen, Next("await_control"), course)\n'
-                    '    if look.verdict == "inactive":'
-                ),
-                (
-                    '        gone = proven_gone(number, item, "404")\n'
-                    '        return Step((*seen, gone), Next("nothing"), course)\n'
-                    '    if look.verdict == "inactive":'
+                    "        then, course = _absent(item, course)\n"
+                    '        if then.do == "await_control":\n'
+                    '            seen += (proven_gone(number, item, "404"),)\n'
+                    '            then = Next("nothing")\n'
+                    "        return Step(seen, then, course)\n"
                 ),
             ),
         ),
+    ),
+    "one 404 is enough": Mutant(
+        told_an_untrue_404,
+        "the vault still holds it",
+        ((STEPS, "ABSENCES_OTHERWISE: Final = 3", "ABSENCES_OTHERWISE: Final = 1"),),
+    ),
+    "one 404 is enough after a 200": Mutant(
+        honest,
+        "by 1 of 2 fetches in a row",
+        ((STEPS, "ABSENCES_AFTER_200: Final = 2", "ABSENCES_AFTER_200: Final = 1"),),
     ),
     "any account is the right one": Mutant(
         in_a_wrong_account,
@@ -397,6 +411,7 @@ def played(forked_from, place, scenario, changes, limits=(("attempts", 2),)):
         return scenario(one, mutants=mutants)
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_found_out(forked_from, tmp_path, name):
     """Somebody notices, and for the right reason."""
@@ -410,6 +425,7 @@ def test_a_mutant_is_found_out(forked_from, tmp_path, name):
     )
 
 
+@pytest.mark.mutant
 @pytest.mark.parametrize(
     ("scenario", "name"),
     [
@@ -417,6 +433,7 @@ def test_a_mutant_is_found_out(forked_from, tmp_path, name):
         (lied_to, "the right toolkit"),
         (answered_500, "the right toolkit"),
         (in_a_wrong_account, "the right toolkit"),
+        (told_an_untrue_404, "the right toolkit"),
         (with_changed_cards, "the right toolkit"),
         (stood_still, "the right toolkit"),
         (beside_another, "the right toolkit"),

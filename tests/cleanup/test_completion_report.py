@@ -58,7 +58,7 @@ def test_every_planned_card_has_a_row(folder, tmp_path, name):
     assert frame["intents"][6] == "attempt-6-1 attempt-6-2 attempt-6-3 attempt-6-4"
     assert frame["last_status"].isna().tolist() == [i in (2, 3, 4, 7) for i in range(8)]
     assert re.fullmatch(
-        r"404 \(record \d+\) between good control reads \(records \d+ and \d+\)",
+        r"404 2 times in a row \(record \d+\) between good control reads \(records \d+ and \d+\)",
         frame["evidence"][0],
     )
 

@@ -53,7 +53,7 @@ def through(world, **faults):
 
 
 def test_a_plain_campaign_holds_after_the_canary_and_deletes_all(world):
-    """Canary, hold, run: each card costs a check, a delete and a look, and is proven gone."""
+    """Canary, hold, run: each card costs a check, a delete and two looks, and is proven gone."""
     one = world(cards=20, canary=2)
     assert one.run() == "held"
     assert finals(one) == {"deleted": 2}
@@ -61,7 +61,7 @@ def test_a_plain_campaign_holds_after_the_canary_and_deletes_all(world):
     assert finals(one) == {"deleted": 20}
     assert one.standing().is_sealed
     reads = sum(ids[0].startswith("k") for _, _, ids in one.wire)
-    assert len(one.wire) == 3 * 20 + reads
+    assert len(one.wire) == 4 * 20 + reads
     assert reads <= 6
     check(one)
 
@@ -150,6 +150,33 @@ def test_a_wrong_account_finalises_nothing(world):
     assert "account looks wrong" in one.standing().reason
     check(one)
     finish(one)
+    check(one)
+
+
+@pytest.mark.parametrize("hides", [True, False])
+def test_a_404_that_is_contradicted_proves_nothing(world, hides):
+    """Told of every card now that there is none, and now that there is, it believes neither."""
+    one = world(cards=12, canary=12, failures_in_row=100, failure_share=1.0)
+    one.hides_deleted = hides
+    through(one, fault_rate=0.5, delete_faults=("lied", "404", ""), fetch_faults=("404",))
+    assert finish(one).is_all_final
+    check(one)
+
+
+def test_a_vault_that_says_both_is_not_asked_for_ever(world):
+    """A card that each check misses and each look finds is left alone after its second turn."""
+    one = world(cards=1, canary=1)
+    one.fetch_faults = ("404",)
+    answered = one.answer
+
+    def answer(call):
+        one.fault_rate = float(call.customer_id == "c0")
+        return answered(call)
+
+    one.answer = answer
+    one.run()
+    assert finals(one) == {"not_attempted": 1}
+    assert [method for _, method, ids in one.wire if ids == ("c0", "card-0")] == ["GET"] * 4
     check(one)
 
 

@@ -167,9 +167,66 @@ def test_a_rate_limit_met_costs_an_item_nothing():
     assert step.course == Course()
 
 
-def test_absence_waits_for_a_control_read_and_inactive_does_not():
-    """A 404 alone ends nothing."""
-    assert look(attempted("this_card").items[0], "absent").next.do == "await_control"
+@pytest.mark.parametrize(
+    ("meaning", "waits"), [("this_card", [2.0]), ("lost", [2.0, 10.0]), ("not_found", [2.0, 10.0])]
+)
+def test_absence_is_seen_again_and_then_waits_for_a_control_read(meaning, waits):
+    """Two 404s in a row after a 200, three after anything else; what is unclear counts neither."""
+    made = attempted(meaning)
+    item, course, found = made.items[0], Course(), []
+    while True:
+        step = look(item, "absent", course=course)
+        take(made, step)
+        if step.next.do != "look":
+            break
+        found.append(step.next.wait_seconds)
+        unclear = look(item, "unclear", course=step.course)
+        take(made, unclear)
+        course = unclear.course
+    assert found == waits
+    assert (item.state, step.next.do) == ("verifying", "await_control")
+
+
+def test_a_card_that_shows_up_between_makes_absence_begin_afresh():
+    """One 404, the card, one 404: that is no two in a row."""
+    made = attempted("this_card")
+    course = Course()
+    for verdict in ("absent", "present", "absent"):
+        step = look(made.items[0], verdict, course=course)
+        take(made, step)
+        assert step.next.do == "look"
+        course = step.course
+    assert look(made.items[0], "absent", course=course).next.do == "await_control"
+
+
+def test_a_card_that_a_check_does_not_find_is_looked_for_twice_more():
+    """Nobody deleted it as far as is known, so three fetches have to say so."""
+    made = standing()
+    item = made.items[0]
+    step = after_check(0, item, Check("absent", None, 404, "r"), Course(), INTENT, attempts=4)
+    waits = []
+    while step.next.do == "look":
+        take(made, step)
+        waits.append(step.next.wait_seconds)
+        step = look(item, "absent", course=step.course)
+    assert (waits, step.next.do) == ([2.0, 10.0], "await_control")
+
+
+def test_a_card_that_a_check_missed_is_tried_once_more_at_the_end():
+    """There after all it is put off to the end, and missed again then, it is left alone."""
+    made = standing()
+    item, missed = made.items[0], Check("absent", None, 404, "r")
+    take(made, after_check(0, item, missed, Course(), INTENT, attempts=4))
+    step = look(item, "present", course=Course(absences=1))
+    take(made, step)
+    assert (item.state, step.next.do) == ("planned", "check_at_end")
+    last = Course(is_last=True)
+    take(made, after_check(0, item, missed, last, INTENT, attempts=4))
+    assert final(look(item, "present", course=last)) == "not_attempted"
+
+
+def test_inactive_needs_no_second_look():
+    """An answer that names the card and its status is more than a 404."""
     assert final(look(attempted("this_card").items[0], "inactive")) == "deleted"
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tokenvault_data.cleanup import rules
 from tokenvault_data.cleanup.plan import (
+    BankTotal,
     ControlCard,
     Plan,
     parse_plan,
@@ -53,6 +54,7 @@ def make_plan(**changes):
         "limits": ALL_OPEN,
         "vault_cards": 100,
         "vault_customers": 60,
+        "bank_totals": (BankTotal("HDFC Bank", 50), BankTotal(None, 2)),
         "left_out": {"spared": 2},
         "controls": (ControlCard("customer-9", "instrument-99"),),
         "canary": (1,),
@@ -247,6 +249,10 @@ def test_a_card_that_cannot_be_is_refused_whatever_the_digest(changes):
         {"limits": PLAN.limits.to_dict() | {"rows": True}},
         {"vault_cards": -1},
         {"vault_customers": True},
+        {"bank_totals": [{"bank": "HDFC Bank"}]},
+        {"bank_totals": [{"bank": "HDFC Bank", "cards": -1}]},
+        {"bank_totals": [{"bank": 5, "cards": 1}]},
+        {"bank_totals": [{"bank": None, "cards": 1}, {"bank": None, "cards": 1}]},
         {"left_out": []},
         {"left_out": {"spared": "2"}},
         {"canary": []},

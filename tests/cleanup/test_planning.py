@@ -39,6 +39,10 @@ def test_a_plan_holds_what_was_decided(snapshot):
     assert made.oldest_fetched_at == FETCHED.isoformat()
     assert (made.rule, made.sentence) == (EXPIRED, EXPIRED.sentence())
     assert (made.vault_cards, made.vault_customers, made.left_out) == (8, 8, {})
+    assert [(one.bank, one.cards) for one in made.bank_totals] == [
+        ("HDFC Bank", 4),
+        ("ICICI Bank", 4),
+    ]
     assert [(card.number, card.customer_id, card.instrument_id) for card in made.cards] == [
         (at, f"cust_{at:04d}", f"old-{at:04d}") for at in range(4)
     ]

@@ -16,6 +16,18 @@ from tokenvault_data.cleanup.audit import audit
 from tokenvault_data.cleanup.limits import Limits
 
 
+def saw_404(book, *runs, outcome="accepted"):
+    """Attempt a card, then fetch it so many times without finding it, with the card in between."""
+    book.intend(0).outcome(0, outcome, 200 if outcome == "accepted" else 500).item(0, outcome)
+    book.item(0, "verifying")
+    for place, times in enumerate(runs):
+        if place:
+            book.see(0, 200, "present")
+        for _ in range(times):
+            book.see(0)
+    return book.control()
+
+
 @pytest.mark.parametrize(
     ("make", "words"),
     [
@@ -31,6 +43,12 @@ from tokenvault_data.cleanup.limits import Limits
         (lambda b: b.delete(0).see(0), "after the card had ended"),
         (lambda b: b.item(0, "final", "deleted"), "its last attempt was not accepted"),
         (lambda b: b.item(0, "verifying").item(0, "checked"), "none may"),
+        (lambda b: saw_404(b, 1).item(0, "final", "deleted"), "it takes 2 fetches in a row"),
+        (lambda b: saw_404(b, 1, 1).item(0, "final", "deleted"), "it takes 2 fetches in a row"),
+        (
+            lambda b: saw_404(b, 2, outcome="in_doubt").item(0, "final", "gone_after_attempt"),
+            "it takes 3 fetches in a row",
+        ),
         (lambda b: b.until_gone(0).item(0, "final", "deleted"), "between the 404 and its end"),
         (lambda b: b.until_gone(0).control(404).item(0, "final", "deleted"), "between the 404"),
         (
@@ -112,19 +130,24 @@ def test_ids_and_keys_are_used_once(tmp_path, at):
 
 def test_too_many_attempts_are_found(tmp_path):
     """One delete more than the plan allows for a card."""
-    book = every_final(make_plan(8, limits=Limits(vault_share=1.0, attempts=3)))
+    book = every_final(make_plan(8, limits=Limits(vault_share=1.0, bank_share=1.0, attempts=3)))
     assert found(campaign_folder(tmp_path, book), "about card 6", "more than 3 attempts")
 
 
 @pytest.mark.parametrize(
     ("exact", "below"),
-    [({"rows": 5}, {"rows": 4}), ({"vault_share": 0.05}, {"vault_share": 0.04})],
+    [
+        ({"rows": 5}, {"rows": 4}),
+        ({"vault_share": 0.05}, {"vault_share": 0.04}),
+        ({"bank_share": 0.05}, {"bank_share": 0.04}),
+    ],
 )
 def test_a_broken_cap_is_found(tmp_path, exact, below):
     """Five cards attempted are as many as a cap of five allows, and too many for one of four."""
-    book = every_final(make_plan(8, limits=Limits(**{"vault_share": 1.0} | exact)))
+    wide = {"vault_share": 1.0, "bank_share": 1.0}
+    book = every_final(make_plan(8, limits=Limits(**wide | exact)))
     assert audit(campaign_folder(tmp_path, book)).ok
-    book = every_final(make_plan(8, limits=Limits(**{"vault_share": 1.0} | below)))
+    book = every_final(make_plan(8, limits=Limits(**wide | below)))
     assert found(campaign_folder(tmp_path, book), f"the cap {next(iter(below))}")
 
 

@@ -92,10 +92,10 @@ def test_nothing_to_plan_is_said(snapshot):
 
 @pytest.mark.parametrize(
     ("cards", "with_keepers", "calls"),
-    [(0, False, 0), (1, False, 3 + 3 + 1), (50, False, 150 + 3 + 4), (51, True, 204 + 4 + 5)],
+    [(0, False, 0), (1, False, 4 + 3 + 1), (50, False, 200 + 3 + 5), (51, True, 255 + 4 + 6)],
 )
 def test_requests(cards, with_keepers, calls):
-    """Three a card, one more for a kept one, a control for fifty and two, one in fifty spare."""
+    """Four a card, one more for a kept one, a control for fifty and two, one in fifty spare."""
     assert requests_needed(cards, with_keepers=with_keepers) == calls
 
 

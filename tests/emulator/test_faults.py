@@ -81,6 +81,13 @@ def test_the_first_requests_of_each_id_can_be_singled_out():
     assert [bool(plan.strikes(route, 0.0)) for route in routes] == [1, 1, 1, 0, 1, 0]
 
 
+def test_a_fault_can_leave_every_id_in_peace_after_it_has_struck():
+    """`#apart` never strikes two requests in a row of one operation on one id."""
+    plan = FaultPlan("404#apart", 7, 0.0)
+    routes = [LIST, DELETE, LIST, DELETE, LIST, LIST]
+    assert [bool(plan.strikes(route, 0.0)) for route in routes] == [1, 1, 0, 0, 1, 0]
+
+
 def test_of_each_group_the_first_rule_that_strikes_counts():
     """One answer is replaced once; limit headers and paging can go wrong beside it."""
     plan = FaultPlan("503#2;502;limit-headers=nan;limit-headers=huge;lagging-list", 7, 0.0)

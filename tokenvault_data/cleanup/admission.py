@@ -94,8 +94,10 @@ def refuse_unsafe(
         )
     by_customer = Counter(card.customer_id for card in plan.cards)
     most = max(by_customer.values(), default=0)
-    vault = VaultFigures(plan.vault_cards, plan.vault_customers, {})
-    broken = check_caps(PlannedFigures(len(plan.cards), {}, most, 0), vault, limits)
+    totals = {one.bank: one.cards for one in plan.bank_totals}
+    vault = VaultFigures(plan.vault_cards, plan.vault_customers, totals)
+    banks = Counter(card.bank for card in plan.cards)
+    broken = check_caps(PlannedFigures(len(plan.cards), banks, most, 0), vault, limits)
     if broken:
         raise RefusedByGuardRail(
             f"{broken[0].sentence}; nothing was sent. Narrow the rule, then plan anew"

@@ -196,6 +196,16 @@ def _check_caps(plan: Plan, replay: Replay, findings: Findings) -> None:
                 f"journal.sqlite: deletes were intended for {counted(count, 'card')}, and the cap"
                 f" {cap} in plan.json allows {allowed:,}",
             )
+    totals = {one.bank: one.cards for one in plan.bank_totals}
+    for bank, count in Counter(plan.cards[n].bank for n in attempted).items():
+        allowed = floor(Fraction(str(limits.bank_share)) * totals.get(bank, 0))
+        if count > allowed:
+            findings.add(
+                "broken caps",
+                f"journal.sqlite: deletes were intended for {counted(count, 'card')} of"
+                f" {bank or 'those whose bank is missing'}, and the cap bank_share in plan.json"
+                f" allows {allowed:,}",
+            )
 
 
 def _check_end(

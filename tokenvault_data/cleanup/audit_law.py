@@ -84,6 +84,10 @@ LEFT: Final = (
 FINALS: Final = (*GONE, *LEFT)
 """How a planned card can end, in the order in which totals are told."""
 
+ABSENCES_AFTER_200: Final = 2
+ABSENCES_OTHERWISE: Final = 3
+"""How many fetches in a row have to answer 404: where the last delete was accepted, and else."""
+
 OVER: Final = frozenset({"completed", "completed_with_exceptions", "aborted"})
 OUTCOMES: Final = frozenset(
     {"accepted", "in_doubt", "not_executed", "absent", "rejected", "unexpected"}

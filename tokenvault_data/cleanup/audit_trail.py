@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from tokenvault_data.cleanup.audit_law import GONE
+from tokenvault_data.cleanup.audit_law import ABSENCES_AFTER_200, ABSENCES_OTHERWISE, GONE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,6 +30,8 @@ class Sight(NamedTuple):
         See `ControlTrail.spell`.
     control_before : int or None
         Number of the good control read before it.
+    absences : int
+        Fetches in a row that answered 404 in this spell, this one included.
     """
 
     seq: int
@@ -40,6 +42,7 @@ class Sight(NamedTuple):
     request_id: str | None
     spell: int
     control_before: int | None
+    absences: int
 
 
 @dataclass(slots=True)
@@ -162,13 +165,23 @@ def _fault_of_proof(
     if sight is None or sight.shown != "gone":
         return "no fetch after the last attempt showed it gone"
     if sight.status == 200:
-        if sealed_status in (None, "INACTIVE"):
-            return "INACTIVE proves nothing of a card that was not ACTIVE when it was planned"
-        return None
+        nothing = "INACTIVE proves nothing of a card that was not ACTIVE when it was planned"
+        return nothing if sealed_status in (None, "INACTIVE") else None
     if sight.status != 404:
         return f"an answer of status {sight.status} proves nothing"
     after = controls.good_after(sight)
     trail.control_after = after
     if sight.control_before is None:
         return "no control card was read well before the 404"
-    return None if after else "no control card was read well between the 404 and its end"
+    if after is None:
+        return "no control card was read well between the 404 and its end"
+    return _fault_of_absences(trail, sight.absences)
+
+
+def _fault_of_absences(trail: CardTrail, found: int) -> str | None:
+    doubtful = trail.doubtful
+    was_accepted = bool(doubtful) and doubtful[-1].outcome == "accepted"
+    needed = ABSENCES_AFTER_200 if was_accepted else ABSENCES_OTHERWISE
+    if found >= needed:
+        return None
+    return f"it takes {needed} fetches in a row that answer 404, and the last {found} did"

@@ -76,6 +76,9 @@ class CardLaw:
         answers = {"gone": (404, 200), "present": (200,), "drift": (200,)}[shown]
         if status not in answers or (detail["verdict"] == "absent" and status != 404):
             self._add(entry, f"reads {detail['verdict']} from an answer of status {status}")
+        before = card.sight
+        is_run = before is not None and before.spell == self._controls.spell
+        absences = before.absences if before is not None and is_run else 0
         card.sight = Sight(
             entry.seq,
             entry.at,
@@ -85,6 +88,7 @@ class CardLaw:
             detail["request_id"],
             self._controls.spell,
             self._controls.last_good,
+            absences + 1 if shown == "gone" and status == 404 else 0,
         )
 
     def _intend(self, entry: Entry, card: CardTrail, state: str) -> None:

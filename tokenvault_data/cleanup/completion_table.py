@@ -98,6 +98,6 @@ def evidence(trail: CardTrail) -> str | None:
     if trail.final not in GONE:
         return f"404, not confirmed (record {sight.seq})"
     return (
-        f"404 (record {sight.seq}) between good control reads (records {sight.control_before}"
-        f" and {trail.control_after})"
+        f"404 {sight.absences} times in a row (record {sight.seq}) between good control reads"
+        f" (records {sight.control_before} and {trail.control_after})"
     )

@@ -30,6 +30,7 @@ class Controls:
         self._bad: set[int] = set()
         self._waiting: dict[int, float] = {}
         self._is_good = False
+        self._spell = 0
 
     @property
     def index(self) -> int:
@@ -40,6 +41,11 @@ class Controls:
     def is_good(self) -> bool:
         """Whether the last round of reads found the account to be right."""
         return self._is_good
+
+    @property
+    def spell(self) -> int:
+        """How often the account was found to be wrong."""
+        return self._spell
 
     @property
     def waiting(self) -> tuple[int, ...]:
@@ -82,6 +88,7 @@ class Controls:
             return "next"
         self._bad.clear()
         self._is_good = False
+        self._spell += 1
         return "wrong_account"
 
     def take(self, numbers: tuple[int, ...]) -> None:

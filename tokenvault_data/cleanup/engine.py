@@ -371,6 +371,8 @@ class Engine:
         if do == "nothing":
             return
         self._courses[number] = step.course
+        if do == "await_control" and step.course.spell != self._controls.spell:
+            do = "look"  # the account was found to be wrong while this was written down
         if do == "await_control":
             self._controls.wait_for(number, now)
         elif do in ("check_at_end", "look_at_end"):

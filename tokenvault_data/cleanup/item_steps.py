@@ -5,6 +5,10 @@ after how many seconds. Waits: a fetch right after an answer to a delete, then 2
 later, before a card that is still there gets a fresh attempt; so a deletion that takes effect half
 a minute late is never sent twice. What proves nothing (401, 429, 5xx, no answer) does not count as
 one of these fetches.
+
+One 404 is a word, and a vault of which one node is ill says it of cards that are there. So a card
+is taken for gone once several fetches in a row, at the same intervals, have shown none: see
+`ABSENCES_AFTER_200` and `ABSENCES_OTHERWISE`.
 """
 
 from __future__ import annotations
@@ -20,6 +24,12 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS: Final = (2.0, 10.0, 60.0)
 """Waits between the fetches that follow an attempt."""
+
+ABSENCES_AFTER_200: Final = 2
+"""Fetches in a row that have to answer 404 where the vault has accepted the delete."""
+
+ABSENCES_OTHERWISE: Final = 3
+"""The same where it has not: nothing but the 404s then says that the card is gone."""
 
 UNCLEAR_SECONDS: Final = (1.0, 2.0, 10.0, 60.0)
 """Waits after fetches that proved nothing, before an item is put off to the end."""
@@ -49,6 +59,10 @@ class Course:
     ----------
     looks : int
         Fetches since the last attempt that showed the card.
+    absences : int
+        Fetches in a row that showed no card; those that proved nothing do not count.
+    spell : int
+        `Controls.spell` at the first of them: what a wrong account says counts for nothing.
     unclear : int
         Fetches in a row that proved nothing.
     is_last : bool
@@ -56,6 +70,8 @@ class Course:
     """
 
     looks: int = 0
+    absences: int = 0
+    spell: int = 0
     unclear: int = 0
     is_last: bool = False
 
@@ -163,7 +179,7 @@ def after_check(
             return _check_again(number, item, check, course, seen)
         case "absent":
             gone = moved(number, "checked", "verifying", "the vault knows no such card")
-            return Step((seen, step, gone), Next("await_control"), course)
+            return Step((seen, step, gone), *_absent(item, course))
         case "gone_inactive":
             look = moved(number, "checked", "verifying", check.reason)
             return Step((seen, step, look), Next("look"), Course())
@@ -242,7 +258,8 @@ def after_look(  # noqa: PLR0911  one return a decision; each is looked for by i
         seen += (moved(number, item.state, "verifying"),)
     course = replace(course, unclear=0)
     if look.verdict == "absent":
-        return Step(seen, Next("await_control"), course)
+        return Step(seen, *_absent(item, course))
+    course = replace(course, absences=0)
     if look.verdict == "inactive":
         return Step((*seen, proven_gone(number, item, "INACTIVE")), Next("nothing"), course)
     if item.doubtful and course.looks < len(SETTLE_SECONDS) and not course.is_last:
@@ -254,7 +271,9 @@ def after_look(  # noqa: PLR0911  one return a decision; each is looked for by i
         return Step((*seen, end), Next("nothing"), course)
     if may_attempt and item.sends < attempts and not course.is_last:
         again = moved(number, "verifying", "planned", "still there")
-        return Step((*seen, again), Next("check"), Course())
+        # One that a check did not find and that is there after all has waited to be attempted, and
+        # waits to the end: else a vault that says both would be asked for ever.
+        return Step((*seen, again), Next("check" if item.doubtful else "check_at_end"), Course())
     if may_attempt and not course.is_last:
         return Step(seen, Next("look_at_end"), course)
     if item.sends == 0:
@@ -295,6 +314,15 @@ def _settling(state: str) -> tuple[Next, Course]:
     if state == "in_doubt":
         return Next("look", SETTLE_SECONDS[0]), Course(looks=1)
     return Next("look"), Course()
+
+
+def _absent(item: Item, course: Course) -> tuple[Next, Course]:
+    """Look again until enough fetches in a row have shown no card; then a control read has to."""
+    was_accepted = item.doubtful > 0 and item.outcome == "accepted"
+    course = replace(course, absences=course.absences + 1, unclear=0)
+    if course.absences >= (ABSENCES_AFTER_200 if was_accepted else ABSENCES_OTHERWISE):
+        return Next("await_control"), course
+    return Next("look", SETTLE_SECONDS[course.absences - 1]), course
 
 
 def _check_again(number: int, item: Item, check: Check, course: Course, seen: Record) -> Step:

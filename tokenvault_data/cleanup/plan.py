@@ -21,6 +21,7 @@ from tokenvault_data.cleanup.plan_content import (
     FORMAT,
     FORMAT_VERSION,
     HEADER_FIELDS,
+    BankTotal,
     ControlCard,
     Plan,
     PlannedCard,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CAMPAIGNS_FOLDER",
     "PLAN_NAME",
+    "BankTotal",
     "ControlCard",
     "Plan",
     "PlannedCard",
@@ -210,6 +212,7 @@ def _plan(header: dict[str, Any], cards: list[PlannedCard]) -> Plan:
         | {
             "rule": Rule.from_dict(header["rule"]),
             "limits": Limits.from_dict(header["limits"]),
+            "bank_totals": tuple(BankTotal(**one) for one in header["bank_totals"]),
             "controls": tuple(ControlCard(**one) for one in header["controls"]),
             "canary": tuple(header["canary"]),
             "cards": tuple(cards),

@@ -53,6 +53,12 @@ def check_header(plan: Plan) -> None:
         _check(name, getattr(plan, name) is None or _is_line(getattr(plan, name)))
     counts = (plan.vault_cards, plan.vault_customers, *plan.left_out.values())
     _check("a count", all(type(count) is int and count >= 0 for count in counts))
+    totals = plan.bank_totals
+    _check("a bank's total", len({one.bank for one in totals}) == len(totals))
+    _check(
+        "a bank's total",
+        all(_is_text(one.bank) and type(one.cards) is int and one.cards >= 0 for one in totals),
+    )
     _check("the canary", len(set(plan.canary)) == len(plan.canary) > 0)
     _check(
         "the canary",

@@ -83,6 +83,14 @@ class ControlCard:
         return f"<ControlCard {mask_id(self.instrument_id)}>"
 
 
+@dataclass(frozen=True, slots=True)
+class BankTotal:
+    """How many distinct cards of one bank the snapshot had; `bank` is None where it is missing."""
+
+    bank: str | None
+    cards: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A cleanup, frozen: made by `plan_cleanup`, read by `read_plan`.
@@ -113,6 +121,8 @@ class Plan:
     limits : Limits
     vault_cards, vault_customers : int
         Distinct cards of the snapshot, and the customers who have them.
+    bank_totals : tuple of BankTotal
+        Of each bank of which a card is planned: what the cap on a single bank is a share of.
     left_out : mapping of str to int
         Cards that the rule selects and that are not in the plan, by reason.
     controls : tuple of ControlCard
@@ -147,6 +157,7 @@ class Plan:
     limits: Limits
     vault_cards: int
     vault_customers: int
+    bank_totals: tuple[BankTotal, ...]
     left_out: Mapping[str, int]
     controls: tuple[ControlCard, ...]
     canary: tuple[int, ...]
@@ -231,6 +242,7 @@ def plan_lines(plan: Plan) -> Iterator[bytes]:
             "format_version": FORMAT_VERSION,
             "rule": plan.rule.to_dict(),
             "limits": plan.limits.to_dict(),
+            "bank_totals": [{"bank": one.bank, "cards": one.cards} for one in plan.bank_totals],
             "left_out": dict(plan.left_out),
             "controls": [
                 {"customer_id": one.customer_id, "instrument_id": one.instrument_id}

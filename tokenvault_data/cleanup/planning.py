@@ -10,7 +10,7 @@ from tokenvault_data.analysis.today import day_of
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.cleanup.guard_rails import guard_rails_met
 from tokenvault_data.cleanup.limits import Limits
-from tokenvault_data.cleanup.plan import Plan, PlannedCard
+from tokenvault_data.cleanup.plan import BankTotal, Plan, PlannedCard
 from tokenvault_data.cleanup.rules import Rule, as_rule
 from tokenvault_data.cleanup.selection import Selection, select_cards
 from tokenvault_data.cleanup.spreading import Placed, spread
@@ -110,6 +110,7 @@ def plan_cleanup(
         limits=limits,
         vault_cards=selection.vault.cards,
         vault_customers=selection.vault.customers,
+        bank_totals=bank_totals(selection),
         left_out=selection.left_out,
         controls=selection.controls,
         canary=canary_of(cards, limits.canary),
@@ -125,6 +126,12 @@ def canary_of(cards: tuple[PlannedCard, ...], most: int) -> tuple[int, ...]:
     count = min(most, -(-len(cards) // CANARY_SHARE))
     places = [Placed(card.bank, card.customer_id) for card in cards]
     return tuple(sorted(spread(places, count, repeat_customers=True)))
+
+
+def bank_totals(selection: Selection) -> tuple[BankTotal, ...]:
+    """Return how many cards the vault has of each bank of which some are planned."""
+    banks = sorted(selection.planned.banks, key=lambda bank: (bank is None, bank or ""))
+    return tuple(BankTotal(bank, selection.vault.banks.get(bank, 0)) for bank in banks)
 
 
 def planned_cards(selection: Selection) -> tuple[PlannedCard, ...]:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.predicate import Predicate
     from tokenvault_data.dataset.snapshots import Snapshot
 
-CALLS_PER_CARD: Final = 3
-"""Fetched before, deleted, fetched after."""
+CALLS_PER_CARD: Final = 4
+"""Fetched before, deleted, fetched twice after."""
 
 CARDS_PER_CONTROL: Final = 50
 """One control read for so many cards, and one at either end."""
@@ -220,7 +220,7 @@ def requests_needed(cards: int, *, with_keepers: bool = False) -> int:
     Examples
     --------
     >>> requests_needed(100), requests_needed(0)
-    (311, 0)
+    (413, 0)
     """
     if not cards:
         return 0

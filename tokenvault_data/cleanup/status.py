@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.standing import Standing
 
-_CALLS_AN_ITEM: Final = 3.02  # check, delete, verification, and a control read in fifty
+_CALLS_AN_ITEM: Final = 4.02  # check, delete, two verifications, and a control read in fifty
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ delete leaves, and what became of it is on the disk before anything else is done
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -126,7 +127,7 @@ class Visits:
         deadline = checked_on + timedelta(seconds=CHECK_HOLDS_SECONDS)
         intent = Intent(self._new_id(), self._new_id(), deadline.isoformat(timespec="microseconds"))
         step = item_steps.after_check(
-            number, item, check, course, intent, attempts=self._limits.attempts
+            number, item, check, self._now(course), intent, attempts=self._limits.attempts
         )
         self._count_drift(number, check)
         if step.next.do != "delete":
@@ -193,15 +194,21 @@ class Visits:
         reading = await self._sender.fetch(fetch_call(card.customer_id, card.instrument_id))
         if reading is None:
             return Step((), _STOPPED, course)
+        shown = await self._judge.look(card, reading)
         step = item_steps.after_look(
             number,
             item,
-            await self._judge.look(card, reading),
-            course,
+            shown,
+            self._now(course),
             attempts=self._limits.attempts,
             may_attempt=may_attempt,
         )
         return await self.write(step)
+
+    def _now(self, course: Course) -> Course:
+        """Forget what a wrong account has shown."""
+        spell = self._controls.spell
+        return course if course.spell == spell else replace(course, absences=0, spell=spell)
 
     async def read_controls(self) -> Literal["proven", "wrong_account", "later", "stopped"]:
         """Read control cards until one is there, or none is; what waited for it is ended."""

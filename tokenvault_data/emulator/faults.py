@@ -8,6 +8,7 @@
            | "t" S "-" S | "t" S "-"   seconds since that moment
            | "first=" N                the first N requests of each operation on each id
            | "customer=" ID            percent-encoded where it holds ; or #
+           | "apart"                   never two requests in a row of one operation on one id
 
 ==============================  ===================================================================
 ``503:0.05``                    one answer in twenty is a 503
@@ -72,6 +73,7 @@ class Rule:
     seconds: tuple[float, float]
     first: int | None
     customer_id: str | None
+    is_apart: bool
 
     @property
     def label(self) -> str:
@@ -123,6 +125,7 @@ class FaultPlan:
         self._requests = 0
         self._left_of_run = [0] * len(self.rules)
         self._seen: dict[tuple[int, str, str, str], int] = {}
+        self._struck: set[tuple[int, str, str, str]] = set()
 
     def strikes(self, route: Route, now: float) -> Strikes:
         """Count a request and say what strikes it, by group."""
@@ -138,8 +141,17 @@ class FaultPlan:
     def _strikes(self, place: int, rule: Rule, route: Route, now: float) -> bool:
         if not rule.concerns(route, self._requests, now - self._started_at):
             return False
+        key = (place, route.operation, route.customer_id, route.instrument_id)
+        if rule.is_apart and key in self._struck:
+            self._struck.remove(key)
+            return False
+        is_struck = self._is_struck(place, rule, key)
+        if is_struck and rule.is_apart:
+            self._struck.add(key)
+        return is_struck
+
+    def _is_struck(self, place: int, rule: Rule, key: tuple[int, str, str, str]) -> bool:
         if rule.first is not None:
-            key = (place, route.operation, route.customer_id, route.instrument_id)
             self._seen[key] = self._seen.get(key, 0) + 1
             if self._seen[key] > rule.first:
                 return False
@@ -180,11 +192,14 @@ def _read_rule(text: str) -> Rule:
     seconds = (0.0, math.inf)
     first: int | None = None
     customer_id: str | None = None
+    is_apart = False
     for where in wheres:
         if where.startswith("customer="):
             customer_id = unquote(where.removeprefix("customer="))
         elif where.startswith("first=") and where.removeprefix("first=").isdecimal():
             first = int(where.removeprefix("first="))
+        elif where == "apart":
+            is_apart = True
         elif numbers := _NUMBERS.fullmatch(where):
             start, dash, end = numbers.groups()
             requests = (int(start), int(end) if end else math.inf if dash else int(start))
@@ -192,7 +207,8 @@ def _read_rule(text: str) -> Rule:
             seconds = (float(times[1]), float(times[2]) if times[2] else math.inf)
         else:
             raise _unreadable(
-                text, f"no place {where!r}; known: 5, 5-9, 5-, t1-2.5, t1-, first=2, customer=ID"
+                text,
+                f"no place {where!r}; known: 5, 5-9, 5-, t1-2.5, t1-, first=2, customer=ID, apart",
             )
     return Rule(
         text,
@@ -207,6 +223,7 @@ def _read_rule(text: str) -> Rule:
         seconds,
         first,
         customer_id,
+        is_apart,
     )
 
 

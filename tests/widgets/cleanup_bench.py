@@ -11,7 +11,7 @@ import tokenvault_data as tv
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.widgets.cleanup_panel import CleanupPanel
+from tokenvault_data.widgets.cleanup.cleanup_panel import CleanupPanel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

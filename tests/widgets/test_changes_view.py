@@ -14,7 +14,7 @@ from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.errors import UsageError
 from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.widgets.changes_view import ChangesView
+from tokenvault_data.widgets.changes.changes_view import ChangesView
 
 IDS = ("customer_id", "instrument_id", "instrument_uid", "par")
 HOSTILE = '<img src=x onerror="alert(1)">'

@@ -9,7 +9,7 @@ import tokenvault_data as tv
 from tokenvault_data.analysis.today import today_in_india
 from tokenvault_data.cleanup import rules
 from tokenvault_data.errors import UsageError
-from tokenvault_data.widgets.cleanup_choices import (
+from tokenvault_data.widgets.cleanup.cleanup_choices import (
     RuleChoice,
     as_choice,
     names_somebody,

@@ -17,8 +17,8 @@ from tokenvault_data.cleanup.applying import apply_cleanup
 from tokenvault_data.cleanup.rules import listed
 from tokenvault_data.errors import UsageError
 from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.widgets.cleanup_panel import CleanupPanel
-from tokenvault_data.widgets.cleanup_steps import Stage
+from tokenvault_data.widgets.cleanup.cleanup_panel import CleanupPanel
+from tokenvault_data.widgets.cleanup.cleanup_steps import Stage
 
 APPLY = """
 import sys

@@ -7,7 +7,7 @@ import pytest
 
 from tokenvault_data.cleanup.states import CAMPAIGN_TRANSITIONS
 from tokenvault_data.cleanup.status import CampaignStatus
-from tokenvault_data.widgets.cleanup_steps import (
+from tokenvault_data.widgets.cleanup.cleanup_steps import (
     STEPS,
     Facts,
     Stage,

@@ -15,7 +15,7 @@ from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.plan import seal
 from tokenvault_data.cleanup.planning import plan_cleanup
 from tokenvault_data.cleanup.rules import expired_for
-from tokenvault_data.widgets.cleanup_store import approval_state, open_campaigns, refusal_of
+from tokenvault_data.widgets.cleanup.cleanup_store import approval_state, open_campaigns, refusal_of
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.errors import AccessDenied, CollectionInterrupted, Locked, UsageError
 from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.widgets.collect_panel import CollectPanel
+from tokenvault_data.widgets.collecting.collect_panel import CollectPanel
 
 CUSTOMERS = 1200
 IDS = [f"cust_{number:07d}" for number in range(CUSTOMERS)]
@@ -413,7 +413,7 @@ def test_a_closed_panel_watches_no_more(open_panel):
 KERNEL = """
 import sys, time
 from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.widgets.collect_panel import CollectPanel
+from tokenvault_data.widgets.collecting.collect_panel import CollectPanel
 
 base_url, store, list_of_ids = sys.argv[1:]
 panel = CollectPanel(emulator_profile(base_url), list_of_ids, store=store, share=0.5)

@@ -10,7 +10,7 @@ from tokenvault_data.collection.glance import Glance
 from tokenvault_data.collection.progress import Progress
 from tokenvault_data.profiles import emulator_profile
 from tokenvault_data.vault_api.budget import Budget
-from tokenvault_data.widgets.collect_words import (
+from tokenvault_data.widgets.collecting.collect_words import (
     account_blocks,
     cause_in_words,
     elsewhere_line,
@@ -20,8 +20,8 @@ from tokenvault_data.widgets.collect_words import (
     progress_line,
     stopped_line,
 )
-from tokenvault_data.widgets.collection_estimate import Estimate
-from tokenvault_data.widgets.customer_source import ListRead
+from tokenvault_data.widgets.collecting.collection_estimate import Estimate
+from tokenvault_data.widgets.collecting.customer_source import ListRead
 
 BUDGET = Budget(100, 0.5, 50.0, 49, 0, None, 0.0)
 UNDER_WAY = Progress(

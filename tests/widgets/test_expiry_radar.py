@@ -15,7 +15,7 @@ from tokenvault_data.analysis.outreach import customers_at_risk
 from tokenvault_data.analysis.today import day_of
 from tokenvault_data.dataset.columns import INSTRUMENTS
 from tokenvault_data.errors import UsageError
-from tokenvault_data.widgets.expiry_radar import ExpiryRadar
+from tokenvault_data.widgets.expiry.expiry_radar import ExpiryRadar
 
 IDS = ("customer_id", "instrument_id", "instrument_uid", "par")
 HOSTILE = '<img src=x onerror="alert(1)"> & Sons'

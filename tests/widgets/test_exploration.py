@@ -13,7 +13,7 @@ from tokenvault_data.analysis.predicate import predicate_from_dict
 from tokenvault_data.analysis.selected_rows import SelectedRows
 from tokenvault_data.dataset.columns import INSTRUMENTS
 from tokenvault_data.errors import UsageError
-from tokenvault_data.widgets.exploration import Exploration
+from tokenvault_data.widgets.exploring.exploration import Exploration
 
 TODAY = date(2026, 11, 27)
 

@@ -10,25 +10,25 @@ import ipywidgets
 
 from tokenvault_data.dataset.snapshots import Snapshot, list_snapshots, open_snapshot
 from tokenvault_data.errors import ProfileError
-from tokenvault_data.widgets.collect_panel import CollectPanel
-from tokenvault_data.widgets.explorer import Explorer
-from tokenvault_data.widgets.first_collection import (
+from tokenvault_data.widgets.collecting.collect_panel import CollectPanel
+from tokenvault_data.widgets.collecting.first_collection import (
     CUSTOMERS,
     EMULATOR,
     FirstCollection,
     customers,
 )
-from tokenvault_data.widgets.panel import in_a_sentence, named
-from tokenvault_data.widgets.prose import Prose
-from tokenvault_data.widgets.sections import Sections
-from tokenvault_data.widgets.snapshot_facts import short_name
-from tokenvault_data.widgets.vault_access import known_profiles
+from tokenvault_data.widgets.collecting.vault_access import known_profiles
+from tokenvault_data.widgets.exploring.explorer import Explorer
+from tokenvault_data.widgets.parts.panel import in_a_sentence, named
+from tokenvault_data.widgets.parts.prose import Prose
+from tokenvault_data.widgets.parts.sections import Sections
+from tokenvault_data.widgets.parts.snapshot_facts import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tokenvault_data.dataset.snapshots import SnapshotListing
-    from tokenvault_data.widgets.prose import Block
+    from tokenvault_data.widgets.parts.prose import Block
 
 _EXPLORE: Final = 0
 _FIRST: Final = (

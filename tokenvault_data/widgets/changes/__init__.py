@@ -1,0 +1,1 @@
+"""The view of changes: what happened between two snapshots."""

@@ -1,0 +1,1 @@
+"""The cleanup panel: from a rule to the proof, in seven steps."""

@@ -1,0 +1,1 @@
+"""The expiry radar: what expires when, at which bank, and whom to write to."""

@@ -1,0 +1,1 @@
+"""The explorer: linked breakdowns of a snapshot."""

@@ -42,7 +42,9 @@ TO_THE_PANEL = """
 () => {
   const notebook = document.querySelector('.jp-NotebookPanel');
   const found = ['.tv-panel', '.jp-OutputArea-output'].map(one => notebook.querySelector(one));
-  found.find(Boolean).scrollIntoView({block: 'start'});
+  const first = found.find(Boolean);
+  first.style.scrollMarginTop = '56px';  // the notebook's toolbar lies over what scrolls
+  first.scrollIntoView({block: 'start'});
 }
 """
 

@@ -85,7 +85,7 @@ class ExportRow(ipywidgets.VBox):
                 description="What leaves",
                 tooltip="What of a card may leave",
                 style=own,
-                layout={"width": "300px"},
+                layout={"width": "340px"},
             ),
             f"{name}-policy",
         )

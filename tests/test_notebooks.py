@@ -172,12 +172,15 @@ def run_and_look(name, folder):
     return outputs
 
 
-@pytest.mark.parametrize("name", ["01_collect", "02_breakdowns"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("01_collect", marks=pytest.mark.notebook), "02_breakdowns"]
+)
 def test_notebooks_run_and_export(name, tmp_path):
     """Run as they are, they leave their files behind and show nobody's id."""
     run_and_look(name, tmp_path)
 
 
+@pytest.mark.notebook
 def test_03_expiry_and_04_changes_run_and_share_a_store(tmp_path):
     """They do the same; the second takes the snapshots that the first has collected."""
     outputs = run_and_look("03_expiry", tmp_path)
@@ -206,6 +209,7 @@ def test_05_cleanup_deletes_nothing_when_all_cells_are_run(tmp_path):
     assert_nobody_given_away((tmp_path / "executed.ipynb").read_text("utf-8"), tmp_path)
 
 
+@pytest.mark.notebook
 def test_05_cleanup_refuses_the_phrase_of_another_plan(tmp_path):
     """Pressed with a phrase that is not this plan's: refused, and the emulator saw no DELETE."""
     _, report = run("05_cleanup", tmp_path, "another phrase")
@@ -216,6 +220,7 @@ def test_05_cleanup_refuses_the_phrase_of_another_plan(tmp_path):
     assert {method for method, *_ in wire_of(tmp_path)} == {"GET"}
 
 
+@pytest.mark.notebook
 def test_05_cleanup_makes_a_new_phrase_with_every_run(tmp_path):
     """No phrase is kept from one run of all cells to the next, and none is filled in."""
     first, _ = run("05_cleanup", tmp_path)
@@ -227,6 +232,7 @@ def test_05_cleanup_makes_a_new_phrase_with_every_run(tmp_path):
     assert "apply_cleanup" not in code
 
 
+@pytest.mark.notebook
 def test_05_cleanup_deletes_what_was_planned_once_the_phrase_is_typed(tmp_path):
     """Typed: the canary goes; typed again: the rest, nothing else, and the audit is clean."""
     outputs, report = run("05_cleanup", tmp_path, "phrase shown")

@@ -57,6 +57,7 @@ def assert_nobody_given_away(saved, store):
         assert not {value for value in known if value in text}
 
 
+@pytest.mark.notebook
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.stem)
 def test_papermill_with_parameters(notebook, tmp_path):
@@ -75,6 +76,7 @@ def test_papermill_with_parameters(notebook, tmp_path):
     assert_nobody_given_away(tmp_path / "done.ipynb", tmp_path / "elsewhere")
 
 
+@pytest.mark.notebook
 @pytest.mark.timeout(300)
 def test_nbmake(tmp_path):
     """Nbmake takes a notebook for a test, and it passes."""

@@ -45,6 +45,7 @@ def addresses_in(page):
     return found
 
 
+@pytest.mark.notebook
 def test_the_page_until_ctrl_c(at_home):
     """It says where it is, shows the page by token only, leaves no kernel, and ends with 0."""
     configure_laxly(at_home)
@@ -69,6 +70,7 @@ def test_the_page_until_ctrl_c(at_home):
     assert [one for one in addresses_in(page) if re.match(r"\w+:|//", one)] == []
 
 
+@pytest.mark.notebook
 def test_other_sites_and_files_are_refused(at_home):
     """Another origin gets no connection to a kernel, another host no page, and nobody a file."""
     with Serving(at_home, "app") as app:
@@ -95,6 +97,7 @@ def test_other_sites_and_files_are_refused(at_home):
         assert app.interrupt()[0] == 0
 
 
+@pytest.mark.notebook
 def test_a_page_that_vanishes_without_a_word(at_home):
     """The kernel of a page that is not heard of any more ends after a while."""
     process = subprocess.Popen(

@@ -45,6 +45,7 @@ def test_jupyterlab_until_ctrl_c(at_home):
         assert (at_home.folder / COPIES / shipped.name).read_bytes() == shipped.read_bytes()
 
 
+@pytest.mark.notebook
 def test_a_file_of_ones_own_and_its_kernel(at_home):
     """A notebook named by its path is opened where it is; its kernel ends with the server."""
     own = at_home.folder / "mine" / "own.ipynb"
@@ -60,6 +61,7 @@ def test_a_file_of_ones_own_and_its_kernel(at_home):
     assert not (at_home.folder / COPIES).exists()
 
 
+@pytest.mark.notebook
 def test_a_port_that_is_taken(at_home):
     """A port in use is one sentence and exit code 1."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 DONE   := $(VENV)/.installed
-JOBS   ?= 2
+# More than cores: many tests wait for answers that take their time.
+JOBS   ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test notebooks mutants browser chaos scale office lint format bench lab app screenshots clean

@@ -321,6 +321,14 @@ def test_another_panel_shows_it_at_work_and_can_pause_it(tmp_path):
         assert sorted(bench.deletes()) == planned(first)
 
 
+def requests_once_quiet(emulator):
+    """Count requests when the last of a dead client has been answered, and so written down."""
+    counted = -1
+    while counted != (counted := len(emulator.wire_log.entries())):
+        time.sleep(0.5)
+    return counted
+
+
 def test_what_a_killed_process_left_is_found_and_gone_on_with(tmp_path):
     """Interrupted in the middle: shown as such, nothing sent before the phrase, each card once."""
     with cleanup_bench(tmp_path, customers=100, latency_ms=100) as bench:
@@ -332,7 +340,7 @@ def test_what_a_killed_process_left_is_found_and_gone_on_with(tmp_path):
         wait_for(lambda: len(bench.deletes()) > len(first.plan.canary))
         child.kill()
         child.wait()
-        sent = len(bench.emulator.wire_log.entries())
+        sent = requests_once_quiet(bench.emulator)
         again = bench.panel()
         assert again.stage is Stage.STOPPED
         assert "interrupted" in again.part(5)._repr_html_()

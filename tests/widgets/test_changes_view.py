@@ -5,6 +5,7 @@ import threading
 
 import pyarrow as pa
 import pytest
+from panel_inside import parts_of, sent, text_of
 
 import tokenvault_data as tv
 from tokenvault_data.analysis.bank_names import load_bank_names
@@ -46,26 +47,6 @@ def partial_pair(tmp_path_factory):
             customers = [f"cust_{number:07d}" for number in numbers]
             made.append(tv.collect(vault, customers, store=store, fresh=True, progress=False))
     return made
-
-
-def parts_of(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from parts_of(child)
-
-
-def sent(panel):
-    """Return what reaches the page: all values of all widgets, as JSON."""
-    states = [
-        {k: v for k, v in one.get_state().items() if k not in {"_esm", "_css", "children"}}
-        for one in parts_of(panel)
-    ]
-    return json.dumps(states, default=str)
-
-
-def text_of(panel, name):
-    (found,) = (one for one in parts_of(panel) if f"tv-{name}" in one._dom_classes)
-    return json.dumps(found.blocks, ensure_ascii=False)
 
 
 def account_of(view):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import ipywidgets
 import pytest
+from panel_inside import part, parts_of
 
 import tokenvault_data as tv
 from tokenvault_data.collection.runs import list_runs
@@ -66,18 +67,6 @@ def wait_for(condition, seconds=30):
 def until(panel, customers):
     """Wait until so many customers are done."""
     wait_for(lambda: panel.state["counts"].get("done", 0) >= customers)
-
-
-def parts_of(widget):
-    """All widgets below one."""
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from parts_of(child)
-
-
-def part(panel, name):
-    (found,) = (one for one in parts_of(panel) if f"tv-{name}" in one._dom_classes)
-    return found
 
 
 def click(panel, name):

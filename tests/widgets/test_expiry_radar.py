@@ -7,6 +7,7 @@ import shutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from panel_inside import part, sent, text_of
 
 import tokenvault_data as tv
 from tokenvault_data.analysis.bank_names import load_bank_names
@@ -26,30 +27,6 @@ def radar(snapshot, tmp_path):
     made = ExpiryRadar(snapshot, export_to=str(tmp_path / "outreach.csv"))
     assert made.wait()
     return made
-
-
-def parts_of(widget):
-    yield widget
-    for child in getattr(widget, "children", ()):
-        yield from parts_of(child)
-
-
-def sent(panel):
-    """Return what reaches the page: all values of all widgets, as JSON."""
-    states = [
-        {k: v for k, v in one.get_state().items() if k not in {"_esm", "_css", "children"}}
-        for one in parts_of(panel)
-    ]
-    return json.dumps(states, default=str)
-
-
-def named(panel, name):
-    (found,) = (one for one in parts_of(panel) if f"tv-{name}" in one._dom_classes)
-    return found
-
-
-def text_of(panel, name):
-    return json.dumps(named(panel, name).blocks, ensure_ascii=False)
 
 
 def busiest(radar):
@@ -157,7 +134,7 @@ def test_the_code_gives_what_is_shown(snapshot):
         radar = ExpiryRadar(snapshot, within="60D", where=where, history=())
         row, column = busiest(radar)
         radar.map.chosen = {"rows": [row], "columns": [column]}
-        *lines, counting, listing = dict(map(tuple, named(radar, "choice").blocks))["code"].split(
+        *lines, counting, listing = dict(map(tuple, part(radar, "choice").blocks))["code"].split(
             "\n"
         )
         scope = {"snapshot": snapshot}
@@ -330,7 +307,7 @@ def test_forecast_says_what_it_is_made_of(radar, snapshot):
     said = text_of(radar, "forecast")
     assert "What to expect" in said
     assert "cards scheduled to lapse" in said
-    assert named(ExpiryRadar(snapshot, history=()), "forecast").blocks == []
+    assert part(ExpiryRadar(snapshot, history=()), "forecast").blocks == []
     radar.judge("2020-01-01")
     assert radar.wait()
     assert "after the month to begin with" in text_of(radar, "forecast")

@@ -7,6 +7,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from panel_inside import part, sent
 
 from tokenvault_data import breakdown, read_export
 from tokenvault_data.cleanup.rules import as_rule
@@ -18,29 +19,6 @@ def explorer(snapshot, tmp_path):
     made = Explorer(snapshot, export_to=str(tmp_path / "cards.parquet"))
     assert made.wait()
     return made
-
-
-def part(explorer, name):
-    """Find a widget of the panel by its class in the page."""
-    found, queue = [], [explorer]
-    while queue:
-        one = queue.pop()
-        queue += getattr(one, "children", ())
-        if f"tv-{name}" in one._dom_classes:
-            found.append(one)
-    (widget,) = found
-    return widget
-
-
-def everything_sent(widget):
-    """Return all state of a panel's widgets, as the page gets it."""
-    queue, states = [widget], []
-    while queue:
-        one = queue.pop()
-        queue += getattr(one, "children", ())
-        state = one.get_state()
-        states.append({k: v for k, v in state.items() if k not in {"_esm", "_css", "children"}})
-    return json.dumps(states, default=str)
 
 
 def blocks(explorer, name):
@@ -110,13 +88,13 @@ def test_no_id_reaches_the_page(explorer, snapshot):
     """Neither state nor static twin holds an id of a customer, a card or an account in clear."""
     part(explorer, "rows").page = 2
     assert explorer.wait()
-    sent = everything_sent(explorer) + explorer.static_html()
-    sent += json.dumps(explorer._repr_mimebundle_(), default=str) + repr(explorer)
-    assert not re.search(r"cust_\d{7}", sent)
+    page = sent(explorer) + explorer.static_html()
+    page += json.dumps(explorer._repr_mimebundle_(), default=str) + repr(explorer)
+    assert not re.search(r"cust_\d{7}", page)
     ids = snapshot.to_arrow(["customer_id", "instrument_id", "instrument_uid", "par"])
     known = {value for column in ids.columns for value in column.to_pylist() if value}
     assert len(known) > 1000
-    assert not {value for value in known if value in sent}
+    assert not {value for value in known if value in page}
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
@@ -13,6 +12,7 @@ from tokenvault_data.widgets.changes.change_drilldown import DIMENSIONS
 from tokenvault_data.widgets.changes.comparing import Compared, compare_beside, id_of
 from tokenvault_data.widgets.changes.snapshot_pair import SnapshotPair
 from tokenvault_data.widgets.parts.bars import Bars
+from tokenvault_data.widgets.parts.clicks import Clicks
 from tokenvault_data.widgets.parts.list_pane import PAGE_ROWS, ListPane
 from tokenvault_data.widgets.parts.panel import Panel, in_a_sentence, named
 from tokenvault_data.widgets.parts.progress_view import ProgressView
@@ -100,9 +100,7 @@ class ChangesView(Panel):
         self._store = store
         self._environment = environment
         self._names = banks
-        # Callbacks come on any thread, and what they set would call them again.
-        self._lock = threading.RLock()
-        self._is_setting = False
+        self._clicks = Clicks(lambda error: self._said.show(("warning", in_a_sentence(error))))
         self._compared: Compared | None = None
         self._worker: Worker[str] = Worker(self._tell, self._ended)
         self.pair: SnapshotPair | None = None
@@ -110,7 +108,7 @@ class ChangesView(Panel):
         self._build(export_to)
         if store is not None:
             self.pair = SnapshotPair(store, old=id_of(old), new=id_of(new), environment=environment)
-            self.pair.compare.on_click(self._guarded(lambda _: self.compare()))
+            self.pair.compare.on_click(self._clicks.guarded(lambda _: self.compare()))
             self.children = (self.pair, self._progress, self._said)
             if self.pair.is_ready:
                 self._start(self.pair.old.value, self.pair.new.value)
@@ -128,7 +126,7 @@ class ChangesView(Panel):
     @property
     def state(self) -> dict[str, Any]:
         """``store``, ``old`` and ``new`` (ids; None for tables), and ``chosen``, as plain data."""
-        with self._lock:
+        with self._clicks.lock:
             found = self._compared
             return {
                 "store": None if self._store is None else str(self._store),
@@ -156,13 +154,13 @@ class ChangesView(Panel):
         UsageError
             Events are not told apart by it, or have no such kind.
         """
-        with self._lock:
+        with self._clicks.lock:
             self._choice = drilldown.read_choice({**self._choice, dimension: list(values)})
             self._show_choice()
 
     def clear(self) -> None:
         """Take all choices back."""
-        with self._lock:
+        with self._clicks.lock:
             self._choice = {}
             self._show_choice()
 
@@ -186,7 +184,7 @@ class ChangesView(Panel):
 
     def static_html(self) -> str:
         """Return the account, the events by kind, bank and month, and the first masked rows."""
-        with self._lock:
+        with self._clicks.lock:
             if self._compared is None:
                 return as_html([("text", self._progress.text)])
             rows = rows_html(self.list.table, LISTED, PAGE_ROWS)
@@ -212,7 +210,7 @@ class ChangesView(Panel):
         self._progress.show(said)
 
     def _ended(self, ended: Any) -> None:
-        with self._lock:
+        with self._clicks.lock:
             if isinstance(ended, BaseException):
                 self._progress.show(in_a_sentence(ended), tone="warning")
                 return
@@ -248,7 +246,7 @@ class ChangesView(Panel):
         clear = named(
             ipywidgets.Button(description="Clear the choice", layout={"width": "auto"}), "clear-all"
         )
-        clear.on_click(self._guarded(lambda _: self.clear()))
+        clear.on_click(self._clicks.guarded(lambda _: self.clear()))
         flat = [self._account, self.bars["kind"], self.bars["bank"]]
         self._found = (
             *(self._headline, named(ipywidgets.Box(flat), "grid"), self.bars["expiry"]),
@@ -256,15 +254,12 @@ class ChangesView(Panel):
         )
 
     def _show_found(self, found: Compared) -> None:
-        self._is_setting = True
-        try:
+        with self._clicks.setting():
             for name, bars in self.bars.items():
                 values = found.drilldown.values[name]
                 with bars.hold_sync():
                     bars.chosen, bars.labels = [], found.drilldown.names(name)
                     bars.missing = len(values) - 1 if values and values[-1] is None else -1
-        finally:
-            self._is_setting = False
         self._headline.show(*found.account.blocks())
         self._account.show(found.account.table(), note="")
         self._show_choice()
@@ -280,14 +275,11 @@ class ChangesView(Panel):
         for name in DIMENSIONS:
             found.choose(name, self._choice.get(name, ()))
         choice = self._choice = found.choice
-        self._is_setting = True
-        try:
+        with self._clicks.setting():
             for name, bars in self.bars.items():
                 with bars.hold_sync():
                     bars.counts, bars.chosen = found.counts(name), found.places(name)
                     bars.total = sum(bars.counts)
-        finally:
-            self._is_setting = False
         self._code.show(
             ("subheading", "The choice, to take along"),
             ("text", f"What is listed: {drilldown.words(choice) or 'all events'}."),
@@ -298,24 +290,10 @@ class ChangesView(Panel):
 
     # What is clicked.
 
-    def _guarded(self, act: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Let one click at a time through, and say in the panel what went wrong with it."""
-
-        def guarded(event: Any) -> None:
-            with self._lock:
-                if self._is_setting:
-                    return
-                try:
-                    act(event)
-                except Exception as error:  # noqa: BLE001  a callback has nobody else to tell
-                    self._said.show(("warning", in_a_sentence(error)))
-
-        return guarded
-
     def _chooses(self, name: str) -> Callable[[Any], None]:
         def act(change: Mapping[str, Any]) -> None:
             if self._compared is not None:
                 values = self._compared.drilldown.values[name]
                 self.choose(name, [values[at] for at in change["new"]])
 
-        return self._guarded(act)
+        return self._clicks.guarded(act)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.analysis.card_view import read_where
@@ -17,6 +16,7 @@ from tokenvault_data.widgets.expiry.expiry_page import CALENDAR_TITLE, expiry_fi
 from tokenvault_data.widgets.expiry.forecast_note import FORECAST_TITLE, forecast_blocks, history_of
 from tokenvault_data.widgets.expiry.outreach_list import OutreachList
 from tokenvault_data.widgets.parts.bars import Bars
+from tokenvault_data.widgets.parts.clicks import Clicks
 from tokenvault_data.widgets.parts.heat_map import HeatMap
 from tokenvault_data.widgets.parts.latest import Latest
 from tokenvault_data.widgets.parts.list_pane import PAGE_ROWS, ListPane
@@ -25,7 +25,7 @@ from tokenvault_data.widgets.parts.prose import Prose, as_html
 from tokenvault_data.widgets.parts.static_parts import rows_html
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
     from tokenvault_data.analysis.bank_names import BankNames
@@ -109,9 +109,7 @@ class ExpiryRadar(Panel):
         self._cube = cube_of(snapshot)
         self._counts = self._counted()
         self._list = OutreachList(snapshot, self._where, banks)
-        # Callbacks come on any thread, and what they set would call them again.
-        self._lock = threading.RLock()
-        self._is_setting = False
+        self._clicks = Clicks(lambda error: self._said.show(("warning", in_a_sentence(error))))
         self._foreseen: list[Block] = []
         self._foreseeing: Latest[tuple[date, int]] = Latest(self._foresee, self._cannot_foresee)
         self._build(export_to)
@@ -122,7 +120,7 @@ class ExpiryRadar(Panel):
     @property
     def state(self) -> dict[str, Any]:
         """``as_of`` (None for today), ``within``, ``where`` and ``chosen``, as plain data."""
-        with self._lock:
+        with self._clicks.lock:
             return {
                 "as_of": None if self._as_of is None else self._as_of.isoformat(),
                 "within": outlook.within_data(self._within),
@@ -143,7 +141,7 @@ class ExpiryRadar(Panel):
     @property
     def headline(self) -> Headline:
         """The figures that are shown, of the chosen cards."""
-        with self._lock:
+        with self._clicks.lock:
             return self._counts.headline(self._day, self._days, self._chosen)
 
     @property
@@ -159,7 +157,7 @@ class ExpiryRadar(Panel):
         UsageError
             A bank or a month is none.
         """
-        with self._lock:
+        with self._clicks.lock:
             self._chosen = outlook.read_chosen({"bank": banks, "expiry": months})
             self._show()
             self._ask()
@@ -174,7 +172,7 @@ class ExpiryRadar(Panel):
         UsageError
             The day or the horizon cannot be read; nothing was changed.
         """
-        with self._lock:
+        with self._clicks.lock:
             wanted = self._within if within is None else within
             day = day_of(as_of)
             days = outlook.days_of(wanted, day)
@@ -192,7 +190,7 @@ class ExpiryRadar(Panel):
 
     def static_html(self) -> str:
         """Return figures, calendar, heat map, forecast, and the first masked rows of the list."""
-        with self._lock:
+        with self._clicks.lock:
             return "".join(
                 (
                     as_html(self._headline_blocks()),
@@ -207,9 +205,9 @@ class ExpiryRadar(Panel):
 
     def _build(self, export_to: str) -> None:
         self.controls = ExpiryControls(
-            on_day=self._guarded(self.judge),
-            on_days=self._guarded(lambda days: self.judge(self._as_of, within=f"{days}D")),
-            on_clear=lambda: self._guarded(lambda _: self.choose())(None),
+            on_day=self._clicks.guarded(self.judge),
+            on_days=self._clicks.guarded(lambda days: self.judge(self._as_of, within=f"{days}D")),
+            on_clear=lambda: self._clicks.guarded(lambda _: self.choose())(None),
         )
         self._figures = named(Prose(is_live=True), "headline")
         self.calendar = named(Bars(title=CALENDAR_TITLE, form="columns"), "calendar")
@@ -224,8 +222,8 @@ class ExpiryRadar(Panel):
         self._forecast = named(Prose(is_live=True), "forecast")
         self._code = named(Prose(), "choice")
         self._said = named(Prose(is_live=True), "said")
-        self.calendar.observe(self._guarded(self._on_calendar), "chosen")
-        self.map.observe(self._guarded(self._on_map), "chosen")
+        self.calendar.observe(self._clicks.guarded(self._on_calendar), "chosen")
+        self.map.observe(self._clicks.guarded(self._on_map), "chosen")
         self.children = (
             self._figures,
             self.controls,
@@ -250,13 +248,10 @@ class ExpiryRadar(Panel):
 
     def _show(self) -> None:
         """Show what was counted; nothing that is set here counts as a click."""
-        self._is_setting = True
-        try:
+        with self._clicks.setting():
             self.controls.show(self._day, self._days, is_chosen=bool(self._chosen))
             self._show_calendar()
             self._show_map()
-        finally:
-            self._is_setting = False
         self._figures.show(*self._headline_blocks())
         self._code.show(*self._choice_blocks())
         self._said.show()
@@ -336,20 +331,6 @@ class ExpiryRadar(Panel):
         return ExpiryCounts(self._cube, self._where, as_of=self._day, names=self._names)
 
     # What is clicked.
-
-    def _guarded(self, act: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Let one click at a time through, and say in the panel what went wrong with it."""
-
-        def guarded(event: Any) -> None:
-            with self._lock:
-                if self._is_setting:
-                    return
-                try:
-                    act(event)
-                except Exception as error:  # noqa: BLE001  a callback has nobody else to tell
-                    self._said.show(("warning", in_a_sentence(error)))
-
-        return guarded
 
     def _on_calendar(self, change: Mapping[str, Any]) -> None:
         self.choose(banks=self._chosen.banks, months=[self._months[at] for at in change["new"]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
@@ -22,6 +21,7 @@ from tokenvault_data.widgets.exploring.exploration_page import (
     static_page,
 )
 from tokenvault_data.widgets.parts.bars import Bars
+from tokenvault_data.widgets.parts.clicks import Clicks
 from tokenvault_data.widgets.parts.export_row import ExportRow, Rows
 from tokenvault_data.widgets.parts.latest import Latest
 from tokenvault_data.widgets.parts.panel import Panel, in_a_sentence, named
@@ -114,9 +114,7 @@ class Explorer(Panel):
             as_of=as_of,
             banks=banks,
         )
-        # Clicks arrive on any thread; and what is set from here must not count as a click.
-        self._lock = threading.RLock()
-        self._is_setting = False
+        self._clicks = Clicks(self._say_error)
         self._customers: int | None = None
         self._rows = Latest[tuple[RowPages, int]](self._answer, self._say_error)
         self.export = ExportRow(
@@ -134,7 +132,7 @@ class Explorer(Panel):
         self._build()
         self._pages = self._new_pages()
         self._show_all()
-        self._table.observe(self._on_page, "page")
+        self._table.observe(self._clicks.guarded(lambda _: self._ask()), "page")
 
     @property
     def snapshot(self) -> Snapshot:
@@ -144,19 +142,19 @@ class Explorer(Panel):
     @property
     def predicate(self) -> Predicate:
         """All filters as one condition, for ``where=``, or for a cleanup rule."""
-        with self._lock:
+        with self._clicks.lock:
             return self._exploration.predicate
 
     @property
     def total(self) -> int:
         """Cards that pass all filters."""
-        with self._lock:
+        with self._clicks.lock:
             return self._exploration.total
 
     @property
     def state(self) -> dict[str, Any]:
         """What was chosen: ``against``, ``filters`` and ``snapshot``, the ids of snapshots."""
-        with self._lock:
+        with self._clicks.lock:
             return {
                 "snapshot": self._snapshot.id,
                 "against": None if self._against is None else self._against.id,
@@ -171,13 +169,13 @@ class Explorer(Panel):
         UsageError
             There is no such dimension, or the values are no list or range.
         """
-        with self._lock:
+        with self._clicks.lock:
             self._exploration.set(dimension, values)
             self._show_filtered()
 
     def clear(self) -> None:
         """Take all filters away."""
-        with self._lock:
+        with self._clicks.lock:
             for name in self._exploration.dimensions:
                 self._exploration.set(name, None)
             self._show_filtered()
@@ -190,7 +188,7 @@ class Explorer(Panel):
         SnapshotError
             It cannot be opened.
         """
-        with self._lock:
+        with self._clicks.lock:
             opened = self._opened(against) if isinstance(against, str) else against
             self._exploration.compare_with(opened)
             self._against = opened
@@ -201,7 +199,7 @@ class Explorer(Panel):
 
         Nothing is read yet; pandas, Polars, DuckDB and `export` take it as it is.
         """
-        with self._lock:
+        with self._clicks.lock:
             return SelectedRows(
                 self._snapshot,
                 self._exploration.predicate if self._exploration.filters else None,
@@ -216,7 +214,7 @@ class Explorer(Panel):
 
     def static_html(self) -> str:
         """Return figures, filter and a table of counts a dimension, without script or rows."""
-        with self._lock:
+        with self._clicks.lock:
             return static_page(
                 self._exploration,
                 snapshot_blocks(self._snapshot.manifest),
@@ -231,6 +229,7 @@ class Explorer(Panel):
     # The page.
 
     def _build(self) -> None:
+        guarded = self._clicks.guarded
         known = _others(self._snapshot)
         if self._against is not None:
             known[self._against.id] = short_name(self._against.manifest)
@@ -244,10 +243,9 @@ class Explorer(Panel):
             ),
             "compare",
         )
-        self._other.observe(self._guarded(self._on_other), "value")
-        clear = _button("Clear all filters", "clear-all", self._guarded(lambda _: self.clear()))
-
-        rule = _button("Make this a cleanup rule", "rule", self._guarded(self._on_rule))
+        self._other.observe(guarded(self._on_other), "value")
+        clear = _button("Clear all filters", "clear-all", guarded(lambda _: self.clear()))
+        rule = _button("Make this a cleanup rule", "rule", guarded(self._on_rule))
         taking = Prose()
         taking.show(("subheading", "Take it along"))
         flat = [bars for name, bars in self._bars.items() if name != EXPIRY]
@@ -273,7 +271,9 @@ class Explorer(Panel):
             bars.add_class("tv-tall")
         if name == EXPIRY:
             bars.note = "Drag, or Shift and arrows, for a stretch of months"
-        bars.observe(self._guarded(lambda change: self._on_bars(name, change["new"])), "chosen")
+        bars.observe(
+            self._clicks.guarded(lambda change: self._on_bars(name, change["new"])), "chosen"
+        )
         return bars
 
     def _show_all(self) -> None:
@@ -289,8 +289,7 @@ class Explorer(Panel):
     def _show_filtered(self) -> None:
         """Show what the filters leave: bars at once, rows and customers as they are found."""
         counts, before = self._exploration.counts(), self._exploration.counts_before()
-        self._is_setting = True
-        try:
+        with self._clicks.setting():
             for name, bars in self._bars.items():
                 with bars.hold_sync():
                     bars.counts, bars.compared = counts[name], before[name]
@@ -299,8 +298,6 @@ class Explorer(Panel):
             self._pages = self._new_pages()
             self._table.pages = max(1, -(-self._exploration.total // PAGE_ROWS))
             self._table.page = 0
-        finally:
-            self._is_setting = False
         self._customers = None
         self._show_figures()
         self._code.show(("code", code_of(self._exploration.conditions)))
@@ -324,7 +321,7 @@ class Explorer(Panel):
         rows = pages.page(number, is_overtaken=lambda: self._rows.is_overtaken)
         if rows is None:
             return
-        with self._lock:
+        with self._clicks.lock:
             if pages is not self._pages:
                 return
             total, first = self._exploration.total, number * PAGE_ROWS
@@ -335,41 +332,22 @@ class Explorer(Panel):
                 return
             counting = self._exploration.customers_counter()
         customers = counting()
-        with self._lock:
+        with self._clicks.lock:
             if pages is self._pages:
                 self._customers = customers
                 self._show_figures()
 
     # What is clicked.
 
-    def _guarded(self, act: Callable[[Any], None]) -> Callable[[Any], None]:
-        """Let one click at a time through, and say in the panel what went wrong with it."""
-
-        def guarded(event: Any) -> None:
-            with self._lock:
-                if self._is_setting:
-                    return
-                try:
-                    act(event)
-                except Exception as error:  # noqa: BLE001  a callback has nobody else to tell
-                    self._say_error(error)
-
-        return guarded
-
     def _on_bars(self, name: str, places: Sequence[int]) -> None:
         self._exploration.choose(name, places)
         self._show_filtered()
-
-    def _on_page(self, _: object) -> None:
-        with self._lock:
-            if not self._is_setting:
-                self._ask()
 
     def _on_other(self, change: Mapping[str, Any]) -> None:
         self.compare_with(change["new"] or None)
 
     def _all_rows(self) -> Rows:
-        with self._lock:
+        with self._clicks.lock:
             return Rows(self.selected(), self._exploration.total)
 
     def _on_rule(self, _: object) -> None:

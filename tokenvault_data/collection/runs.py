@@ -68,12 +68,13 @@ def open_run(store: Path, run_id: str) -> Run:
 def list_runs(store: Path) -> list[Run]:
     """All runs of a store that can be read, newest first."""
     runs = []
-    for path in sorted((store / "runs").glob("*/run.json"), reverse=True):
+    for path in (store / "runs").glob("*/run.json"):
         try:
             runs.append(_load(path.parent))
         except CollectionError:
             continue  # opening it by name says what is wrong with it
-    return runs
+    # Not by their ids, which are the same second's in any order.
+    return sorted(runs, key=lambda run: run.started_at, reverse=True)
 
 
 def find_resumable(store: Path, facts: RunFacts) -> Run | None:

@@ -39,6 +39,13 @@ def bench(tmp_path):
         yield made
 
 
+@pytest.fixture
+def long_bench(tmp_path):
+    """Several times the cards that are in flight at once: a word left early is met in time."""
+    with running(tmp_path, customers=300) as made:
+        yield made
+
+
 def journal_of(bench):
     return bench.store / "campaigns" / bench.plan.id / "journal.sqlite"
 
@@ -240,8 +247,9 @@ def test_two_at_once_are_refused(bench):
 # -- stopping and going on ------------------------------------------------------------------------
 
 
-def test_a_pause_from_elsewhere_is_met_and_gone_on_from(bench):
+def test_a_pause_from_elsewhere_is_met_and_gone_on_from(long_bench):
     """The control file pauses; what was in flight is written down; applying again goes on."""
+    bench = long_bench
     bench.apply()
     elsewhere = Campaign.open(bench.plan, bench.store)
 
@@ -428,10 +436,11 @@ def test_interrupted_twice_it_still_writes_everything_down(bench):
     assert status.deletes == len(bench.deletes())
 
 
-def test_an_abort_from_elsewhere_is_met(bench):
+def test_an_abort_from_elsewhere_is_met(long_bench):
     """Asked to abort while another holds the lock, that one does it."""
+    bench = long_bench
     bench.apply()
-    bench.emulator.set_faults("drip=0.1@fetch")
+    bench.emulator.set_faults("drip=0.3@fetch")
     results = []
 
     def work():
@@ -451,6 +460,7 @@ def test_an_abort_from_elsewhere_is_met(bench):
     wait_for_deletes(bench, 3)
     with bench.connect() as vault:
         abort_cleanup(vault, bench.plan, store=bench.store, config_dir=bench.store / "config")
+    bench.emulator.set_faults("")
     thread.join(60)
     (status,) = results
     assert (status.state, status.is_over) == ("aborted", True)

@@ -398,7 +398,7 @@ def begin_collecting(tmp_path, emulator, *options, until=150):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_in_order(emulator, tmp_path, number):
     """Calls in flight end, nothing new leaves, all is written; 130, and how to go on."""
-    child = begin_collecting(tmp_path, emulator, "--rate", "30000")
+    child = begin_collecting(tmp_path, emulator, "--rate", "12000")
     emulator.set_faults("drip=0.3")
     time.sleep(0.05)
     child.send_signal(number)

@@ -300,17 +300,17 @@ def test_a_halt_lets_what_is_in_flight_end(emulator):
 
 
 def test_a_halt_ends_waiting_for_the_budget_at_once(emulator):
-    """At one request in two seconds a halt does not wait for the next slot."""
+    """At one request in ten seconds a halt does not wait for the next slot."""
 
     async def halt_soon(fan):
         await asyncio.sleep(0.3)
         fan.halt()
 
     results, error, seconds = fan_out(
-        emulator, ids_of(20), during=halt_soon, vault_settings={"rate_per_minute": 30}
+        emulator, ids_of(20), during=halt_soon, vault_settings={"rate_per_minute": 6}
     )
     assert error is None
-    assert seconds < 1.5
+    assert seconds < 5
     assert set(asked_for(emulator)) == set(results)
 
 

@@ -98,16 +98,16 @@ def test_never_more_than_the_bound_is_unsaved(run, monkeypatch, concurrency):
 
 def test_a_part_is_written_when_its_oldest_result_has_waited(run, monkeypatch):
     """At a slow pace a part is written by the clock, and not before."""
-    monkeypatch.setattr(recorder_module, "UNSAVED_SECONDS", 0.2)
+    monkeypatch.setattr(recorder_module, "UNSAVED_SECONDS", 1.0)
 
     async def go():
         recorder = recorder_of(run)
         await recorder.take(fetched(0))
-        await asyncio.sleep(0.12)
+        await asyncio.sleep(0.6)
         await recorder.take(fetched(1))
         await recorder.write_if_old()
         assert run.part_numbers() == []
-        await asyncio.sleep(0.12)  # the first is now too old, the second is not
+        await asyncio.sleep(0.6)  # the first is now too old, the second is not
         await recorder.write_if_old()
         assert sorted(outcomes(run)) == [0, 1]
         await recorder.take(fetched(2))
@@ -227,8 +227,15 @@ def test_a_part_that_cannot_be_written_is_tried_once_more(run):
     assert len(outcomes(run)) == part_customers(512) + 1
 
 
-def test_writing_does_not_hold_up_the_event_loop(run):
-    """Parts are flattened and written in a thread; the loop goes on meanwhile."""
+def test_writing_does_not_hold_up_the_event_loop(run, monkeypatch):
+    """Parts are flattened and written in a thread; the loop goes on meanwhile, however slow."""
+    write_part = run.write_part
+
+    def write_slowly(*tables):
+        time.sleep(2)
+        write_part(*tables)
+
+    monkeypatch.setattr(run, "write_part", write_slowly)
 
     async def go():
         recorder = recorder_of(run, concurrency=1)
@@ -242,5 +249,5 @@ def test_writing_does_not_hold_up_the_event_loop(run):
         await writing
         return longest
 
-    assert asyncio.run(go()) < 0.5
+    assert asyncio.run(go()) < 1
     assert len(outcomes(run)) == part_customers(1)

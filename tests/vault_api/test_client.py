@@ -496,7 +496,7 @@ def test_hold_abandons_what_waits_and_lets_what_flies_land():
         began = time.monotonic()
         vault.hold()
         ended = await asyncio.gather(*waiting, return_exceptions=True)
-        assert time.monotonic() - began < 0.2
+        assert time.monotonic() - began < 1
         assert {type(end) for end in ended} == {errors.CallAbandoned}
         assert {end.attempts for end in ended} == {0}
         assert await flying == [CARD]
@@ -507,7 +507,7 @@ def test_hold_abandons_what_waits_and_lets_what_flies_land():
         assert await vault.list_instruments(CUSTOMER) == []
 
     def slowly(wire):
-        wire.stopping.wait(0.3)
+        wire.stopping.wait(1.5)
         return answer([CARD])(wire)
 
     with RawServer(slowly, answer()) as server:

@@ -270,7 +270,7 @@ def test_failed_customers_are_retried_alone(emulator, open_panel):
 @pytest.mark.parametrize("how", ["pause", "cancel"])
 def test_a_retry_is_stopped_and_gone_on_with(emulator, open_panel, how):
     """What it has found out is kept; those that still failed are asked for again."""
-    panel = open_panel(IDS)
+    panel = open_panel(IDS, share=0.5)
     failing = IDS[::4]
     emulator.set_faults(";".join(f"404#customer={name}" for name in failing))
     panel.start()

@@ -137,6 +137,30 @@ def test_guard_rails_refuse_in_one_sentence(shop):
     assert wrong.code in {2, 4}
 
 
+def test_an_approval_by_an_unknown_key_is_refused_with_the_way_out(shop, vault):
+    """Signed on this machine is not trusted on it: the refusal names the command that trusts."""
+    plan = planned(shop, "--expired")
+    keys = shop.run("cleanup", "keygen", "asha", "--json").document
+    shop.run("cleanup", "approve", plan["plan"], "--key", "asha")
+    vault.wire_log.clear()
+    shown, code = typed(shop, plan["phrase"], "cleanup", "apply", plan["plan"])
+    assert code == 4
+    assert "tokenvault cleanup trust" in " ".join(shown.split())
+    assert not vault.wire_log.entries()
+    shop.run("cleanup", "trust", keys["public_key"])
+    assert typed(shop, plan["phrase"], "cleanup", "apply", plan["plan"])[1] == 3
+
+
+def test_what_to_do_next_can_be_typed(shop):
+    """The commands that follow a plan, with the approver's name put in, are valid."""
+    made = shop.run("cleanup", "plan", "latest", "--inactive", *CAPS, "--planner", "ravi")
+    shown, approval, _ = (line.split()[1:] for line in made.out.splitlines()[-3:])
+    assert shop.run(*shown).code == 0
+    shop.run("cleanup", "keygen", "asha")
+    signed = shop.run(*("asha" if word == "NAME" else word for word in approval))
+    assert signed.code == 0, signed.err
+
+
 def test_what_is_simulated_is_what_is_planned(shop):
     """The simulation counts the cards that the plan then holds, and shows nobody's id."""
     rule = ("--expired", "--where", "card_network=visa,mastercard", *CAPS)

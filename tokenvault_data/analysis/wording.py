@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -44,3 +45,12 @@ def long_day(day: date) -> str:
     '2 November 2026'
     """
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+
+
+def utc_minute(instant: str) -> str:
+    """Return an instant of a plan or a journal, ISO 8601 with a zone, as a reader wants it.
+
+    >>> utc_minute("2026-11-22T23:30:12.345678+05:30")
+    '2026-11-22 18:00 UTC'
+    """
+    return f"{datetime.fromisoformat(instant).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from tokenvault_data.analysis.wording import utc_minute
 from tokenvault_data.cleanup.approval import check_approvals
 from tokenvault_data.cleanup.guard_rails import CLOCK_TOLERANCE, too_old
 from tokenvault_data.cleanup.limits import PlannedFigures, VaultFigures, check_caps
@@ -115,12 +116,14 @@ def _refuse_stale(plan: Plan, now: datetime) -> None:
         )
     if now >= datetime.fromisoformat(plan.expires_at):
         raise RefusedByGuardRail(
-            f"the plan was good until {plan.expires_at}; nothing was sent. Collect again and make"
-            " a new plan; one that was begun is ended with abort, which settles what was attempted"
+            f"the plan was good until {utc_minute(plan.expires_at)}; nothing was sent. Collect"
+            " again and make a new plan; one that was begun is ended with abort, which settles what"
+            " was attempted"
         )
     if too_old(datetime.fromisoformat(plan.oldest_fetched_at), plan.limits.snapshot_hours, now):
+        fetched = utc_minute(plan.oldest_fetched_at)
         raise RefusedByGuardRail(
-            f"the oldest card of the plan's snapshot was fetched {plan.oldest_fetched_at}, more"
+            f"the oldest card of the plan's snapshot was fetched {fetched}, more"
             f" than {plan.limits.snapshot_hours:g} hours ago; nothing was sent. Collect again and"
             " make a new plan; one that was begun is ended with abort"
         )

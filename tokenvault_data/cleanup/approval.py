@@ -280,7 +280,10 @@ def _not_signed(approval: Approval, trusted: Mapping[str, str]) -> str | None:
     if fingerprint_of(public) != approval.fingerprint:
         return "its key is not the one it names"
     if approval.fingerprint not in trusted:
-        return "its key is not among the approvers known here"
+        return (
+            "its key is not among the approvers known here (compare its fingerprint with"
+            " its owner, then `tokenvault cleanup trust` the public file)"
+        )
     if trusted[approval.fingerprint] != approval.approver:
         return "its key belongs to somebody other than it says"
     if not signature_holds(public, signature, signed_bytes(approval)):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import astuple
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from tokenvault_data.analysis.wording import counted, long_day, percent
+from tokenvault_data.analysis.wording import counted, long_day, percent, utc_minute
 from tokenvault_data.cleanup.plan_content import CARD_FIELDS
 from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.errors import UsageError
@@ -46,11 +46,11 @@ def facts(plan: Plan) -> list[tuple[str, str]]:
     return [
         ("plan", plan.id),
         ("digest", plan.digest),
-        ("made by", f"{plan.planner} on {_instant(plan.created_at)}"),
-        ("may be applied until", _instant(plan.expires_at)),
+        ("made by", f"{plan.planner} on {utc_minute(plan.created_at)}"),
+        ("may be applied until", utc_minute(plan.expires_at)),
         ("environment", plan.environment),
         ("account", plan.merchant or "not known"),
-        ("snapshot", f"{plan.snapshot}, oldest row fetched {_instant(plan.oldest_fetched_at)}"),
+        ("snapshot", f"{plan.snapshot}, oldest row fetched {utc_minute(plan.oldest_fetched_at)}"),
         ("expiry judged on", long_day(date.fromisoformat(plan.as_of))),
         ("left out", left_out or "nothing"),
         (
@@ -153,7 +153,3 @@ def sample(plan: Plan, cards: int) -> ResultTable:
     # Under a name that tells the display to mask it.
     shown = table.drop_columns(["fetched_at"]).rename_columns({"keeper": "keeper_instrument_id"})
     return result_table(shown, title=f"{wanted:,} of {counted(total, 'planned card')}")
-
-
-def _instant(text: str) -> str:
-    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"

@@ -143,12 +143,13 @@ def _progress() -> Any:
     """Report on stderr, one line that is written over, where that is a terminal."""
     if not sys.stderr.isatty():
         return None
+    from tokenvault_data.collection.progress import in_words
 
     shown = ""
 
     def report(now: CampaignStatus) -> None:
         nonlocal shown
-        left = "" if now.seconds_left is None else f", {now.seconds_left / 60:,.0f} min left"
+        left = "" if now.seconds_left is None else f", {in_words(now.seconds_left)} left"
         deletes = f"{now.deletes:,} deletes sent"
         line = f"{now.state}: {now.done:,} of {now.planned:,} cards done, {deletes}{left}"
         if line != shown:

@@ -92,6 +92,7 @@ def approve(  # noqa: PLR0917  one parameter an option
     In production no plan is applied without; elsewhere it may be left out.
     """
     del profile
+    from tokenvault_data.analysis.wording import utc_minute
     from tokenvault_data.cleanup.approval import approve as sign
     from tokenvault_data.cleanup.approval import write_approval
     from tokenvault_data.cleanup.keys import load_signing_key
@@ -115,7 +116,7 @@ def approve(  # noqa: PLR0917  one parameter an option
         return
     print_plan(opened)
     print_line()
-    print_line(f"Approved by {approval.approver} at {approval.approved_at}: {path}")
+    print_line(f"Approved by {approval.approver} at {utc_minute(approval.approved_at)}: {path}")
 
 
 def _passphrase(*, twice: bool = False) -> bytes:

@@ -228,8 +228,8 @@ def plan(  # noqa: PLR0917  one parameter an option
     print_plan(made)
     print_line()
     print_line(f"Sealed in {path}; nothing was sent. What to do next:")
-    for step in ("show", "approve", "apply"):
-        words = ("cleanup", step, made.id)
+    for step, *more in (("show",), ("approve", "--key", "NAME"), ("apply",)):
+        words = ("cleanup", step, made.id, *more)
         print_line(f"{INDENT}{command_line(*words, store=store, profile=profile)}")
 
 

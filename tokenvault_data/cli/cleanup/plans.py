@@ -46,6 +46,8 @@ def campaign_folder(plan: Plan, store: Path) -> Path:
 
 def print_plan(plan: Plan) -> None:
     """Print a plan for somebody who has to decide about it."""
+    from tokenvault_data.analysis.wording import utc_minute
+
     print_line()
     print_line(f"Plan {plan.id}: {len(plan.cards):,} cards, {plan.environment}", style="bold")
     print_paragraph(plan.sentence, indent=INDENT, first=INDENT)
@@ -55,7 +57,7 @@ def print_plan(plan: Plan) -> None:
     customers = len({card.customer_id for card in plan.cards})
     facts = (
         ("planned by", plan.planner),
-        ("made", f"{plan.created_at}, good until {plan.expires_at}"),
+        ("made", f"{utc_minute(plan.created_at)}, good until {utc_minute(plan.expires_at)}"),
         ("from snapshot", f"{plan.snapshot}, {plan.vault_cards:,} cards"),
         ("merchant", plan.merchant or "not known"),
         ("customers", f"{customers:,}"),

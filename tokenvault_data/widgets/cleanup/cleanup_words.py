@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.analysis.wording import counted
+from tokenvault_data.analysis.wording import counted, utc_minute
 from tokenvault_data.cleanup import plan_text
 from tokenvault_data.cleanup.completion_page import MEANINGS
 from tokenvault_data.errors import CampaignHalted, CampaignPaused, Locked, RefusedByGuardRail
@@ -112,7 +111,7 @@ def plan_words(plan: Plan, path: Path) -> list[Block]:
 def approval_words(facts: Facts, approvals: ApprovalState, store: Path) -> list[Block]:
     """Say whether a second person has agreed, and how they do."""
     blocks: list[Block] = [
-        ("good", f"Approved by {name} on {instant(at)}; the signature counts.")
+        ("good", f"Approved by {name} on {utc_minute(at)}; the signature counts.")
         for name, at in approvals.counting
     ]
     blocks += [("warning", text) for text in approvals.refused]
@@ -308,11 +307,6 @@ def place(environment: str) -> str:
     ('the sandbox', 'production')
     """
     return environment if environment == "production" else f"the {environment}"
-
-
-def instant(text: str) -> str:
-    """Return an instant as a reader wants it."""
-    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def plan_finding(plan: Plan, customers: int) -> str:

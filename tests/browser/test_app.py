@@ -74,6 +74,7 @@ def test_collecting_shows_the_next_snapshot(app_with_a_snapshot, browser):
     wait_for_cards(page)
     before = page.locator(".tv-explorer .tv-note").first.inner_text()
     page.get_by_role("button", name="Collect", exact=True).click()
+    expect(page.get_by_text("Keep this page open while it collects.")).to_be_visible()
     page.locator(".tv-collect").get_by_role("button", name="Start").click()
     expect(page.locator(".tv-collect .tv-outcome")).to_contain_text("2,000", timeout=START_MS)
     page.get_by_role("button", name="Explore", exact=True).click()

@@ -40,6 +40,10 @@ _NOTHING: Final = (
     "This store holds no snapshot of the {environment} vault yet. Collect one in the section"
     " Collect; it is shown here as soon as it is published."
 )
+_WHILE_OPEN: Final = (
+    "Keep this page open while it collects. Closed, it stops; nothing is lost, and started again"
+    " the collection goes on where it was. For many hours use `tokenvault collect`."
+)
 
 
 class AppPage(ipywidgets.VBox):
@@ -110,7 +114,9 @@ class AppPage(ipywidgets.VBox):
                 store=self._store,
                 emulator=EMULATOR,
             )
-            self._collected.children = (self._collect_panel,)
+            note = Prose()
+            note.show(("note", _WHILE_OPEN))
+            self._collected.children = (note, self._collect_panel)
 
     def _listed(self) -> list[SnapshotListing]:
         """What can be opened of this environment, newest first."""

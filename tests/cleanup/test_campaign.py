@@ -460,7 +460,6 @@ def test_an_abort_from_elsewhere_is_met(long_bench):
     wait_for_deletes(bench, 3)
     with bench.connect() as vault:
         abort_cleanup(vault, bench.plan, store=bench.store, config_dir=bench.store / "config")
-    bench.emulator.set_faults("")
     thread.join(60)
     (status,) = results
     assert (status.state, status.is_over) == ("aborted", True)

@@ -94,6 +94,8 @@ def _planned_card(number, text):
         row["card_type"],
         row["instrument_status"],
         row["expires_on"].isoformat(),
+        row["created_at"] and row["created_at"].isoformat(),
+        row["afa_reference"],
         START.isoformat(),
     )
 
@@ -118,7 +120,6 @@ def make_plan(cards=6, controls=2, canary=1, **limits):
         oldest_fetched_at=at,
         as_of=AS_OF.isoformat(),
         rule=rule,
-        sentence=rule.sentence(),
         limits=Limits(**{"rate_share": 1.0, "window_reserve": 0.0} | limits),
         vault_cards=cards + controls,
         vault_customers=cards + controls,

@@ -55,6 +55,8 @@ def make_plan(count=6, *, environment="production", controls=2, canary=(0,), **c
             "debit",
             "ACTIVE",
             "2025-03-31",
+            None,
+            None,
             at,
         )
         for number in range(count)
@@ -73,7 +75,6 @@ def make_plan(count=6, *, environment="production", controls=2, canary=(0,), **c
         "oldest_fetched_at": at,
         "as_of": "2026-11-22",
         "rule": rule,
-        "sentence": rule.sentence(),
         "limits": Limits(vault_share=1.0, bank_share=1.0),
         "vault_cards": 100,
         "vault_customers": 100,

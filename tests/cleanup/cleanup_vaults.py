@@ -96,6 +96,7 @@ def as_planned(row, bank="HDFC Bank", number=0, keeper=None):
         bank=bank,
         keeper=keeper,
         expires_on=None if expires_on is None else expires_on.isoformat(),
+        created_at=row["created_at"] and row["created_at"].isoformat(),
         fetched_at=row["fetched_at"].isoformat(),
         **{
             name: row[name]
@@ -109,6 +110,7 @@ def as_planned(row, bank="HDFC Bank", number=0, keeper=None):
                 "card_bank",
                 "card_type",
                 "instrument_status",
+                "afa_reference",
             )
         },
     )

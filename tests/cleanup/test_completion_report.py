@@ -110,7 +110,7 @@ def test_a_rule_that_names_somebody_is_not_quoted(tmp_path):
     from tokenvault_data.analysis.predicate import where
 
     rule = expired("2026-11-22") & where(customer_id=["cust_00000"])
-    plan = make_plan(1, environment="emulator", rule=rule, sentence=rule.sentence())
+    plan = make_plan(1, environment="emulator", rule=rule)
     page = page_of(campaign_folder(tmp_path, Book(plan)), tmp_path)
     assert "cust_00000" not in page
     assert "names customers or cards" in page

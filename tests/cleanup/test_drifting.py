@@ -25,9 +25,7 @@ RELEVANT = {
 }
 OTHERS = {
     "card_country": TEXTS,
-    "created_at": st.none(),
     "fetched_at": st.none(),
-    "afa_reference": TEXTS,
     "extra": TEXTS,
     "list_position": st.integers(0, 9),
 }

@@ -50,7 +50,6 @@ def make_plan(**changes):
         "oldest_fetched_at": "2026-11-22T10:00:00+00:00",
         "as_of": "2026-11-22",
         "rule": rule,
-        "sentence": rule.sentence(),
         "limits": ALL_OPEN,
         "vault_cards": 100,
         "vault_customers": 60,
@@ -72,9 +71,8 @@ def test_what_a_plan_looks_like():
     lines = BYTES.splitlines(keepends=True)
     assert len(lines) == 5
     header, last = json.loads(lines[0]), json.loads(lines[-1])
-    assert (header["format"], header["format_version"]) == ("tokenvault-plan", 1)
+    assert (header["format"], header["format_version"]) == ("tokenvault-plan", 2)
     assert header["rule"] == rules.expired(DAY).to_dict()
-    assert header["sentence"] == "expires before 22 November 2026"
     assert json.loads(lines[2]) == asdict(PLAN.cards[1])
     assert last == {"digest": hashlib.sha256(b"".join(lines[:-1])).hexdigest(), "rows": 3}
     assert last["digest"] == PLAN.digest
@@ -242,7 +240,6 @@ def test_a_card_that_cannot_be_is_refused_whatever_the_digest(changes):
         {"merchant": 5},
         {"as_of": "soon"},
         {"created_at": "2026-11-22"},
-        {"sentence": "two\nlines"},
         {"rule": None},
         {"rule": {"kind": "condition", "condition": {"any": 1}}},
         {"limits": {}},
@@ -401,7 +398,5 @@ def test_the_text_of_a_plan():
     for shown in (text, repr(PLAN), repr(PLAN.cards), repr(PLAN.controls)):
         assert "customer-" not in shown
         assert "instrument-0" not in shown
-    misworded = make_plan(sentence="nothing to see here")
-    assert "nothing to see" not in str(misworded)
     loud = make_plan(limits=replace(ALL_OPEN, keep_last_usable=False))
     assert "LAST USABLE CARDS TOO" in str(loud)

@@ -39,10 +39,10 @@ def test_an_end_is_reachable_from_everywhere():
         assert "final" in reachable(ITEM_TRANSITIONS, before)
 
 
-def test_ends_lead_nowhere_and_halted_only_to_aborted():
+def test_ends_lead_nowhere_and_halted_only_where_nothing_is_deleted():
     """What has ended does not move, and what has halted never deletes again."""
     assert not any(CAMPAIGN_TRANSITIONS[end] for end in ENDED)
-    assert CAMPAIGN_TRANSITIONS["halted"] == {"aborted"}
+    assert CAMPAIGN_TRANSITIONS["halted"] == {"aborted", "verifying"}
     assert not ITEM_TRANSITIONS["final"]
 
 
@@ -56,9 +56,9 @@ def test_finals_are_either_wanted_or_exceptions():
     """Unresolved, above all, is never counted as success."""
     assert AS_WANTED | EXCEPTIONS == FINALS
     assert not AS_WANTED & EXCEPTIONS
-    assert {"deleted", "gone_after_attempt", "already_gone"} == AS_WANTED
+    assert {"deleted", "gone_after_attempt", "already_gone", "gone_unattributed"} == AS_WANTED
     assert "unresolved" in EXCEPTIONS
-    assert len(FINALS) == 8
+    assert len(FINALS) == 9
 
 
 def test_no_item_is_intended_without_a_check():

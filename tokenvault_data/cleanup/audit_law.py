@@ -69,11 +69,11 @@ CAMPAIGN_MOVES: Final = frozenset(
         for before in ("sealed", "approved", "canary", "held", "running", "paused", "verifying")
         for after in ("aborted", "halted")
     }
-    | {("halted", "aborted")}
+    | {("halted", "aborted"), ("halted", "verifying")}
 )
 """Every move that a campaign can make."""
 
-GONE: Final = ("deleted", "gone_after_attempt", "already_gone")
+GONE: Final = ("deleted", "gone_after_attempt", "already_gone", "gone_unattributed")
 LEFT: Final = (
     "skipped_drift",
     "drift_after_attempt",

@@ -31,6 +31,7 @@ MEANINGS: Final = {
     "deleted": "The delete was accepted, and a later fetch showed the card gone.",
     "gone_after_attempt": "The answer to the delete was unclear; a later fetch showed it gone.",
     "already_gone": "It was gone before this campaign sent a delete for it.",
+    "gone_unattributed": "It is gone, and an earlier delete of it is remembered whose answer is not.",
     "skipped_drift": "It was no longer what was planned, so no delete was sent.",
     "drift_after_attempt": "It changed after a delete of unclear result, and was left alone.",
     "rejected": "The vault refused the delete.",
@@ -195,7 +196,7 @@ def _rule(plan: Plan) -> str:
     """Return the rule's sentence, unless a condition in it names somebody."""
     if any(is_identifying(column) for column in plan.rule.condition.columns):
         return "a rule that names customers or cards; see the plan"
-    return plan.sentence
+    return plan.rule.sentence()
 
 
 def _instant(text: Any) -> str:

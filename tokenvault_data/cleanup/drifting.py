@@ -22,8 +22,15 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.predicate import Predicate
     from tokenvault_data.cleanup.plan import PlannedCard
 
-IDENTITY: Final = ("instrument_uid", "par", "last_four", "expires_on")
-"""Columns that tell one card from another; a renewal changes at least one of them."""
+IDENTITY: Final = (
+    "instrument_uid",
+    "par",
+    "last_four",
+    "expires_on",
+    "created_at",
+    "afa_reference",
+)
+"""Columns that tell one card from another; a renewal, or saving it anew, changes one of them."""
 
 _SAYABLE: Final = frozenset({"expires_on", "instrument_status"})
 
@@ -112,7 +119,7 @@ def _another_card(planned: PlannedCard, fetched: Mapping[str, object]) -> str | 
         return "the card belongs to another customer now"
     for column in IDENTITY:
         sealed, found = getattr(planned, column), _text(fetched.get(column))
-        if sealed is not None and found != sealed:
+        if sealed is not None and found != sealed and not _is_one_moment(sealed, found):
             return _changed(column, sealed, found)
     status = _text(fetched.get("instrument_status"))
     if status != planned.instrument_status:
@@ -148,6 +155,15 @@ def _with_derived(
         "expiry": expiry_month_text(expires_on) if known else None,  # type: ignore[arg-type]  # known
         "expires_in": expires_in(expires_on, day) if known else None,  # type: ignore[arg-type]  # known
     }
+
+
+def _is_one_moment(sealed: str, found: str | None) -> bool:
+    """Whether both are one instant to the second; versions of the API differ in its fractions."""
+    try:
+        one, other = datetime.fromisoformat(sealed), datetime.fromisoformat(found or "")
+        return one.tzinfo is not None and one.replace(microsecond=0) == other.replace(microsecond=0)
+    except (ValueError, TypeError):
+        return False
 
 
 def _text(value: object) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from math import floor, isfinite
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.analysis.wording import counted, percent
@@ -28,6 +29,26 @@ _SHARES: Final = frozenset(
     }
 )
 _AT_LEAST_ONE: Final = frozenset({"canary", "drift_window", "failure_window"})
+
+LARGEST: Final = MappingProxyType(
+    {
+        "rows": 1_000_000_000,
+        "per_customer": 1_000_000_000,
+        "per_day": 1_000_000_000,
+        "plan_hours": 720.0,
+        "snapshot_hours": 8760.0,
+        "approval_hours": 720.0,
+        "canary": 1000,
+        "drift_canary": 1000,
+        "drift_window": 10_000,
+        "failures_in_row": 1000,
+        "failure_window": 10_000,
+        "attempts": 10,
+        "evidence_seconds": 2.0,
+        "settle_seconds": 3600.0,
+    }
+)
+"""The largest value of each limit that is no share; a plan is good for 30 days at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +85,21 @@ class Limits:
         Share of failures among so many last calls that pauses the campaign.
     attempts : int
         Deletions sent for one card.
+    per_day : int
+        Deletes sent for the account in the last 24 hours, those of other campaigns and those of
+        unknown result included, at which this campaign waits. The cards they were sent for may not
+        be more than `vault_share` of the vault either.
+    evidence_seconds : float
+        How old, beyond the time between two requests, the vault's word about a card may be when its
+        delete leaves; 2 at most.
+    settle_seconds : float
+        How long after a delete a card has to be seen gone to count as deleted.
 
     Raises
     ------
     UsageError
-        A value is missing, no number, NaN, infinite, negative, a truth value, or a share over 1.
+        A value is missing, no number, NaN, infinite, negative, a truth value, a share over 1, or
+        larger than `LARGEST` allows.
     """
 
     rows: int = 1000
@@ -89,6 +120,9 @@ class Limits:
     failure_share: float = 0.2
     failure_window: int = 50
     attempts: int = 4
+    per_day: int = 1000
+    evidence_seconds: float = 2.0
+    settle_seconds: float = 60.0
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -250,6 +284,8 @@ def _whole(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < (name in _AT_LEAST_ONE):
         least = 1 if name in _AT_LEAST_ONE else 0
         raise _refused(name, f"a whole number of {least} or more")
+    if value > LARGEST[name]:
+        raise _refused(name, f"{LARGEST[name]:,} or less")
     return int(value)
 
 
@@ -259,6 +295,8 @@ def _amount(name: str, value: object) -> float:
         raise _refused(name, wanted)
     if not isfinite(value) or value < 0 or (name in _SHARES and value > 1):
         raise _refused(name, wanted)
+    if name in LARGEST and value > LARGEST[name]:
+        raise _refused(name, f"{LARGEST[name]:g} or less")
     return float(value) + 0.0  # of the two zeros the one that is written without a sign
 
 

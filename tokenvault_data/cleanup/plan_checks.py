@@ -23,6 +23,8 @@ _texts = attrgetter(
     "bank",
     "card_type",
     "instrument_status",
+    "created_at",
+    "afa_reference",
     "keeper",
 )
 
@@ -46,11 +48,18 @@ def check_header(plan: Plan) -> None:
         "api_version",
         "snapshot",
         "snapshot_digest",
-        "sentence",
     ):
         _check(name, _is_line(getattr(plan, name)))
     for name in ("merchant", "note"):
         _check(name, getattr(plan, name) is None or _is_line(getattr(plan, name)))
+    _check("windows", plan.windows == ())
+    _check(
+        "a hold list",
+        all(
+            _is_line(one.name) and _is_line(one.sha256) and type(one.entries) is int
+            for one in plan.holds
+        ),
+    )
     counts = (plan.vault_cards, plan.vault_customers, *plan.left_out.values())
     _check("a count", all(type(count) is int and count >= 0 for count in counts))
     totals = plan.bank_totals

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FORMAT: Final = "tokenvault-plan"
 """Value of ``format`` in every plan."""
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 ID_DIGITS: Final = 12
 PHRASE_DIGITS: Final = 6
 
@@ -47,6 +47,10 @@ class PlannedCard:
         `bank` is the canonical name of `card_bank`.
     expires_on : str or None
         Last day on which the card is valid.
+    created_at : str or None
+        When the card was saved, in UTC. A card saved anew under the same id has another.
+    afa_reference : str or None
+        The payment that saved it.
     fetched_at : str
         When the vault said all this, in UTC.
     keeper : str or None
@@ -65,6 +69,8 @@ class PlannedCard:
     card_type: str | None
     instrument_status: str | None
     expires_on: str | None
+    created_at: str | None
+    afa_reference: str | None
     fetched_at: str
     keeper: str | None = None
 
@@ -89,6 +95,25 @@ class BankTotal:
 
     bank: str | None
     cards: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldUsed:
+    """A list of cards never to be deleted that was in force when a plan was made.
+
+    Attributes
+    ----------
+    name : str
+        The file's name, without its folder.
+    sha256 : str
+        Of its content, in hexadecimal digits.
+    entries : int
+        Customers and cards on it.
+    """
+
+    name: str
+    sha256: str
+    entries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +141,11 @@ class Plan:
     as_of : str
         The day on which expiry was judged.
     rule : Rule
-    sentence : str
-        The rule in English.
     limits : Limits
+    windows : tuple of str
+        Hours of the day in which deletes may leave; this version knows none but always, ``()``.
+    holds : tuple of HoldUsed
+        The hold lists that were in force when it was made.
     vault_cards, vault_customers : int
         Distinct cards of the snapshot, and the customers who have them.
     bank_totals : tuple of BankTotal
@@ -153,8 +180,9 @@ class Plan:
     oldest_fetched_at: str
     as_of: str
     rule: Rule
-    sentence: str
     limits: Limits
+    windows: tuple[str, ...] = ()
+    holds: tuple[HoldUsed, ...] = ()
     vault_cards: int
     vault_customers: int
     bank_totals: tuple[BankTotal, ...]
@@ -242,6 +270,8 @@ def plan_lines(plan: Plan) -> Iterator[bytes]:
             "format_version": FORMAT_VERSION,
             "rule": plan.rule.to_dict(),
             "limits": plan.limits.to_dict(),
+            "windows": list(plan.windows),
+            "holds": [asdict(one) for one in plan.holds],
             "bank_totals": [{"bank": one.bank, "cards": one.cards} for one in plan.bank_totals],
             "left_out": dict(plan.left_out),
             "controls": [

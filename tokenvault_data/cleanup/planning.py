@@ -106,7 +106,6 @@ def plan_cleanup(
         oldest_fetched_at=_text(selection.oldest_fetched_at or moment),
         as_of=day.isoformat(),
         rule=rule,
-        sentence=rule.sentence(),
         limits=limits,
         vault_cards=selection.vault.cards,
         vault_customers=selection.vault.customers,
@@ -140,6 +139,7 @@ def planned_cards(selection: Selection) -> tuple[PlannedCard, ...]:
         name: selection.cards.column(name).to_pylist() for name in selection.cards.schema.names
     }
     columns["expires_on"] = [day and day.isoformat() for day in columns["expires_on"]]
+    columns["created_at"] = [moment and _text(moment) for moment in columns["created_at"]]
     columns["fetched_at"] = [_text(moment) for moment in columns["fetched_at"]]
     names = list(columns)
     return tuple(

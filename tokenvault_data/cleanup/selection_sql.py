@@ -77,7 +77,8 @@ SELECT *, CASE WHEN reason IS NOT NULL THEN 0 WHEN usable THEN 2 WHEN usable IS 
     ELSE 0 END AS level
 FROM (
     SELECT customer_id, instrument_id, instrument_uid, par, last_four, card_network, card_bank,
-        bank, card_type, instrument_status, expires_on, fetched_at, created_at, list_position,
+        bank, card_type, instrument_status, expires_on, created_at, afa_reference, fetched_at,
+        list_position,
         coalesce({rule.condition.sql()} AND {_WANTED[rule.kind]}, FALSE) AS chosen,
         {usable_sql(day)} AS usable,
         CASE WHEN instrument_id IS NULL THEN {_literal(NO_ID)}
@@ -181,7 +182,8 @@ SELECT * FROM candidates ANTI JOIN spared USING (customer_id, instrument_id)
 PLANNED_IN_ORDER: Final = """
 SELECT customer_id, instrument_id, instrument_uid, par, last_four, card_network::VARCHAR
     AS card_network, card_bank::VARCHAR AS card_bank, bank, card_type::VARCHAR AS card_type,
-    instrument_status::VARCHAR AS instrument_status, expires_on, fetched_at, keeper
+    instrument_status::VARCHAR AS instrument_status, expires_on, created_at, afa_reference,
+    fetched_at, keeper
 FROM planned ORDER BY customer_id, instrument_id
 """
 

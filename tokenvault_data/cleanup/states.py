@@ -38,6 +38,7 @@ Final_ = Literal[
     "deleted",
     "gone_after_attempt",
     "already_gone",
+    "gone_unattributed",
     "skipped_drift",
     "drift_after_attempt",
     "rejected",
@@ -60,13 +61,14 @@ CAMPAIGN_TRANSITIONS: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
         "completed": frozenset(),
         "completed_with_exceptions": frozenset(),
         "aborted": frozenset(),
-        "halted": frozenset({"aborted"}),
+        "halted": frozenset({"aborted", "verifying"}),
     }
 )
 """From each state of a campaign to those it may move to.
 
 ``canary`` leads to ``verifying`` where the canary is the whole plan. ``halted`` never goes on by
-itself: a person may abort it, which settles what was attempted and sends no further delete.
+itself: a person may abort it, or recover it, which leads to ``verifying``; both settle what was
+attempted, and send no further delete.
 ``aborted`` is written before the settling, so that no crash can turn it back.
 """
 
@@ -94,7 +96,9 @@ intent was withdrawn before it was sent, and to ``final`` when the vault rejecte
 FINALS: Final[frozenset[str]] = frozenset(Final_.__args__)  # type: ignore[attr-defined]  # Literal
 """Every way in which a planned card may end."""
 
-AS_WANTED: Final[frozenset[str]] = frozenset({"deleted", "gone_after_attempt", "already_gone"})
+AS_WANTED: Final[frozenset[str]] = frozenset(
+    {"deleted", "gone_after_attempt", "already_gone", "gone_unattributed"}
+)
 """Finals in which the card is gone, as was wanted."""
 
 EXCEPTIONS: Final[frozenset[str]] = FINALS - AS_WANTED

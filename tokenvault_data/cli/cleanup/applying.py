@@ -24,6 +24,7 @@ _MEANINGS = {
     "deleted": "deleted, then seen gone",
     "gone_after_attempt": "no clear answer to the delete, then seen gone",
     "already_gone": "gone before anything was sent",
+    "gone_unattributed": "gone; an earlier delete is remembered, its answer is not",
     "skipped_drift": "left alone: changed since the plan",
     "drift_after_attempt": "changed between two attempts, left alone",
     "rejected": "the vault refused the delete",

@@ -50,7 +50,7 @@ def print_plan(plan: Plan) -> None:
 
     print_line()
     print_line(f"Plan {plan.id}: {len(plan.cards):,} cards, {plan.environment}", style="bold")
-    print_paragraph(plan.sentence, indent=INDENT, first=INDENT)
+    print_paragraph(plan.rule.sentence(), indent=INDENT, first=INDENT)
     if plan.note:
         print_paragraph(f"Note: {plan.note}", indent=INDENT, first=INDENT)
     print_line()
@@ -89,7 +89,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "created_at": plan.created_at,
         "expires_at": plan.expires_at,
         "rule": plan.rule.to_dict() if plan.rule.kind != "listed" else {"kind": "listed"},
-        "sentence": plan.sentence,
+        "sentence": plan.rule.sentence(),
         "cards": len(plan.cards),
         "customers": len({card.customer_id for card in plan.cards}),
         "canary": len(plan.canary),

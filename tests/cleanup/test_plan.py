@@ -231,7 +231,8 @@ def test_a_card_that_cannot_be_is_refused_whatever_the_digest(changes):
     "changes",
     [
         {"format": "other"},
-        {"format_version": 2},
+        {"format_version": 1},
+        {"format_version": 3},
         {"more": 1},
         {"planner": ""},
         {"planner": "two\nlines"},

@@ -11,7 +11,7 @@ from cleanup_vaults import ALL_OPEN, DAY, as_planned, fetched_row, raw_card
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenvault_data.cleanup import rules
+from tokenvault_data.cleanup import left_out, rules
 from tokenvault_data.cleanup.plan import (
     BankTotal,
     ControlCard,
@@ -53,10 +53,10 @@ def make_plan(**changes):
         "limits": ALL_OPEN,
         "vault_cards": 100,
         "vault_customers": 60,
-        "bank_totals": (BankTotal("HDFC Bank", 50), BankTotal(None, 2)),
-        "left_out": {"spared": 2},
+        "bank_totals": (BankTotal("HDFC Bank", 50),),
+        "left_out": {left_out.SPARED: 2},
         "controls": (ControlCard("customer-9", "instrument-99"),),
-        "canary": (1,),
+        "canary": (0,),
         "cards": make_cards(),
     }
     return Plan(**given | changes)
@@ -231,7 +231,8 @@ def test_a_card_that_cannot_be_is_refused_whatever_the_digest(changes):
     "changes",
     [
         {"format": "other"},
-        {"format_version": 2},
+        {"format_version": 1},
+        {"format_version": 3},
         {"more": 1},
         {"planner": ""},
         {"planner": "two\nlines"},

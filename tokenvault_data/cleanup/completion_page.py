@@ -31,7 +31,7 @@ MEANINGS: Final = {
     "deleted": "The delete was accepted, and a later fetch showed the card gone.",
     "gone_after_attempt": "The answer to the delete was unclear; a later fetch showed it gone.",
     "already_gone": "It was gone before this campaign sent a delete for it.",
-    "gone_unattributed": "It is gone, and an earlier delete of it is remembered whose answer is not.",
+    "gone_unattributed": "It is gone; an earlier delete of it is remembered, its answer is not.",
     "skipped_drift": "It was no longer what was planned, so no delete was sent.",
     "drift_after_attempt": "It changed after a delete of unclear result, and was left alone.",
     "rejected": "The vault refused the delete.",

@@ -387,9 +387,7 @@ class Campaign:
                         " recover; apply it to go on, or abort it"
                     )
                 if problem is not None:
-                    write_recovery(
-                        journal, self.plan, ledger, self.folder, problem=problem, by=by
-                    )
+                    write_recovery(journal, self.plan, ledger, self.folder, problem=problem, by=by)
                 elif now == "paused":
                     journal.commit([state(now, "verifying", f"{by} recovered it again")])
                 status = await self._work(

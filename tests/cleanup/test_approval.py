@@ -12,19 +12,20 @@ from hypothesis import strategies as st
 
 from tokenvault_data.cleanup import rules
 from tokenvault_data.cleanup.approval import (
+    APPROVALS,
     Approval,
-    approval_bytes,
+    approval_phrase,
+    approval_states,
     approve,
     check_approval,
     check_approvals,
-    parse_approval,
-    read_approval,
     read_approvals,
-    signed_bytes,
     write_approval,
 )
+from tokenvault_data.cleanup.approvers import Trust
 from tokenvault_data.cleanup.keys import SigningKey, encoded
 from tokenvault_data.cleanup.planning import plan_cleanup
+from tokenvault_data.cleanup.revocation import revoke, write_revocation
 from tokenvault_data.errors import RefusedByGuardRail, UsageError
 
 BALA = SigningKey("Bala Rao", Ed25519PrivateKey.generate())
@@ -51,7 +52,7 @@ def refusal(plan, approval, trusted=TRUSTED, *, now=LATER, limits=None):
 def resigned(approval, by=BALA, **changes):
     """Return an approval with something else in it, and a signature that holds."""
     unsigned = replace(approval, **changes)
-    return replace(unsigned, signature=encoded(by.private.sign(signed_bytes(unsigned))))
+    return replace(unsigned, signature=encoded(by.private.sign(APPROVALS.message(unsigned))))
 
 
 def test_an_approval_counts(plan):
@@ -66,7 +67,7 @@ def test_an_approval_counts(plan):
 
 def test_the_planner_cannot_approve(plan):
     """Neither by signing nor by a signed approval, however the name is written."""
-    for name in ("Asha", " ASHA ", "asha"):
+    for name in ("Asha", " ASHA ", "asha", "\u0410sha", "\u0410\u0455\u04bb\u0430", "As\u200bha"):
         key = SigningKey(name, Ed25519PrivateKey.generate())
         with pytest.raises(RefusedByGuardRail, match="somebody else"):
             approve(plan, key, now=NOW)
@@ -166,12 +167,70 @@ def test_production_needs_an_approval(plan):
     assert isinstance(check_approvals(sandbox, [good], **check), RefusedByGuardRail)
 
 
+def test_a_revocation_voids_what_was_approved_before_it(plan):
+    """Of that key and that plan alone; a later approval by the key counts again."""
+    approval = approve(plan, BALA, now=NOW)
+    minute = timedelta(minutes=1)
+
+    def why(*revocations, by=approval):
+        found = check_approval(plan, by, TRUSTED, now=LATER, revocations=revocations)
+        return None if found is None else str(found)
+
+    taken_back = revoke(plan, BALA, reason=" found  a dispute ", now=NOW + minute)
+    assert "Bala Rao revoked it" in why(taken_back)
+    assert "found a dispute" in why(taken_back)
+    assert "revoked it" in why(revoke(plan, BALA, now=NOW))
+    assert why(revoke(plan, BALA, now=NOW - minute)) is None
+    assert why(revoke(plan, CARL, now=NOW + minute)) is None
+    assert why(revoke(replace(plan, note="other"), BALA, now=NOW + minute)) is None
+    assert why(taken_back, by=approve(plan, BALA, now=NOW + 2 * minute)) is None
+    carls = approve(plan, CARL, now=NOW)
+    assert check_approvals(plan, [approval, carls], TRUSTED, now=LATER, revocations=[taken_back])
+
+
+def test_a_touched_revocation_does_not_let_an_approval_count(plan):
+    """A revocation moved to before the approval, or without a time, is no reason to go on."""
+    approval = approve(plan, BALA, now=NOW)
+    taken_back = revoke(plan, BALA, now=NOW + timedelta(minutes=1))
+    for changes in ({"revoked_at": "2020-01-01T00:00:00+00:00"}, {"reason": "x"}, {"key": "!"}):
+        touched = [replace(taken_back, **changes)]
+        refused = check_approval(plan, approval, TRUSTED, now=LATER, revocations=touched)
+        assert "a revocation by its key is beside it" in str(refused)
+
+
+def test_approval_states_say_what_counts_and_why_not(tmp_path, plan):
+    """Each file beside the plan, in the order of its name; one that cannot be read is named."""
+    trust = Trust({BALA.fingerprint: "Bala Rao"}, "self")
+    assert approval_states(plan, tmp_path, trust, now=LATER) == []
+    for key in (BALA, CARL):
+        write_approval(approve(plan, key, now=NOW), tmp_path)
+    states = {one.approver: one for one in approval_states(plan, tmp_path, trust, now=LATER)}
+    assert (states["Bala Rao"].counts, states["Bala Rao"].why) == (True, None)
+    assert states["Bala Rao"].fingerprint == BALA.fingerprint
+    assert not states["Carl"].counts
+    assert "not among the approvers" in states["Carl"].why
+    path = write_revocation(revoke(plan, BALA, now=LATER), tmp_path)
+    states = {one.approver: one for one in approval_states(plan, tmp_path, trust, now=LATER)}
+    assert "revoked it" in states["Bala Rao"].why
+    path.write_text("{}")
+    states = {one.approver: one for one in approval_states(plan, tmp_path, trust, now=LATER)}
+    assert "cannot be read" in states["Bala Rao"].why
+    (tmp_path / "approval-x.json").write_text("{}")
+    (odd,) = (s for s in approval_states(plan, tmp_path, trust, now=LATER) if not s.approved_at)
+    assert (odd.approver, odd.counts) == ("approval-x.json", False)
+
+
+def test_what_an_approver_types_names_count_place_and_plan(plan):
+    """As the phrase of the plan does, and it is another one."""
+    assert approval_phrase(plan) == f"approve 2 production {plan.digest[:6]}"
+
+
 def test_approvals_on_disk(tmp_path, plan):
     """Each key has one file beside the plan, and it is read back as it was signed."""
     approvals = [approve(plan, key, now=NOW) for key in (BALA, CARL)]
     paths = [write_approval(approval, tmp_path) for approval in approvals]
     assert paths[0].name == f"approval-{BALA.fingerprint[:12]}.json"
-    assert read_approval(paths[0]) == approvals[0]
+    assert APPROVALS.read(paths[0]) == approvals[0]
     again = approve(plan, BALA, now=LATER)
     assert write_approval(again, tmp_path) == paths[0]
     assert {one.signature for one in read_approvals(tmp_path)} == {
@@ -179,7 +238,7 @@ def test_approvals_on_disk(tmp_path, plan):
     }
     assert read_approvals(tmp_path / "none") == []
     with pytest.raises(UsageError, match="no approval"):
-        read_approval(tmp_path / "none.json")
+        APPROVALS.read(tmp_path / "none.json")
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match="cannot be written"):
         write_approval(again, tmp_path / "file")
@@ -196,7 +255,7 @@ SAMPLE = Approval(
     approved_at="2026-11-22T11:00:00+00:00",
     signature=encoded(b"s" * 64),
 )
-BYTES = approval_bytes(SAMPLE)
+BYTES = APPROVALS.line(SAMPLE)
 
 
 @given(st.integers(0, len(BYTES) - 1), st.integers(1, 255))
@@ -205,7 +264,7 @@ def test_a_changed_byte_is_found_or_changes_what_is_signed(place, mask):
     damaged = bytearray(BYTES)
     damaged[place] ^= mask
     try:
-        other = parse_approval(bytes(damaged))
+        other = APPROVALS.parse(bytes(damaged))
     except UsageError:
         return
     assert other != SAMPLE
@@ -213,10 +272,10 @@ def test_a_changed_byte_is_found_or_changes_what_is_signed(place, mask):
 
 def test_every_cut_is_found():
     """An approval that ends early is none."""
-    assert parse_approval(BYTES) == SAMPLE
+    assert APPROVALS.parse(BYTES) == SAMPLE
     for end in range(len(BYTES)):
         with pytest.raises(UsageError):
-            parse_approval(BYTES[:end])
+            APPROVALS.parse(BYTES[:end])
 
 
 @pytest.mark.parametrize(
@@ -238,14 +297,14 @@ def test_an_approval_of_other_things_is_none(changes):
     content = json.loads(BYTES) | changes
     text = json.dumps(content, sort_keys=True, separators=(",", ":")) + "\n"
     with pytest.raises(UsageError, match="not an approval"):
-        parse_approval(text.encode())
+        APPROVALS.parse(text.encode())
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"5\n", b"\xff", b"[" * 9999])
 def test_what_is_no_approval_at_all_is_refused(content):
     """Any other file is an error, not a traceback."""
     with pytest.raises(UsageError):
-        parse_approval(content)
+        APPROVALS.parse(content)
 
 
 def test_the_time_of_an_approval_is_that_of_the_clock(plan):

@@ -5,8 +5,17 @@ import os
 import shutil
 
 import pytest
+from cleanup_journals import make_plan
 
-from tokenvault_data.cleanup.approvers import load_approvers, read_public_file
+from tokenvault_data.cleanup import approvers
+from tokenvault_data.cleanup.approvers import (
+    Trust,
+    load_approvers,
+    load_trust,
+    phrase_for,
+    read_public_file,
+    trust_approver,
+)
 from tokenvault_data.cleanup.keys import encoded, fingerprint_of, keygen
 from tokenvault_data.errors import UsageError
 
@@ -99,3 +108,91 @@ def test_what_is_no_public_file_is_refused(tmp_path, content):
         read_public_file(path)
     with pytest.raises(UsageError, match="no public key"):
         read_public_file(tmp_path / "none.pub")
+
+
+# The system folder
+
+
+@pytest.fixture
+def system(tmp_path, monkeypatch):
+    """A system folder with a key of Bala in it, as if root had made it and all above it."""
+    made = tmp_path / "etc" / "approvers"
+    made.mkdir(parents=True, mode=0o755)
+    shutil.copy(keygen("bala", directory=tmp_path / "other").public, made)
+    modes = {}
+    monkeypatch.setattr(approvers, "_owner_and_mode", lambda path: modes.get(path.name, (0, 0o755)))
+    return made, modes
+
+
+@pytest.fixture
+def asha(tmp_path, folder):
+    """Asha's key, trusted by this user alone."""
+    files = keygen("asha", directory=tmp_path)
+    shutil.copy(files.public, folder)
+    return files
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there is no system folder")
+def test_where_the_system_folder_exists_only_it_counts(tmp_path, system, asha, monkeypatch):
+    """What the user trusts is not read then, whatever a variable says."""
+    trust = load_trust(tmp_path, system=tmp_path / "none")
+    assert trust == Trust({asha.fingerprint: "asha"}, "self")
+    trust = load_trust(tmp_path, system=system[0])
+    assert (list(trust.approvers.values()), trust.source) == (["bala"], "system")
+    monkeypatch.setenv("TOKENVAULT_CONFIG", str(tmp_path))
+    assert list(load_trust(system=system[0]).approvers.values()) == ["bala"]
+    next(iter(system[0].glob("*.pub"))).unlink()
+    assert load_trust(tmp_path, system=system[0]) == Trust({}, "system")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there is no system folder")
+@pytest.mark.parametrize("name", ["approvers", "etc", "bala.pub"])
+@pytest.mark.parametrize(
+    ("of", "words"),
+    [((1000, 0o755), "belong to root"), ((0, 0o775), "by others"), ((0, 0o757), "by others")],
+)
+def test_a_system_folder_that_others_can_change_is_refused(tmp_path, system, name, of, words):
+    """Folder, each folder above it and each key: root's, and nobody else may write there."""
+    system[1][name] = of
+    with pytest.raises(UsageError, match=words):
+        load_trust(tmp_path, system=system[0])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there is no system folder")
+def test_no_path_below_a_folder_of_everybody_is_the_systems(tmp_path, folder):
+    """With the real owners and modes, a folder below the temporary one is refused."""
+    everybody = tmp_path / "everybody"
+    everybody.mkdir()
+    everybody.chmod(0o777)
+    (everybody / "approvers").mkdir()
+    with pytest.raises(UsageError, match="root"):
+        load_trust(tmp_path, system=everybody / "approvers")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there is no system folder")
+@pytest.mark.parametrize("kind", ["file", "dangling link"])
+def test_what_is_at_the_system_path_and_is_no_folder_is_refused(tmp_path, system, asha, kind):
+    """Something of the wrong kind there does not make trust self-managed."""
+    place = tmp_path / "etc" / "odd"
+    place.write_text("x") if kind == "file" else place.symlink_to("nowhere")
+    with pytest.raises(UsageError, match="no key was trusted"):
+        load_trust(tmp_path, system=place)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere there is no system folder")
+def test_a_user_cannot_trust_beside_the_administrator(tmp_path, system):
+    """With a system folder nobody else adds approvers."""
+    files = keygen("carl", directory=tmp_path)
+    with pytest.raises(UsageError, match="administrator"):
+        trust_approver(files.public, tmp_path, system=system[0])
+    assert not (tmp_path / "approvers").exists()
+    assert trust_approver(files.public, tmp_path, system=tmp_path / "none").name == "carl"
+
+
+def test_self_managed_trust_in_production_is_typed():
+    """Only there, and only without a system folder, is the phrase a longer one."""
+    production, sandbox = make_plan(1), make_plan(1, environment="sandbox")
+    own, system = Trust({}, "self"), Trust({}, "system")
+    assert phrase_for(production, own) == f"{production.phrase} self-administered"
+    assert phrase_for(production, system) == production.phrase
+    assert phrase_for(sandbox, own) == sandbox.phrase

@@ -1,39 +1,35 @@
 """Approvals: somebody other than the planner signs the digest of a plan, for a day.
 
 An approval names the plan, where it may be applied, by whom it was approved and when, and carries
-a signature over all of that. It is a single line of JSON that can be mailed.
+a signature over all of that. It counts while its key is trusted and its owner has not revoked it.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from tokenvault_data.analysis.wording import utc_minute
 from tokenvault_data.cleanup.guard_rails import CLOCK_TOLERANCE, too_old
-from tokenvault_data.cleanup.keys import decoded, encoded, fingerprint_of, signature_holds
 from tokenvault_data.cleanup.people import same_person
-from tokenvault_data.cleanup.plan_content import canonical
+from tokenvault_data.cleanup.revocation import REVOCATIONS, read_revocations
+from tokenvault_data.cleanup.signed_files import SignedKind
 from tokenvault_data.errors import RefusedByGuardRail, UsageError
-from tokenvault_data.private_files import write_private_file
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
+    from tokenvault_data.cleanup.approvers import Trust
     from tokenvault_data.cleanup.keys import SigningKey
     from tokenvault_data.cleanup.limits import Limits
     from tokenvault_data.cleanup.plan_content import Plan
-
-FORMAT: Final = "tokenvault-approval"
-"""Value of ``format`` in every approval; what is signed begins with no other meaning."""
+    from tokenvault_data.cleanup.revocation import Revocation
 
 PRODUCTION: Final = "production"
 """The environment in which nothing is deleted without an approval."""
-
-_LARGEST_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +66,52 @@ class Approval:
     signature: str
 
 
+APPROVALS: Final = SignedKind(Approval, "approval")
+
+
+class ApprovalState(NamedTuple):
+    """An approval beside a plan, and whether it counts.
+
+    Attributes
+    ----------
+    approver, fingerprint, approved_at : str
+        As the approval says; `approver` is the file's name where it cannot be read.
+    counts : bool
+    why : str or None
+        Why it does not count, None where it does.
+    """
+
+    approver: str
+    fingerprint: str
+    approved_at: str
+    counts: bool
+    why: str | None
+
+
+def approval_phrase(plan: Plan) -> str:
+    """Return what an approver types before the plan is signed, e.g. ``approve 412 production 9f3ac1``.
+
+    It names how many cards, where, and of which plan, as the phrase of the plan itself does.
+    """
+    return plan.phrase.replace("delete", "approve", 1)
+
+
+def refuse_planner(plan: Plan, name: str) -> None:
+    """Raise `RefusedByGuardRail` if the planner is about to approve."""
+    if same_person(name, plan.planner):
+        raise RefusedByGuardRail(
+            f"{name} made this plan, or has a name that looks like the planner's, and cannot"
+            " approve it; nothing was signed; have somebody else review and approve it."
+        )
+
+
 def approve(plan: Plan, key: SigningKey, *, now: datetime | None = None) -> Approval:
     """Sign a plan.
 
     Parameters
     ----------
     plan : Plan
-        As read by `read_plan`, and looked at.
+        As read by `read_plan`, and reviewed.
     key : SigningKey
         Of somebody other than the planner.
     now : datetime, optional
@@ -87,37 +122,17 @@ def approve(plan: Plan, key: SigningKey, *, now: datetime | None = None) -> Appr
     RefusedByGuardRail
         The approver is the planner.
     """
-    if same_person(key.name, plan.planner):
-        raise RefusedByGuardRail(
-            f"{key.name} has made this plan and cannot approve it; nothing was signed; have "
-            "somebody else look at it and approve it."
-        )
+    refuse_planner(plan, key.name)
     moment = datetime.now(UTC) if now is None else now.astimezone(UTC)
-    unsigned = Approval(
+    return APPROVALS.signed(
+        key,
         plan=plan.digest,
         environment=plan.environment,
         merchant=plan.merchant,
         rows=len(plan.cards),
         approver=key.name,
-        key=encoded(key.public_bytes),
-        fingerprint=key.fingerprint,
         approved_at=moment.isoformat(),
-        signature="",
     )
-    signature = key.private.sign(signed_bytes(unsigned))
-    return Approval(**asdict(unsigned) | {"signature": encoded(signature)})
-
-
-def signed_bytes(approval: Approval) -> bytes:
-    """Return what the signature is over: everything else of the approval."""
-    content = {"format": FORMAT} | asdict(approval)
-    del content["signature"]
-    return canonical(content)
-
-
-def approval_bytes(approval: Approval) -> bytes:
-    """Return an approval as its file holds it."""
-    return canonical({"format": FORMAT} | asdict(approval))
 
 
 def write_approval(approval: Approval, folder: str | os.PathLike[str]) -> Path:
@@ -133,75 +148,54 @@ def write_approval(approval: Approval, folder: str | os.PathLike[str]) -> Path:
     UsageError
         It cannot be written.
     """
-    path = Path(folder) / f"approval-{approval.fingerprint[:12]}.json"
-    try:
-        write_private_file(path, approval_bytes(approval), replace=True)
-    except OSError as error:
-        raise UsageError(
-            f"The approval cannot be written to {path} ({error.strerror}); it counts for nothing "
-            "yet; check the folder and the disk."
-        ) from error
-    return path
-
-
-def read_approval(path: str | os.PathLike[str]) -> Approval:
-    """Read an approval; whether it is valid is another question, see `check_approval`.
-
-    Raises
-    ------
-    UsageError
-        It cannot be read, or is not, byte for byte, as approvals are written.
-    """
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(_LARGEST_BYTES)
-    except OSError as error:
-        raise UsageError(
-            f"There is no approval that can be read at {path} ({error.strerror}); nothing was "
-            "done; give the file of an approval."
-        ) from error
-    return parse_approval(content, Path(path).name)
+    return APPROVALS.write(approval, folder)
 
 
 def read_approvals(folder: str | os.PathLike[str]) -> list[Approval]:
     """Read all approvals of a campaign's folder, in the order of their names.
 
-    Raises
-    ------
-    UsageError
-        One of them cannot be read.
-    """
-    return [read_approval(path) for path in sorted(Path(folder).glob("approval-*.json"))]
-
-
-def parse_approval(content: bytes, name: str = "the approval") -> Approval:
-    """Read an approval from the bytes of its file.
+    Whether they count is another question, see `check_approvals`.
 
     Raises
     ------
     UsageError
-        They are not what `approval_bytes` makes.
+        One of them cannot be read, or is not, byte for byte, as approvals are written.
     """
+    return [APPROVALS.read(path) for path in APPROVALS.paths(folder)]
+
+
+def approval_states(
+    plan: Plan, folder: str | os.PathLike[str], trust: Trust, *, now: datetime
+) -> list[ApprovalState]:
+    """Return every approval in a campaign's folder, and whether it counts now.
+
+    Parameters
+    ----------
+    plan : Plan
+    folder : path
+    trust : Trust
+        As `load_trust` gives it.
+    now : datetime
+        With a zone.
+    """
+    unreadable: str | None = None
+    revocations: list[Revocation] = []
     try:
-        form = json.loads(content)
-        approval = Approval(**{one.name: form[one.name] for one in fields(Approval)})
-        same = _is_sound(approval) and approval_bytes(approval) == content
-    except (ValueError, TypeError, KeyError, RecursionError):
-        same = False
-    if not same:
-        raise UsageError(
-            f"{name} is not an approval as it was signed; it counts for nothing; take it from the "
-            "approver again."
+        revocations = read_revocations(folder)
+    except UsageError as error:
+        unreadable = f"a revocation beside it cannot be read ({str(error).partition(';')[0]})"
+    states: list[ApprovalState] = []
+    for path in APPROVALS.paths(folder):
+        try:
+            one = APPROVALS.read(path)
+        except UsageError:
+            states.append(ApprovalState(path.name, "", "", False, "it is not as it was signed"))
+            continue
+        why = unreadable or _why_not(plan, one, trust.approvers, plan.limits, now, revocations)
+        states.append(
+            ApprovalState(one.approver, one.fingerprint, one.approved_at, why is None, why)
         )
-    return approval
-
-
-def _is_sound(approval: Approval) -> bool:
-    """Decide whether everything is of its kind, and can be shown on a terminal."""
-    form = asdict(approval)
-    rows, merchant = form.pop("rows"), form.pop("merchant")
-    texts = [*form.values(), *([] if merchant is None else [merchant])]
-    return type(rows) is int and all(isinstance(t, str) and t.isprintable() for t in texts)
+    return states
 
 
 def check_approval(
@@ -211,6 +205,7 @@ def check_approval(
     *,
     now: datetime,
     limits: Limits | None = None,
+    revocations: Sequence[Revocation] = (),
 ) -> RefusedByGuardRail | None:
     """Return why an approval does not count, None where it does; the caller raises it.
 
@@ -219,19 +214,16 @@ def check_approval(
     plan : Plan
     approval : Approval
     trusted : mapping of str to str
-        Names by fingerprint, as `load_approvers` gives them.
+        Names by fingerprint: `approvers` of what `load_trust` gives.
     now : datetime
         With a zone.
     limits : Limits, optional
         Those of the plan when not given.
+    revocations : sequence of Revocation, optional
+        Those beside the plan.
     """
     limits = plan.limits if limits is None else limits
-    problem = (
-        _not_of_this_plan(plan, approval)
-        or _not_signed(approval, trusted)
-        or _not_by_another(plan, approval)
-        or _not_in_time(plan, approval, limits, now)
-    )
+    problem = _why_not(plan, approval, trusted, limits, now, revocations)
     if problem is None:
         return None
     return RefusedByGuardRail(
@@ -247,6 +239,7 @@ def check_approvals(
     *,
     now: datetime,
     limits: Limits | None = None,
+    revocations: Sequence[Revocation] = (),
 ) -> RefusedByGuardRail | None:
     """Return why a plan is not sufficiently approved, None where it is; the caller raises it.
 
@@ -258,8 +251,28 @@ def check_approvals(
             "The plan is for production and nobody has approved it; nothing was sent; have "
             "somebody other than its planner approve it."
         )
-    found = (check_approval(plan, one, trusted, now=now, limits=limits) for one in approvals)
+    found = (
+        check_approval(plan, one, trusted, now=now, limits=limits, revocations=revocations)
+        for one in approvals
+    )
     return next((refusal for refusal in found if refusal is not None), None)
+
+
+def _why_not(
+    plan: Plan,
+    approval: Approval,
+    trusted: Mapping[str, str],
+    limits: Limits,
+    now: datetime,
+    revocations: Sequence[Revocation],
+) -> str | None:
+    return (
+        _not_of_this_plan(plan, approval)
+        or _not_signed(approval, trusted)
+        or _not_by_another(plan, approval)
+        or _not_in_time(plan, approval, limits, now)
+        or _revoked(plan, approval, revocations)
+    )
 
 
 def _not_of_this_plan(plan: Plan, approval: Approval) -> str | None:
@@ -273,12 +286,9 @@ def _not_of_this_plan(plan: Plan, approval: Approval) -> str | None:
 
 
 def _not_signed(approval: Approval, trusted: Mapping[str, str]) -> str | None:
-    try:
-        public, signature = decoded(approval.key), decoded(approval.signature)
-    except ValueError:
-        return "its signature cannot be read"
-    if fingerprint_of(public) != approval.fingerprint:
-        return "its key is not the one it names"
+    fault = APPROVALS.fault(approval)
+    if fault is not None:
+        return fault
     if approval.fingerprint not in trusted:
         return (
             "its key is not among the approvers known here (compare its fingerprint with"
@@ -286,8 +296,6 @@ def _not_signed(approval: Approval, trusted: Mapping[str, str]) -> str | None:
         )
     if trusted[approval.fingerprint] != approval.approver:
         return "its key belongs to somebody other than it says"
-    if not signature_holds(public, signature, signed_bytes(approval)):
-        return "its signature is not over what it says"
     return None
 
 
@@ -310,4 +318,22 @@ def _not_in_time(plan: Plan, approval: Approval, limits: Limits, now: datetime) 
         return "it was given before the plan was made, so a clock is wrong"
     if too_old(approved_at, limits.approval_hours, now):
         return f"it is older than {limits.approval_hours:g} hours"
+    return None
+
+
+def _revoked(plan: Plan, approval: Approval, revocations: Sequence[Revocation]) -> str | None:
+    for one in revocations:
+        if one.plan != plan.digest or one.fingerprint != approval.fingerprint:
+            continue
+        fault = REVOCATIONS.fault(one)
+        if fault is not None:
+            return f"a revocation by its key is beside it, and {fault}"
+        try:
+            revoked_at = datetime.fromisoformat(one.revoked_at)
+            is_later = datetime.fromisoformat(approval.approved_at) > revoked_at
+        except (ValueError, TypeError):
+            return "a revocation by its key is beside it, and does not say when it was given"
+        if not is_later:
+            reason = f": {one.reason}" if one.reason else ""
+            return f"{one.approver} revoked it at {utc_minute(one.revoked_at)}{reason}"
     return None

@@ -1,7 +1,9 @@
-"""Whom this machine believes when they approve a plan.
+"""Whose approvals are trusted on this machine, and by whose decision.
 
-Public files of approvers lie in the folder ``approvers`` of the configuration. Whoever can write
-into that folder decides who may approve, so files that others can change are refused.
+Public keys of approvers are kept in `SYSTEM_FOLDER`, which only the administrator can change; where
+that folder exists, nothing else counts, and no variable moves it. Without it they are kept in the
+folder ``approvers`` of the user's configuration: trust is then self-managed, since whoever applies
+a plan also decides who may approve it.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import stat
-from typing import TYPE_CHECKING, Final, NamedTuple
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -19,9 +23,18 @@ from tokenvault_data.errors import UsageError
 from tokenvault_data.private_files import write_private_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
+
+    from tokenvault_data.cleanup.plan_content import Plan
+
+SYSTEM_FOLDER: Final = Path("/etc/tokenvault-data/approvers")
+"""Where the administrator keeps the public keys of approvers."""
 
 APPROVERS_FOLDER: Final = "approvers"
+"""The folder of self-managed approvers, below the user's configuration."""
+
+SELF_ADMINISTERED: Final = "self-administered"
+"""What is typed after a plan's phrase in production where trust is self-managed."""
 
 _LARGEST_PUBLIC_BYTES: Final = 4096
 
@@ -40,47 +53,95 @@ class Approver(NamedTuple):
     fingerprint: str
 
 
-def load_approvers(directory: Path | None = None) -> dict[str, str]:
-    """Return whom this machine believes: names by the fingerprint of their key.
+class Trust(NamedTuple):
+    """Whose approvals are trusted here.
 
-    Reads every ``*.pub`` file in the folder of approvers; there need not be any.
+    Attributes
+    ----------
+    approvers : mapping of str to str
+        Names by the fingerprints of their keys.
+    source : {"system", "self"}
+        Who decides: the administrator by `SYSTEM_FOLDER`, or this user.
+    """
+
+    approvers: Mapping[str, str]
+    source: Literal["system", "self"]
+
+
+def load_trust(config_dir: Path | None = None, *, system: Path = SYSTEM_FOLDER) -> Trust:
+    """Return whose approvals are trusted on this machine.
+
+    Parameters
+    ----------
+    config_dir : pathlib.Path, optional
+        Configuration directory; read only where there is no system folder.
+    system : pathlib.Path, optional
+        The system folder.
 
     Raises
     ------
     UsageError
-        A file is no public key, others can change it, or two of them give one key two names.
+        A file is not a public key, somebody else could change it, or one key has two names.
+    """
+    if _exists(system):
+        _refuse_unless_roots(system)
+        return Trust(MappingProxyType(_read_approvers(system)), "system")
+    return Trust(MappingProxyType(load_approvers(config_dir)), "self")
+
+
+def phrase_for(plan: Plan, trust: Trust) -> str:
+    """Return what has to be typed to apply a plan under this trust.
+
+    In production, where trust is self-managed, the phrase ends with ``self-administered``.
+    """
+    if plan.environment == "production" and trust.source == "self":
+        return f"{plan.phrase} {SELF_ADMINISTERED}"
+    return plan.phrase
+
+
+def load_approvers(directory: Path | None = None) -> dict[str, str]:
+    """Return the self-managed approvers: names by the fingerprints of their keys.
+
+    Use `load_trust` to decide whether an approval counts.
+
+    Raises
+    ------
+    UsageError
+        A file is not a public key, others can change it, or one key has two names.
     """
     folder = config_in(directory) / APPROVERS_FOLDER
     if not folder.is_dir():
         return {}
-    _refuse_if_others_can_write(folder)
-    approvers: dict[str, str] = {}
-    for path in sorted(folder.glob("*.pub")):
+    for path in (folder, *_public_files(folder)):
         _refuse_if_others_can_write(path)
-        name, fingerprint = read_public_file(path)
-        if approvers.setdefault(fingerprint, name) != name:
-            raise UsageError(
-                f"{path} gives a key another name than another file does; nobody was believed; "
-                "remove one of the two."
-            )
-    return approvers
+    return _read_approvers(folder)
 
 
-def trust_approver(public: Path, directory: Path | None = None) -> Approver:
-    """Believe the owner of a public key on this machine from now on.
+def trust_approver(
+    public: Path, directory: Path | None = None, *, system: Path = SYSTEM_FOLDER
+) -> Approver:
+    """Trust the owner of a public key on this machine from now on.
 
     Parameters
     ----------
     public : pathlib.Path
-        What `keygen` has written for colleagues.
+        The ``.pub`` file that `keygen` wrote.
     directory : pathlib.Path, optional
         Configuration directory.
+    system : pathlib.Path, optional
+        The system folder.
 
     Raises
     ------
     UsageError
-        It is no public key, another key is believed under this name, or it cannot be written.
+        The administrator decides by the system folder, the file is not a public key, another key
+        is trusted under this name, or it cannot be written.
     """
+    if _exists(system):
+        raise UsageError(
+            f"Approvers on this machine are those in {system}, which the administrator manages;"
+            " nothing was changed; ask the administrator to put the file there."
+        )
     name, fingerprint = read_public_file(public)
     place = config_in(directory) / APPROVERS_FOLDER / f"{name}.pub"
     try:
@@ -88,12 +149,12 @@ def trust_approver(public: Path, directory: Path | None = None) -> Approver:
     except FileExistsError:
         if read_public_file(place) != (name, fingerprint):
             raise UsageError(
-                f"{place} is another key of that name; nobody was believed; ask its owner, and "
+                f"{place} is another key of that name; no key was trusted; ask its owner, and "
                 "remove the one that is not in use."
             ) from None
     except OSError as error:
         raise UsageError(
-            f"The key cannot be written to {place} ({error.strerror}); nobody was believed; check "
+            f"The key cannot be written to {place} ({error.strerror}); no key was trusted; check "
             "the folder."
         ) from error
     return Approver(name, fingerprint)
@@ -123,10 +184,26 @@ def read_public_file(path: Path) -> tuple[str, str]:
         fine = False
     if not fine:
         raise UsageError(
-            f"{path} is no public key of an approver; nobody was believed; take the file from its "
+            f"{path} is no public key of an approver; no key was trusted; take the file from its "
             "owner again, or remove it."
         )
     return content["name"], content["fingerprint"]
+
+
+def _read_approvers(folder: Path) -> dict[str, str]:
+    approvers: dict[str, str] = {}
+    for path in _public_files(folder):
+        name, fingerprint = read_public_file(path)
+        if approvers.setdefault(fingerprint, name) != name:
+            raise UsageError(
+                f"{path} gives a key another name than another file does; no key was trusted; "
+                "remove one of the two."
+            )
+    return approvers
+
+
+def _public_files(folder: Path) -> Iterable[Path]:
+    return sorted(folder.glob("*.pub"))
 
 
 def _refuse_if_others_can_write(path: Path) -> None:
@@ -135,6 +212,50 @@ def _refuse_if_others_can_write(path: Path) -> None:
     status = path.stat()
     if status.st_uid not in {os.geteuid(), 0} or stat.S_IMODE(status.st_mode) & 0o022:
         raise UsageError(
-            f"{path} can be changed by others, who could make anybody an approver; nobody was "
-            f'believed; run: chmod go-w "{path}"'
+            f"{path} can be changed by others, who could make anybody an approver; no key was "
+            f'trusted; run: chmod go-w "{path}"'
         )
+
+
+# The system folder
+
+
+def _exists(system: Path) -> bool:
+    """Return whether there is anything at the path, be it of the wrong kind."""
+    if os.name != "posix":
+        return False  # no path below / is the administrator's alone there
+    try:
+        system.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _unusable(system, f"cannot be looked at ({error.strerror})") from error
+    return True
+
+
+def _refuse_unless_roots(system: Path) -> None:
+    """Raise `UsageError` unless only root can change the folder, its keys, and who they are."""
+    try:
+        real = system.resolve(strict=True)
+        if not real.is_dir():
+            raise _unusable(system, "is not a folder")
+        for path in {system, *system.parents, real, *real.parents, *_public_files(real)}:
+            owner, mode = _owner_and_mode(path)
+            if owner != 0:
+                raise _unusable(path, "does not belong to root")
+            if mode & 0o022:
+                raise _unusable(path, "can be changed by others than root")
+    except OSError as error:
+        raise _unusable(system, f"cannot be read ({error.strerror})") from error
+
+
+def _owner_and_mode(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_uid, stat.S_IMODE(status.st_mode)
+
+
+def _unusable(path: Path, why: str) -> UsageError:
+    return UsageError(
+        f"{path} {why}, so it does not say whose approvals are trusted; no key was trusted; ask the"
+        " administrator to make it root's own (chown root, chmod go-w), with all folders above it."
+    )

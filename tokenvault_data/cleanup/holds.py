@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
 
-    from tokenvault_data.analysis.wording import counted
-from tokenvault_data.cleanup.plan_content import Plan
+    from tokenvault_data.cleanup.plan_content import Plan
+    from tokenvault_data.dataset.snapshots import Snapshot
 
 SYSTEM_HOLDS: Final = Path("/etc/tokenvault-data/holds")
 """Lists that are in force on the whole machine, whatever the store."""

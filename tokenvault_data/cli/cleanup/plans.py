@@ -12,6 +12,8 @@ from tokenvault_data.cli.grid import Row
 from tokenvault_data.cli.output import INDENT, print_grid, print_line, print_paragraph
 
 if TYPE_CHECKING:
+    from tokenvault_data.cleanup.approval import ApprovalState
+    from tokenvault_data.cleanup.day_room import DayRoom
     from tokenvault_data.cleanup.plan import Plan
 
 PlanReference = Annotated[
@@ -109,6 +111,24 @@ def print_facts(facts: list[tuple[str, str]]) -> None:
     width = max(len(label) for label, _ in facts)
     for label, text in facts:
         print_paragraph(text, indent=" " * (width + 2), first=f"{label.ljust(width)}  ")
+
+
+def room_of(plan: Plan, store: Path) -> DayRoom:
+    """Return what is left today of the caps per day, as a plan has them."""
+    from tokenvault_data.cleanup.day_room import day_room
+
+    account = (plan.environment, plan.merchant)
+    return day_room(*account, plan.limits, plan.vault_cards, store=store)
+
+
+def approval_sentence(state: ApprovalState) -> str:
+    """Say who has approved a plan, and whether that counts."""
+    from tokenvault_data.analysis.wording import utc_minute
+
+    given = f"{state.approver}, key {state.fingerprint[:12]}, on {utc_minute(state.approved_at)}"
+    if state.counts:
+        return f"Approved by {given}."
+    return f"An approval by {given} does not count: {state.why}."
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:

@@ -114,9 +114,12 @@ class Visits:
     def _commit_all(self, groups: Sequence[Sequence[Record]]) -> list[None]:
         records = [record for group in groups for record in group]
         self._journal.commit(records)
-        self._checkpoint("after_intent_commit")
+        is_about_to_send = any(record.kind == "intended" for record in records)
+        if is_about_to_send:
+            self._checkpoint("after_intent_commit")
         self._memory.remember(self._plan, records, self._journal.mark, self._sender.instance)
-        self._checkpoint("after_ledger")
+        if is_about_to_send:
+            self._checkpoint("after_ledger")
         return [None] * len(groups)
 
     async def commit(self, records: Sequence[Record]) -> None:
@@ -244,7 +247,8 @@ class Visits:
             step = item_steps.withdrawn(number, item, str(withheld), course, counts=withheld.counts)
             return await self.write(step)
         self._checkpoint("after_send")
-        step = item_steps.after_outcome(number, item, reading, sent, self._clock.monotonic())
+        now = self._clock.monotonic()
+        step = item_steps.after_outcome(number, item, reading, course, sent, now)
         self._checkpoint("before_outcome_commit")
         await self.commit(step.records)
         self._checkpoint("after_outcome_commit")

@@ -438,6 +438,8 @@ class World:
             if ids not in self.lied_of:
                 self.lied_of.add(ids)
                 self.shown[ids] = (self.loop.now, False)
+                if self.is_gone(ids):
+                    self.gone_at[ids] = self.loop.now  # no lie, as it happens
                 return _answered(404, {"code": "instrument_not_found"})
             fault = ""
         if not deletes:

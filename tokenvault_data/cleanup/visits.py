@@ -157,8 +157,9 @@ class Visits:
 
     async def _attempt(self, number: int, course: Course, reservation: Reservation) -> Step:
         card, item = self._plan.cards[number], self._standing.items[number]
-        bound = self._limits.evidence_seconds + reservation.spacing_seconds
-        evidence = Evidence.about_to_ask(self._heartbeat, bound)
+        evidence = Evidence.about_to_ask(
+            self._heartbeat, self._limits.evidence_seconds + reservation.spacing_seconds
+        )
         asked_at = self._clock.now()
         answer = await self._sender.read_list(card.customer_id, reservation)
         if answer is None:
@@ -172,13 +173,13 @@ class Visits:
         )
         self._checkpoint("after_check")
         course = replace(course, pages=answer.pages)
-        deadline = asked_at + timedelta(seconds=bound)
+        deadline = asked_at + timedelta(seconds=evidence.bound_seconds)
         intent = Intent(
             self._new_id(),
             self._new_id(),
             deadline.isoformat(timespec="microseconds"),
             round(evidence.age_seconds(), 3),
-            round(bound, 3),
+            round(evidence.bound_seconds, 3),
         )
         step = item_steps.after_check(
             number, item, check, course, intent, attempts=self._limits.attempts

@@ -94,10 +94,12 @@ def test_id_and_phrase_come_from_the_digest():
         {"snapshot_digest": "e" * 64},
         {"rule": rules.expired("2026-11-23")},
         {"limits": replace(ALL_OPEN, rows=999)},
-        {"expires_at": "2026-11-24T11:00:00+00:00"},
+        {
+            "expires_at": "2026-11-24T11:00:00+00:00",
+            "limits": replace(ALL_OPEN, plan_hours=48.0),
+        },
         {"planner": "asha rao"},
         {"note": None},
-        {"canary": (0,)},
         {"controls": ()},
         {"left_out": {}},
         {"cards": make_cards(2)},
@@ -114,8 +116,12 @@ def test_the_digest_covers_everything(changes):
 
 def test_rules_of_all_kinds_survive():
     """Lists and duplicates are sealed with all they hold."""
-    for rule in (rules.listed([("c1", "i1")]), rules.duplicates() & rules.inactive()):
-        assert parse_plan(plan_bytes(make_plan(rule=rule))).rule == rule
+    cards = make_cards()
+    listed = rules.listed([(card.customer_id, card.instrument_id) for card in cards])
+    assert parse_plan(plan_bytes(make_plan(rule=listed))).rule == listed
+    doubles = rules.duplicates() & rules.networks("visa")
+    kept = tuple(replace(card, keeper=f"kept-{card.number}") for card in cards)
+    assert parse_plan(plan_bytes(make_plan(rule=doubles, cards=kept))).rule == doubles
 
 
 def test_every_cut_is_found():
@@ -255,6 +261,7 @@ def test_a_card_that_cannot_be_is_refused_whatever_the_digest(changes):
         {"left_out": {"spared": "2"}},
         {"canary": []},
         {"canary": [3]},
+        {"canary": [1]},
         {"canary": [1, 1]},
         {"canary": [[1]]},
         {"canary": None},
@@ -370,7 +377,8 @@ def test_counts_add_up():
     """Cards by a column add up to the plan; expiry is counted by month; missing is a row."""
     cards = make_cards(4)
     cards = (*cards[:3], replace(cards[3], bank=None, expires_on=None))
-    plan = make_plan(cards=cards)
+    totals = (BankTotal("HDFC Bank", 50), BankTotal(None, 1))
+    plan = make_plan(cards=cards, rule=rules.networks("visa"), bank_totals=totals)
     banks = plan.counts("bank")
     assert banks["cards"].tolist() == [3, 1]
     assert banks["customers"].tolist() == [2, 1]
@@ -391,8 +399,8 @@ def test_the_text_of_a_plan():
         "Asha Rao on 2026-11-22 11:00 UTC",
         "2026-11-23 11:00 UTC",
         "2 spared",
-        "1,000 cards, 100",
-        "last usable card kept",
+        "1,000 cards; 100% of the vault",
+        "kept: it is never deleted",
         "HDFC Bank",
     ):
         assert part in text
@@ -400,4 +408,4 @@ def test_the_text_of_a_plan():
         assert "customer-" not in shown
         assert "instrument-0" not in shown
     loud = make_plan(limits=replace(ALL_OPEN, keep_last_usable=False))
-    assert "LAST USABLE CARDS TOO" in str(loud)
+    assert "WARNING: A customer's last usable card is NOT kept" in str(loud)

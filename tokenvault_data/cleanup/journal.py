@@ -164,6 +164,10 @@ class Journal:
         row = self._connection.execute("SELECT hash FROM audit WHERE seq=?", (mark.seq,)).fetchone()
         return row is not None and row[0] == mark.hash
 
+    def attempt_ids(self) -> list[str]:
+        """Return the ids of all intents."""
+        return [row[0] for row in self._connection.execute("SELECT id FROM attempts")]
+
     def __enter__(self) -> Self:
         return self
 

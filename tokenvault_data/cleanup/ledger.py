@@ -123,8 +123,10 @@ class Ledger:
         self._days: defaultdict[str, _LastDay] = defaultdict(_LastDay)
         self._withdrawn: set[str] = set()
         self._sent_at: dict[str, float] = {}
+        self._by_id: dict[str, Remembered] = {}
         self._marks: dict[str, Mark] = {}
         self._last: Line | None = None
+        self._last_instance = ""
         for line in self._merged():
             self._take(line)
 
@@ -211,12 +213,19 @@ class Ledger:
         return self._marks.get(campaign)
 
     def attempts_of(self, campaign: str) -> dict[str, str]:
-        """Return the attempts of a campaign, withdrawn ones left out: keyed hash of the card by id.
-
-        See `is_card` for what the hash is of.
-        """
+        """Return the attempts of a campaign, those withdrawn left out: hash of the card by id."""
         found = self._attempts_of.get(campaign, {})
         return {one: card for one, card in found.items() if one not in self._withdrawn}
+
+    def attempt(self, attempt: str) -> Remembered:
+        """Return an attempt by its id.
+
+        Raises
+        ------
+        KeyError
+            None of that id is remembered.
+        """
+        return self._by_id[attempt]
 
     def attempt_on(
         self,
@@ -238,7 +247,7 @@ class Ledger:
         """
         since = float("-inf") if within_seconds is None else self.now() - within_seconds
         found: Remembered | None = None
-        for card in self._hashes(customer_id, instrument_id):
+        for card in self.hashes(customer_id, instrument_id):
             for where, remembered in self._attempts.get(card, ()):
                 if where != instance or remembered.attempt in self._withdrawn:
                     continue
@@ -255,7 +264,7 @@ class Ledger:
             Which emulator; None for the one that was used last.
         """
         if instance is None:
-            instance = "" if self._last is None else self._last.instance
+            instance = self._last_instance
         day = self._last_day(instance)
         return DayUse(len(day.sends), len(day.cards))
 
@@ -287,7 +296,7 @@ class Ledger:
         over = len(day.sends) + also + 1 - limits.per_day
         if over > 0:
             waits.append(_until([one.time for one in day.sends], over, now))
-        ours = [card for card in self._hashes(customer_id, instrument_id) if card in day.cards]
+        ours = [card for card in self.hashes(customer_id, instrument_id) if card in day.cards]
         allowed = floor(Fraction(str(limits.vault_share)) * vault_cards)
         over = len(day.cards) - len(ours) + also + 1 - allowed
         if over > 0:
@@ -393,9 +402,11 @@ class Ledger:
         match line.event:
             case "intent" if line.attempt is not None and line.card is not None:
                 remembered = Remembered(line.campaign, line.attempt, line.at)
+                self._last_instance = line.instance
                 self._attempts.setdefault(line.card, []).append((line.instance, remembered))
                 if line.attempt not in self._sent_at:
                     self._sent_at[line.attempt] = line.time
+                    self._by_id[line.attempt] = remembered
                     self._days[line.instance].add(_Send(line.time, line.card, line.attempt))
                     self._attempts_of.setdefault(line.campaign, {})[line.attempt] = line.card
             case "withdrawn" if line.attempt is not None:
@@ -411,7 +422,8 @@ class Ledger:
         if line.event == "recovered" or before is None or new.seq > before.seq:
             self._marks[line.campaign] = new
 
-    def _hashes(self, customer_id: str, instrument_id: str) -> list[str]:
+    def hashes(self, customer_id: str, instrument_id: str) -> list[str]:
+        """Return the keyed hashes that a card has here: one, or two where a copy has a key of its own."""
         return list(
             dict.fromkeys(
                 file.card(customer_id, instrument_id)
@@ -419,10 +431,6 @@ class Ledger:
                 if file.key is not None
             )
         )
-
-    def is_card(self, card: str, customer_id: str, instrument_id: str) -> bool:
-        """Say whether a keyed hash is that of a card."""
-        return card in self._hashes(customer_id, instrument_id)
 
     def _last_day(self, instance: str) -> _LastDay:
         day = self._days[instance]

@@ -187,8 +187,8 @@ def _controls_table(plan: Plan) -> pa.Table:
 
 
 def _number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = connection.execute(query).fetchone()
-    return int(row[0]) if row else 0
+    rows = connection.execute(query).fetchall()  # all of them: one result at a time is allowed
+    return int(rows[0][0]) if rows else 0
 
 
 def _refuse(what: str) -> NoReturn:

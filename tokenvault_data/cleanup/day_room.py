@@ -9,7 +9,6 @@ from tokenvault_data.analysis.wording import counted
 from tokenvault_data.cleanup.limits import allowed_of
 
 if TYPE_CHECKING:
-    import os
     from pathlib import Path
 
     from tokenvault_data.cleanup.limits import Limits
@@ -61,7 +60,7 @@ def day_room(
     limits: Limits,
     vault_cards: int,
     *,
-    store: str | os.PathLike[str] | None = None,
+    store: Path | None = None,
     config_dir: Path | None = None,
 ) -> DayRoom:
     """Read what the ledger of an account remembers of its last 24 hours.

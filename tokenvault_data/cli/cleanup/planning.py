@@ -299,7 +299,7 @@ def show(
             "phrase": phrase,
             "today": asdict(room),
             "path": str(folder / "plan.json"),
-            "approvals": [asdict(one) for one in states],
+            "approvals": [one._asdict() for one in states],
         }
         print_json(plan_document(opened) | more)
         return

@@ -125,10 +125,10 @@ def approval_sentence(state: ApprovalState) -> str:
     """Say who has approved a plan, and whether that counts."""
     from tokenvault_data.analysis.wording import utc_minute
 
-    given = f"{state.approver}, key {state.fingerprint[:12]}, on {utc_minute(state.approved_at)}"
-    if state.counts:
-        return f"Approved by {given}."
-    return f"An approval by {given} does not count: {state.why}."
+    if not state.counts:
+        return f"An approval by {state.approver} does not count, because {state.why}."
+    given = f"{state.approver} on {utc_minute(state.approved_at)}"
+    return f"Approved by {given}, key {state.fingerprint[:12]}."
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:

@@ -337,12 +337,12 @@ def _note_facts(case: Case, revocations: Sequence[SignedRevocation]) -> None:
             " process was stopped while it was sent: the vault's word was up to"
             f" {max(replay.late):,.1f} seconds old then."
         )
-    case.notes += [
+    case.notes.extend(
         f"The campaign was recovered on {entry.at} by {shown(entry.detail['by'])}: its journal was"
         " lost, incomplete, or from another machine. Deletes that only a ledger remembers are"
         " counted as gone_unattributed or unresolved; how the vault answered them is not known."
         for entry in replay.recovered
-    ]
+    )
     for one in revocations:
         reason = f": {shown(one.reason)}" if one.reason else ""
         at = utc_minute(one.revoked_at.isoformat())

@@ -287,7 +287,8 @@ class Book:
         machine = {"format": "tokenvault-machine", "host": "till", "machine": self.machine}
         (folder / "machine.json").write_text(canonical(machine) + "\n")
         path = folder / "journal.sqlite"
-        path.unlink(missing_ok=True)
+        for old in (path, folder / "seal.json"):
+            old.unlink(missing_ok=True)
         with closing(sqlite3.connect(path)) as connection:
             connection.executescript(SCHEMA)
             campaign, items, attempts = self.tables()

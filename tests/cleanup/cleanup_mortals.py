@@ -173,7 +173,7 @@ class Mortal:
         )
         found = violations(case)
         if is_over:
-            result = audit(self.folder)
+            result = audit(self.folder, config_dir=self.store / "config")
             found += [f"audit: {sentence}" for sentence in result.findings]
             if not result.complete:
                 found.append(f"audit: {result.verdict}")

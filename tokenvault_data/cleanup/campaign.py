@@ -44,6 +44,7 @@ from tokenvault_data.cleanup.plan_snapshot import check_against_snapshot
 from tokenvault_data.cleanup.records import Record, state
 from tokenvault_data.cleanup.recovery import (
     begin_memory,
+    catch_up,
     not_the_same,
     opened_for_recovery,
     problem_of,
@@ -518,10 +519,7 @@ class Campaign:
             yield ledger
 
     def _memory_of(self, ledger: Ledger, holds: Sequence[Path]) -> Memory:
-        profile = self._vault.profile if self._vault is not None else None
-        is_emulator = profile is not None and profile.environment == "emulator"
-        instance = profile.base_url if profile is not None and is_emulator else ""
-        return Memory(ledger, lambda: self._holds(holds), instance)
+        return Memory(ledger, lambda: self._holds(holds), self._default_instance())
 
     def _holds(self, files: Sequence[Path]) -> Holds:
         return load_holds(self._store, folder=self.folder, files=files)
@@ -582,7 +580,14 @@ class Campaign:
         if problem is not None:
             journal.close()
             raise not_the_same(problem)
+        catch_up(journal, self.plan, ledger, self._default_instance())
         return journal
+
+    def _default_instance(self) -> str:
+        """Return by what an emulator is told from others where it does not say which one it is."""
+        profile = None if self._vault is None else self._vault.profile
+        is_emulator = profile is not None and profile.environment == "emulator"
+        return profile.base_url if profile is not None and is_emulator else ""
 
     def _enter(
         self,

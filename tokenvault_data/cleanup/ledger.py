@@ -217,6 +217,10 @@ class Ledger:
         found = self._attempts_of.get(campaign, {})
         return {one: card for one, card in found.items() if one not in self._withdrawn}
 
+    def knows(self, attempt: str) -> bool:
+        """Say whether an attempt is remembered."""
+        return attempt in self._by_id
+
     def attempt(self, attempt: str) -> Remembered:
         """Return an attempt by its id.
 

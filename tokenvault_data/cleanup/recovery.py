@@ -66,6 +66,19 @@ def not_the_same(problem: str) -> CampaignHalted:
     )
 
 
+def catch_up(journal: Journal, plan: Plan, ledger: Ledger, instance: str) -> None:
+    """Remember intents that a process wrote into the journal and died before the ledger had them.
+
+    They were not sent; the campaign, which cannot know that, looks at their cards.
+    """
+    lacking = [
+        (plan.cards[number].customer_id, plan.cards[number].instrument_id, attempt)
+        for attempt, number in journal.attempts()
+        if not ledger.knows(attempt)
+    ]
+    ledger.intents(plan.id, instance, lacking, journal.mark)
+
+
 def begin_memory(folder: Path, plan: Plan, ledger: Ledger) -> None:
     """Write down, before the journal is made, that a campaign begins here."""
     if read_machine(folder) is None:
@@ -141,7 +154,7 @@ def write_recovery(
         records.append(state(standing.state, "halted", problem))
     detail = {"by": by, "machine": machine_id(), "reason": problem}
     records.append(Record("recovered", None, detail))
-    known = set(journal.attempt_ids())
+    known = {attempt for attempt, _ in journal.attempts()}
     lost: dict[str, str] = {
         card: attempt
         for attempt, card in ledger.attempts_of(plan.id).items()

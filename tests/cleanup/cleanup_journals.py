@@ -1,11 +1,13 @@
-"""Journals of campaigns, written without the code that campaigns use: what an audit is tried on.
+"""Journals and ledgers of campaigns, written without the code that campaigns use.
 
-The format is the documented one: four tables, and an audit of records that are linked by SHA-256.
+They are what an audit is tried on. The formats are the documented ones: a journal is four tables
+and an audit of records linked by SHA-256, a ledger is linked lines of JSON.
 """
 
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import sqlite3
 from contextlib import closing
@@ -14,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tokenvault_data.cleanup.approval import approve, write_approval
+from tokenvault_data.cleanup.approvers import Trust
 from tokenvault_data.cleanup.audit import audit
 from tokenvault_data.cleanup.keys import SigningKey
 from tokenvault_data.cleanup.limits import Limits
@@ -23,6 +26,9 @@ from tokenvault_data.cleanup.seal import seal_journal
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 BALA = SigningKey("Bala Rao", Ed25519PrivateKey.from_private_bytes(b"b" * 32))
+TRUST = Trust({BALA.fingerprint: BALA.name}, "system")
+ELSEWHERE = "feedfacefeedface"
+CARD_KEY = b"k" * 32
 
 SCHEMA = """
 CREATE TABLE campaign(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -91,10 +97,14 @@ def canonical(value):
 
 
 class Book:
-    """The records of a campaign, in memory until `write` makes a journal of them."""
+    """The records of a campaign, in memory until `write` makes a journal of them.
 
-    def __init__(self, plan):
+    `machine` is where it is applied: by default on none that the tests run on.
+    """
+
+    def __init__(self, plan, *, machine=ELSEWHERE):
         self.plan = plan
+        self.machine = machine
         self.rows = []  # lists of seq, at, kind, number, detail; linked when written
         self.now = START + timedelta(minutes=10)
         self.state = "sealed"
@@ -108,6 +118,7 @@ class Book:
             environment=plan.environment,
             merchant=plan.merchant,
             rows=len(plan.cards),
+            machine=machine,
         )
 
     # Records
@@ -119,18 +130,34 @@ class Book:
         self.now += timedelta(seconds=seconds)
         return self
 
-    def approved(self, approval):
+    def approved(self, approval, trust="system"):
         self.later().add(
             "approved",
             approver=approval.approver,
             fingerprint=approval.fingerprint,
             approved_at=approval.approved_at,
+            trust=trust,
         )
         return self
 
-    def confirmed(self, by="Chitra"):
-        self.later().add("confirmed", phrase=self.plan.phrase, by=by)
+    def confirmed(self, by="Chitra", trust=None):
+        is_production = self.plan.environment == "production"
+        trust = trust or ("system" if is_production else "none")
+        phrase = self.plan.phrase
+        if is_production and trust == "self":
+            phrase += " self-administered"
+        self.later().add("confirmed", phrase=phrase, by=by, trust=trust)
         return self
+
+    def recovered(self, by="Chitra", machine=ELSEWHERE, reason="the journal was lost"):
+        self.later().add("recovered", by=by, machine=machine, reason=reason)
+        return self
+
+    def remembered(self, number, attempt):
+        """A ledger remembers an attempt; the card is to be verified."""
+        at = START.isoformat()
+        self.later().add("remembered", number, attempt=attempt, campaign=self.plan.id, at=at)
+        return self.item(number, "verifying")
 
     def go(self, after, reason=None):
         self.later().add("state", **{"from": self.state, "to": after, "reason": reason})
@@ -149,16 +176,24 @@ class Book:
             self.finals[number] = final
         return self
 
-    def check(self, number, status=200, verdict="holds", reason=None):
+    def check(self, number, status=200, verdict="holds", reason=None, *, listed=1, asked=0.3):
+        """The customer's list, which was asked for so many seconds before."""
         self.later().add(
-            "checked", number, status=status, verdict=verdict, reason=reason, request_id="q"
+            "checked",
+            number,
+            status=status,
+            verdict=verdict,
+            reason=reason,
+            request_id="q",
+            asked_at=(self.now - timedelta(seconds=asked)).isoformat(),
+            listed=listed,
         )
         return self
 
     def attempt_id(self, number):
         return f"attempt-{number}-{self.intents[number]}"
 
-    def intend(self, number, *, checked=True):
+    def intend(self, number, *, checked=True, bound=2.5):
         if checked:
             self.check(number).item(number, "checked")
         self.intents[number] += 1
@@ -169,10 +204,16 @@ class Book:
             ordinal=self.intents[number],
             idempotency_key=f"key-{number}-{self.intents[number]}",
             deadline=(self.now + timedelta(seconds=60)).isoformat(),
+            evidence_seconds=0.4,
+            bound_seconds=bound,
         )
         return self.item(number, "intended")
 
-    def outcome(self, number, outcome="accepted", status=200):
+    def withdraw(self, number, reason="too old"):
+        self.later().add("withdrawn", number, attempt=self.attempt_id(number), reason=reason)
+        return self.item(number, "planned")
+
+    def outcome(self, number, outcome="accepted", status=200, *, evidence=0.5, late=None):
         self.later().add(
             "outcome",
             number,
@@ -181,11 +222,17 @@ class Book:
             status=status,
             code=None,
             request_id="d",
+            evidence_seconds=evidence,
+            late_seconds=late,
         )
         return self
 
-    def see(self, number, status=404, verdict="gone"):
-        self.later().add("seen", number, status=status, verdict=verdict, request_id="s")
+    def see(self, number, status=404, verdict="gone", *, after=70.0):
+        """A single fetch, so many seconds after the delete where there was one."""
+        after = after if self.intents.get(number) else None
+        self.later().add(
+            "seen", number, status=status, verdict=verdict, request_id="s", after_seconds=after
+        )
         return self
 
     # Longer pieces
@@ -237,8 +284,11 @@ class Book:
     def write(self, folder, *, seal=True):
         """Write plan and journal, and the seal where the campaign is over; gives the folder."""
         write_plan(self.plan, folder / "plan.json")
+        machine = {"format": "tokenvault-machine", "host": "till", "machine": self.machine}
+        (folder / "machine.json").write_text(canonical(machine) + "\n")
         path = folder / "journal.sqlite"
-        path.unlink(missing_ok=True)
+        for old in (path, folder / "seal.json"):
+            old.unlink(missing_ok=True)
         with closing(sqlite3.connect(path)) as connection:
             connection.executescript(SCHEMA)
             campaign, items, attempts = self.tables()
@@ -255,12 +305,13 @@ class Book:
         plan, first = self.plan, self.rows[0][1]
         campaign = {
             "format": "tokenvault-journal",
-            "format_version": "1",
+            "format_version": "2",
             "plan_id": plan.id,
             "plan_digest": plan.digest,
             "environment": plan.environment,
             "merchant": plan.merchant or "",
             "rows": str(len(plan.cards)),
+            "machine": self.machine,
             "state": "sealed",
             "reason": "",
             "created_at": first,
@@ -290,24 +341,26 @@ def approval_of(plan, *, hours=0.05, key=BALA):
     return approve(plan, key, now=START + timedelta(hours=hours))
 
 
-def every_final(plan=None):
-    """A campaign in production in which eight cards end in the eight possible ways."""
-    plan = plan or make_plan(8)
-    book = Book(plan).begin(approval_of(plan)).delete(0).release()
+def every_final(plan=None, **more):
+    """A campaign in production in which nine cards end in the nine possible ways."""
+    plan = plan or make_plan(9)
+    book = Book(plan, **more).begin(approval_of(plan)).delete(0).release()
     book.until_gone(1, "in_doubt", 503).control().item(1, "final", "gone_after_attempt", "404")
-    book.check(2, 404, "absent").item(2, "checked").item(2, "verifying").see(2).see(2)
-    book.control(404, 0).control(200, 1).item(2, "final", "already_gone", "404")
-    book.check(3, 200, "drift", "it was renewed").item(3, "checked")
-    book.item(3, "final", "skipped_drift", "it was renewed")
-    book.intend(4).outcome(4, "in_doubt", None).item(4, "in_doubt").see(4, 200, "drift")
-    book.item(4, "verifying").item(4, "final", "drift_after_attempt", "it was renewed")
-    book.intend(5).outcome(5, "rejected", 400).item(5, "final", "rejected", "400")
+    for number, final in ((2, "already_gone"), (3, "gone_unattributed")):
+        book.check(number, 200, "absent", listed=0).item(number, "checked")
+        book.item(number, "verifying").see(number).see(number).see(number)
+        book.control(404, 0).control(200, 1).item(number, "final", final, "404")
+    book.check(4, 200, "drift", "it was renewed").item(4, "checked")
+    book.item(4, "final", "skipped_drift", "it was renewed")
+    book.intend(5).outcome(5, "in_doubt", None).item(5, "in_doubt").see(5, 200, "drift")
+    book.item(5, "verifying").item(5, "final", "drift_after_attempt", "it was renewed")
+    book.intend(6).outcome(6, "rejected", 400).item(6, "final", "rejected", "400")
     for _ in range(4):
-        book.intend(6).outcome(6).item(6, "accepted").see(6, 200, "present").item(6, "verifying")
-        if book.intents[6] < 4:
-            book.item(6, "planned", reason="still there")
-    book.item(6, "final", "unresolved", "still there after 4 attempts")
-    book.item(7, "final", "not_attempted", "the cap of 7 cards was reached")
+        book.intend(7).outcome(7).item(7, "accepted").see(7, 200, "present").item(7, "verifying")
+        if book.intents[7] < 4:
+            book.item(7, "planned", reason="still there")
+    book.item(7, "final", "unresolved", "still there after 4 attempts")
+    book.item(8, "final", "not_attempted", "on hold")
     return book.end()
 
 
@@ -326,17 +379,77 @@ def unsealed(tmp_path, book):
     return campaign_folder(tmp_path, book, seal=False)
 
 
-def findings(folder):
-    result = audit(folder)
+def proof(folder, **more):
+    """What the audit says of a folder where Bala is trusted; `more` as it takes it."""
+    return audit(folder, **{"approvers": TRUST, "config_dir": folder.parent / "config"} | more)
+
+
+def findings(folder, **more):
+    result = proof(folder, **more)
     assert result.ok == (not result.findings)
     return result.findings
 
 
-def found(folder, *words):
+def found(folder, *words, **more):
     """Whether one of the findings holds all these words."""
-    return any(all(word in finding for word in words) for finding in findings(folder))
+    return any(all(word in finding for word in words) for finding in findings(folder, **more))
 
 
-def small(**changes):
+def small(*, machine=ELSEWHERE, **changes):
     """A book of an emulator's campaign of three cards, begun."""
-    return Book(make_plan(3, environment="emulator", **changes)).begin()
+    return Book(make_plan(3, environment="emulator", **changes), machine=machine).begin()
+
+
+# The ledger
+
+
+def ledger_lines(book):
+    """What a ledger remembers of a campaign: lists of its values, to be linked when written."""
+    hashes = {row[0]: row[-1] for row in book.linked()}
+    lines = [ledger_line(book, "opened")]
+    for seq, at, kind, number, detail in book.rows:
+        if kind == "intended":
+            mark = max(s for s, other, *_ in book.rows if other == at)
+            card = book.plan.cards[number]
+            text = f"{card.customer_id}\n{card.instrument_id}".encode()
+            hashed = hmac.new(CARD_KEY, text, "sha256").hexdigest()[:32]
+            more = {"at": at, "card": hashed, "attempt": detail["attempt"]}
+            lines.append(ledger_line(book, "intent", mark, hashes[mark], **more))
+        elif kind == "withdrawn":
+            more = {"at": at, "attempt": detail["attempt"]}
+            lines.append(ledger_line(book, "withdrawn", seq, hashes[seq], **more))
+        elif kind == "recovered":
+            lines.append(ledger_line(book, "recovered", seq, hashes[seq], at=at))
+    return lines
+
+
+def ledger_line(book, event, mark=0, mark_hash="", **more):
+    line = {
+        "at": START.isoformat(),
+        "time": 0.0,
+        "boot": "b",
+        "boot_seconds": 1.5,
+        "instance": "",
+        "campaign": book.plan.id,
+        "card": None,
+        "attempt": None,
+        "event": event,
+        "journal_seq": mark,
+        "journal_hash": mark_hash,
+    }
+    return line | more
+
+
+def write_ledger(folder, plan, lines):
+    """Write the ledger of a plan's account into a folder; gives its file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "card-key").write_text(CARD_KEY.hex())
+    account = hashlib.sha256(f"{plan.environment}\n{plan.merchant or ''}".encode()).hexdigest()
+    path = folder / f"{plan.environment}-{account[:12]}.jsonl"
+    previous, text = "", ""
+    for seq, line in enumerate(lines, start=1):
+        form = line | {"seq": seq, "previous": previous}
+        previous = hashlib.sha256(f"{previous}\n{canonical(form)}".encode()).hexdigest()
+        text += canonical(form | {"hash": previous}) + "\n"
+    path.write_text(text)
+    return path

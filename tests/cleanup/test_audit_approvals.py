@@ -12,12 +12,13 @@ from cleanup_journals import (
     campaign_folder,
     found,
     make_plan,
+    proof,
     unsealed,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tokenvault_data.cleanup.approval import write_approval
-from tokenvault_data.cleanup.audit import audit
+from tokenvault_data.cleanup.approvers import Trust
 from tokenvault_data.cleanup.keys import SigningKey
 
 
@@ -36,14 +37,14 @@ def test_production_needs_an_approval_that_was_valid(tmp_path):
     assert found(unsealed(tmp_path, late), "without an approval that was valid")
     old = make_plan(1, expires_at=(START + timedelta(days=3)).isoformat())
     book = Book(old).begin(approval_of(old)).go("paused", "somebody asked for it")
-    assert audit(unsealed(tmp_path, book)).ok
+    assert proof(unsealed(tmp_path, book)).ok
     book.later(90_000).confirmed()
     assert found(unsealed(tmp_path, book), "without an approval that was valid")
     book = Book(old).begin(approval_of(old)).go("paused", "somebody asked for it").later(90_000)
     again = approval_of(old, hours=24)
     folder = unsealed(tmp_path, book.approved(again).confirmed().go("canary", "applied again"))
     write_approval(again, folder)
-    assert audit(folder).ok
+    assert proof(folder).ok
 
 
 def test_a_plan_that_had_expired_was_not_to_be_confirmed(tmp_path):
@@ -54,10 +55,10 @@ def test_a_plan_that_had_expired_was_not_to_be_confirmed(tmp_path):
 
 def test_an_approval_of_a_stranger_is_found(whole, tmp_path):
     """Where the approvers are known, a key that is not theirs does not count."""
-    assert audit(whole).ok
-    result = audit(whole, approvers={BALA.fingerprint: "Carl"})
-    assert "not known here" in result.findings[0]
-    folder = shutil.copytree(whole, tmp_path / "copy")
+    assert proof(whole).ok
+    result = proof(whole, approvers=Trust({BALA.fingerprint: "Carl"}, "system"))
+    assert "not trusted here" in result.findings[0]
+    folder = shutil.copytree(whole, tmp_path / whole.name)
     stranger = SigningKey("Eve", Ed25519PrivateKey.generate())
     write_approval(approval_of(make_plan(7), key=stranger), folder)
     assert found(folder, "approval-", "for another plan")

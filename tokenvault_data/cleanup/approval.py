@@ -89,7 +89,7 @@ class ApprovalState(NamedTuple):
 
 
 def approval_phrase(plan: Plan) -> str:
-    """Return what an approver types before the plan is signed, e.g. ``approve 412 production 9f3ac1``.
+    """Return what an approver types before signing, e.g. ``approve 412 production 9f3ac1``.
 
     It names how many cards, where, and of which plan, as the phrase of the plan itself does.
     """
@@ -191,7 +191,9 @@ def approval_states(
         except UsageError:
             states.append(ApprovalState(path.name, "", "", False, "it is not as it was signed"))
             continue
-        why = unreadable or _why_not(plan, one, trust.approvers, plan.limits, now, revocations)
+        why = unreadable or _why_not(
+            plan, one, trust.approvers, limits=plan.limits, now=now, revocations=revocations
+        )
         states.append(
             ApprovalState(one.approver, one.fingerprint, one.approved_at, why is None, why)
         )
@@ -223,7 +225,7 @@ def check_approval(
         Those beside the plan.
     """
     limits = plan.limits if limits is None else limits
-    problem = _why_not(plan, approval, trusted, limits, now, revocations)
+    problem = _why_not(plan, approval, trusted, limits=limits, now=now, revocations=revocations)
     if problem is None:
         return None
     return RefusedByGuardRail(
@@ -262,6 +264,7 @@ def _why_not(
     plan: Plan,
     approval: Approval,
     trusted: Mapping[str, str],
+    *,
     limits: Limits,
     now: datetime,
     revocations: Sequence[Revocation],

@@ -1,45 +1,79 @@
-"""The audit: an offline proof that joins plan, approvals and journal, and names what was touched.
+"""The audit: an offline proof that joins plan, approvals, journal and ledger.
 
-It reads files only, changes none, and shares no code with the engine whose work it judges. What it
-cannot find: a history that was written anew as a whole, with its chain, its tables and its seal;
-so keep the digest of the seal, which reports print, somewhere else as well.
+It reads files only, changes none, and shares no code with the engine whose work it judges. The
+files of a campaign can be rewritten consistently by whoever holds them, chain, tables and seal
+included. So the audit says what vouches for them from outside: the ledger of the machine that
+applied the plan, a digest of the seal that was noted elsewhere, or a countersignature by a key that
+the operator does not hold. Without one of these it does not say that everything holds.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from fractions import Fraction
 from math import floor
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from tokenvault_data.analysis.wording import counted
-from tokenvault_data.cleanup.audit_approvals import SignedApproval, check_approvals
+from tokenvault_data.analysis.wording import counted, utc_minute
+from tokenvault_data.cleanup.approvers import Trust, load_trust
+from tokenvault_data.cleanup.audit_approvals import (
+    SignedApproval,
+    SignedRevocation,
+    basis_of,
+    check_approvals,
+    check_countersignatures,
+    read_revocations,
+)
+from tokenvault_data.cleanup.audit_case import Case
 from tokenvault_data.cleanup.audit_file import (
     JOURNAL_NAME,
     check_structure,
     opened_journal,
     read_entries,
 )
-from tokenvault_data.cleanup.audit_law import OVER
+from tokenvault_data.cleanup.audit_law import OVER, moment
+from tokenvault_data.cleanup.audit_ledger import (
+    check_memories,
+    last_mark,
+    read_memories,
+    wanted_records,
+)
 from tokenvault_data.cleanup.audit_tables import check_tables
-from tokenvault_data.cleanup.findings import Findings
+from tokenvault_data.cleanup.findings import Findings, shown
 from tokenvault_data.cleanup.plan import Plan, read_plan
 from tokenvault_data.cleanup.replay import Replay, finals_of
 from tokenvault_data.cleanup.seal import SEAL_NAME, check_seal
-from tokenvault_data.errors import PlanDamaged
+from tokenvault_data.errors import PlanDamaged, UsageError
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from tokenvault_data.cleanup.audit_ledger import Memory
+
+LEDGER_ANCHOR: Final = "ledger"
+SEAL_ANCHOR: Final = "noted seal"
+
+_DAY: Final = timedelta(hours=24) - timedelta(minutes=1)  # clocks are not that exact
+_is_digest = re.compile(r"[0-9a-f]{64}").fullmatch
+
+UNPROVEN: Final = (
+    "Not proven: that these files were not rewritten as a whole. Give the digest of the seal that"
+    " was noted when the campaign ended (`--seal DIGEST`), have somebody else countersign it"
+    " (`tokenvault cleanup countersign`), or run the audit as the user and on the machine that"
+    " applied the plan, whose ledger remembers it."
+)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """What an audit has come to.
+    """The result of an audit.
 
     Attributes
     ----------
@@ -63,6 +97,13 @@ class AuditResult:
         Records of the journal.
     approvals : tuple of SignedApproval
         Approvals whose signatures hold.
+    notes : tuple of str
+        What is no fault, and should be known.
+    anchors : tuple of str
+        What vouches from outside that the files were not rewritten: ``ledger``, ``noted seal``,
+        ``countersignature of NAME``.
+    basis : str
+        By whose approval the plan was applied, and who decides that it counts.
     """
 
     ok: bool
@@ -77,6 +118,14 @@ class AuditResult:
     seal_digest: str | None = None
     records: int = 0
     approvals: tuple[SignedApproval, ...] = ()
+    notes: tuple[str, ...] = ()
+    anchors: tuple[str, ...] = ()
+    basis: str = ""
+
+    @property
+    def proven(self) -> bool:
+        """Whether nothing is wrong, the campaign is over, and something vouches for its history."""
+        return self.ok and self.complete and bool(self.anchors)
 
     @property
     def sentence(self) -> str:
@@ -89,12 +138,19 @@ class AuditResult:
 
     @property
     def verdict(self) -> str:
-        """The result in one sentence."""
+        """The result in a few sentences: never more than was proven."""
         if not self.ok:
             return f"The audit found {counted(len(self.findings), 'fault')}: {self.sentence}."
         if not self.complete:
-            return f"Nothing is wrong so far, and the campaign is not over: {self.sentence}."
-        return f"Everything holds: {self.sentence}."
+            start = "Nothing is wrong so far, and the campaign is not over"
+            return f"{start}: {self.sentence}. {self.basis}"
+        if not self.anchors:
+            start = "The files agree with each other, and nothing outside them vouches for them"
+            return f"{start}: {self.sentence}. {self.basis} {UNPROVEN}"
+        vouches = "vouches" if len(self.anchors) == 1 else "vouch"
+        by = " and ".join(f"the {anchor}" for anchor in self.anchors)
+        start = f"Everything holds, and {by} {vouches} for it"
+        return f"{start}: {self.sentence}. {self.basis}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,30 +172,52 @@ class AuditedCampaign:
 
 
 def audit(
-    folder: str | os.PathLike[str], *, approvers: Mapping[str, str] | None = None
+    folder: str | os.PathLike[str],
+    *,
+    approvers: Trust | Mapping[str, str] | None = None,
+    noted_seal: str | None = None,
+    config_dir: Path | None = None,
 ) -> AuditResult:
     """Prove a campaign from its files, or say which of them was touched, and where.
 
     Parameters
     ----------
     folder : path
-        ``STORE/campaigns/<plan id>``, or a copy of it.
-    approvers : mapping of str to str, optional
-        Names by the fingerprints of keys, as `load_approvers` gives them. Without it signatures are
-        verified, and not whose they are.
+        ``STORE/campaigns/<plan id>``, or a copy of it under the same name.
+    approvers : Trust, or mapping of str to str, optional
+        Whose approvals are trusted, as `load_trust` gives it, which is asked when not given; a
+        mapping of names by fingerprints counts as self-managed trust.
+    noted_seal : str, optional
+        The digest of the seal as it was noted elsewhere when the campaign ended.
+    config_dir : pathlib.Path, optional
+        Configuration directory: self-managed approvers, and the ledgers of emulators.
 
     Raises
     ------
     UsageError
-        There is no plan in the folder.
+        There is no plan in the folder, what was noted is not a digest, or the approvers cannot be
+        read.
     """
-    return audited(folder, approvers=approvers).result
+    return audited(folder, approvers=approvers, noted_seal=noted_seal, config_dir=config_dir).result
 
 
 def audited(
-    folder: str | os.PathLike[str], *, approvers: Mapping[str, str] | None = None
+    folder: str | os.PathLike[str],
+    *,
+    approvers: Trust | Mapping[str, str] | None = None,
+    noted_seal: str | None = None,
+    config_dir: Path | None = None,
 ) -> AuditedCampaign:
     """Do what `audit` does, and give what was read as well."""
+    if noted_seal is not None and _is_digest(noted_seal) is None:
+        raise UsageError(
+            "The noted seal is not a digest of 64 hexadecimal digits; nothing was audited; give"
+            " the one that the audit or the report printed when the campaign ended."
+        )
+    if approvers is None:
+        trust = load_trust(config_dir)
+    else:
+        trust = approvers if isinstance(approvers, Trust) else Trust(approvers, "self")
     place, findings = Path(folder), Findings()
     plan: Plan | None = None
     try:
@@ -150,34 +228,125 @@ def audited(
     seal = check_seal(place, findings) if is_sealed else None
     if plan is None:
         return AuditedCampaign(_without_plan(findings, seal), None, None)
-    replay = Replay(plan, findings)
-    head: tuple[int, str | None] = (0, None)
+    if place.resolve().name != plan.id:
+        findings.add(
+            "folders of another campaign",
+            f"plan.json: it is the plan {plan.id}, and the folder is called {place.resolve().name}",
+        )
+    revocations = read_revocations(place, plan, findings)
+    memories = read_memories(place, plan, findings, config_dir)
+    replay = Replay(plan, findings, {one.fingerprint: one.revoked_at for one in revocations})
+    case = Case(place, plan, replay, trust, findings)
+    read = _Read(0, None, {})
     if (place / JOURNAL_NAME).exists():
-        head = _read_journal(place, plan, replay, findings, is_over=is_sealed)
-    given = check_approvals(place, plan, replay.approved, approvers, findings)
+        read = _read_journal(case, wanted_records(memories, plan.id), is_over=is_sealed)
+    given = check_approvals(case)
     _check_caps(plan, replay, findings)
-    _check_end(replay, seal, head, findings, is_sealed=is_sealed)
-    result = _result(plan, replay, seal, head, given=given, findings=findings)
+    _check_per_day(plan, replay, findings)
+    _check_end(replay, seal, (read.records, read.head), findings, is_sealed=is_sealed)
+    seal_digest = None if seal is None else str(seal["digest"])
+    anchors = _anchors(case, memories, read, seal_digest, noted_seal)
+    _note_facts(case, revocations)
+    finals = finals_of(replay.cards)
+    still_open = len(plan.cards) - sum(finals.values())
+    is_over = replay.state in OVER and replay.is_sealed and seal is not None
+    result = AuditResult(
+        ok=not findings.sentences,
+        complete=is_over and still_open == 0,
+        findings=findings.sentences,
+        planned=len(plan.cards),
+        finals=MappingProxyType(finals),
+        open=still_open,
+        state=replay.state or "sealed",
+        plan_digest=plan.digest,
+        audit_head=read.head,
+        seal_digest=seal_digest,
+        records=read.records,
+        approvals=given,
+        notes=tuple(case.notes),
+        anchors=anchors,
+        basis=basis_of(case, given),
+    )
     return AuditedCampaign(result, plan, replay)
 
 
-def _read_journal(
-    folder: Path, plan: Plan, replay: Replay, findings: Findings, *, is_over: bool
-) -> tuple[int, str | None]:
-    """Take in all records; give their number and the hash of the last."""
-    records, head = 0, None
+@dataclass(slots=True)
+class _Read:
+    """How far a journal was read, and the hashes of the records that a ledger knows."""
+
+    records: int
+    head: str | None
+    hashes: dict[int, str]
+
+
+def _read_journal(case: Case, wanted: frozenset[int], *, is_over: bool) -> _Read:
+    """Take in all records."""
+    read, plan, replay, findings = _Read(0, None, {}), case.plan, case.replay, case.findings
     try:
-        with opened_journal(folder, is_over=is_over) as connection:
+        with opened_journal(case.folder, is_over=is_over) as connection:
             if check_structure(connection, findings):
-                for entry, head in read_entries(connection, plan.digest, findings):  # noqa: B007  the last one is used
-                    records += 1
+                for entry, read.head in read_entries(connection, plan.digest, findings):
+                    read.records += 1
+                    if entry.seq in wanted:
+                        read.hashes[entry.seq] = read.head
                     replay.take(entry)
-                if records == 0:
+                if read.records == 0:
                     findings.add("empty audits", "journal.sqlite: its audit is empty")
                 check_tables(connection, plan, replay, findings)
     except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
         findings.add("files that cannot be read", f"journal.sqlite: it cannot be read: {error}")
-    return records, head
+    return read
+
+
+def _anchors(
+    case: Case,
+    memories: Sequence[Memory],
+    read: _Read,
+    seal_digest: str | None,
+    noted_seal: str | None,
+) -> tuple[str, ...]:
+    """Return what vouches for the history from outside of the campaign's files."""
+    anchors: list[str] = []
+    if check_memories(case, memories, read.hashes):
+        anchors.append(LEDGER_ANCHOR)
+        mark = last_mark(memories, case.plan.id)
+        if mark < read.records:
+            case.notes.append(
+                f"The ledger vouches for records 1 to {mark:,} of the journal's {read.records:,},"
+                " up to the last delete. For what came after, the last looks whether cards are"
+                " gone included, a noted seal or a countersignature vouches."
+            )
+    if noted_seal is not None and noted_seal == seal_digest:
+        anchors.append(SEAL_ANCHOR)
+    elif noted_seal is not None:
+        case.findings.add("other seals", "seal.json: its digest is not the one that was noted")
+    names = check_countersignatures(case, seal_digest)
+    return (*anchors, *(f"countersignature of {shown(name)}" for name in names))
+
+
+def _note_facts(case: Case, revocations: Sequence[SignedRevocation]) -> None:
+    replay = case.replay
+    if replay.deletes:
+        case.notes.append(
+            f"Deletes left on a word of the vault that was at most {replay.oldest_evidence:,.1f}"
+            f" seconds old; the largest bound was {replay.largest_bound:,.1f} seconds."
+        )
+    if replay.late:
+        case.notes.append(
+            f"{counted(len(replay.late), 'delete')} may have reached the vault late, because the"
+            " process was stopped while it was sent: the vault's word was up to"
+            f" {max(replay.late):,.1f} seconds old then."
+        )
+    case.notes.extend(
+        f"The campaign was recovered on {entry.at} by {shown(entry.detail['by'])}: its journal was"
+        " lost, incomplete, or from another machine. Deletes that only a ledger remembers are"
+        " counted as gone_unattributed or unresolved; how the vault answered them is not known."
+        for entry in replay.recovered
+    )
+    for one in revocations:
+        reason = f": {shown(one.reason)}" if one.reason else ""
+        at = utc_minute(one.revoked_at.isoformat())
+        case.notes.append(f"{shown(one.approver)} revoked the approval at {at}{reason}.")
 
 
 def _check_caps(plan: Plan, replay: Replay, findings: Findings) -> None:
@@ -234,32 +403,23 @@ def _check_end(
         )
 
 
-def _result(
-    plan: Plan,
-    replay: Replay,
-    seal: Mapping[str, Any] | None,
-    head: tuple[int, str | None],
-    *,
-    given: tuple[SignedApproval, ...],
-    findings: Findings,
-) -> AuditResult:
-    finals = finals_of(replay.cards)
-    still_open = len(plan.cards) - sum(finals.values())
-    is_over = replay.state in OVER and replay.is_sealed and seal is not None
-    return AuditResult(
-        ok=not findings.sentences,
-        complete=is_over and still_open == 0,
-        findings=findings.sentences,
-        planned=len(plan.cards),
-        finals=MappingProxyType(finals),
-        open=still_open,
-        state=replay.state or "sealed",
-        plan_digest=plan.digest,
-        audit_head=head[1],
-        seal_digest=None if seal is None else seal["digest"],
-        records=head[0],
-        approvals=given,
+def _check_per_day(plan: Plan, replay: Replay, findings: Findings) -> None:
+    """Find the moment at which the sends of 24 hours were more than the plan allows a day."""
+    sent = sorted(
+        at
+        for card in replay.cards
+        for one in card.attempts
+        if one.was_sent and (at := moment(one.intended_at)) is not None
     )
+    allowed = plan.limits.per_day
+    for first, last in zip(sent, sent[allowed:], strict=False):
+        if last - first < _DAY:
+            findings.add(
+                "broken caps",
+                "journal.sqlite: more deletes were sent in the 24 hours before"
+                f" {last.isoformat()} than the cap per_day in plan.json allows, {allowed:,}",
+            )
+            return
 
 
 def _without_plan(findings: Findings, seal: Mapping[str, Any] | None) -> AuditResult:

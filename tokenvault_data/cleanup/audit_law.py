@@ -6,6 +6,8 @@ them shows as a disagreement, where a shared one would be believed twice.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -88,6 +90,9 @@ ABSENCES_AFTER_200: Final = 2
 ABSENCES_OTHERWISE: Final = 3
 """How many fetches in a row have to answer 404: where the last delete was accepted, and else."""
 
+CLOCKS_MAY_DIFFER: Final = timedelta(minutes=5)
+"""How far two clocks may disagree before the order of what they say is a finding."""
+
 OVER: Final = frozenset({"completed", "completed_with_exceptions", "aborted"})
 OUTCOMES: Final = frozenset(
     {"accepted", "in_doubt", "not_executed", "absent", "rejected", "unexpected"}
@@ -110,6 +115,15 @@ def _whole_or_none(value: Any) -> bool:
     return value is None or _whole(value)
 
 
+def _seconds(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and isfinite(value) and value >= 0
+
+
+def _seconds_or_none(value: Any) -> bool:
+    return value is None or _seconds(value)
+
+
 def _truth(value: Any) -> bool:
     return isinstance(value, bool)
 
@@ -125,15 +139,19 @@ def _one_of(*words: str) -> Callable[[Any], bool]:
 _OF_AN_ITEM: Final[Mapping[str, Mapping[str, Callable[[Any], bool]]]] = {
     "checked": {
         "status": _whole_or_none,
-        "verdict": _one_of("holds", "drift", "absent", "unclear"),
+        "verdict": _one_of("holds", "drift", "absent", "unclear", "last_usable"),
         "reason": _text_or_none,
         "request_id": _text_or_none,
+        "asked_at": _text,
+        "listed": _whole_or_none,
     },
     "intended": {
         "attempt": _text,
         "ordinal": _whole,
         "idempotency_key": _text,
         "deadline": _text,
+        "evidence_seconds": _seconds,
+        "bound_seconds": _seconds,
     },
     "withdrawn": {"attempt": _text, "reason": _text_or_none},
     "outcome": {
@@ -142,12 +160,16 @@ _OF_AN_ITEM: Final[Mapping[str, Mapping[str, Callable[[Any], bool]]]] = {
         "status": _whole_or_none,
         "code": _text_or_none,
         "request_id": _text_or_none,
+        "evidence_seconds": _seconds_or_none,
+        "late_seconds": _seconds_or_none,
     },
     "seen": {
         "status": _whole_or_none,
         "verdict": _one_of("gone", "present", "drift", "unclear"),
         "request_id": _text_or_none,
+        "after_seconds": _seconds_or_none,
     },
+    "remembered": {"attempt": _text, "campaign": _text, "at": _text},
     "item": {"from": _text, "to": _text, "final": _text_or_none, "reason": _text_or_none},
 }
 _OF_THE_CAMPAIGN: Final[Mapping[str, Mapping[str, Callable[[Any], bool]]]] = {
@@ -157,9 +179,16 @@ _OF_THE_CAMPAIGN: Final[Mapping[str, Mapping[str, Callable[[Any], bool]]]] = {
         "environment": _text,
         "merchant": _text_or_none,
         "rows": _whole,
+        "machine": _text,
     },
-    "approved": {"approver": _text, "fingerprint": _text, "approved_at": _text},
-    "confirmed": {"phrase": _text, "by": _text},
+    "approved": {
+        "approver": _text,
+        "fingerprint": _text,
+        "approved_at": _text,
+        "trust": _one_of("system", "self"),
+    },
+    "confirmed": {"phrase": _text, "by": _text, "trust": _one_of("system", "self", "none")},
+    "recovered": {"by": _text, "machine": _text, "reason": _text_or_none},
     "state": {"from": _text, "to": _text, "reason": _text_or_none},
     "control": {
         "status": _whole_or_none,
@@ -194,3 +223,12 @@ def fault_of_form(kind: object, number: object, detail: Mapping[str, Any]) -> st
         return "does not hold what its kind holds"
     wrong = next((key for key, is_right in form.items() if not is_right(detail[key])), None)
     return None if wrong is None else f"has a value under {wrong} that does not belong there"
+
+
+def moment(text: str) -> datetime | None:
+    """Read an instant with a zone, None where it is none."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None

@@ -40,12 +40,13 @@ def _check_campaign(
 ) -> None:
     wanted: dict[str, str | None] = {
         "format": "tokenvault-journal",
-        "format_version": "1",
+        "format_version": "2",
         "plan_id": plan.id,
         "plan_digest": plan.digest,
         "environment": plan.environment,
         "merchant": plan.merchant or "",
         "rows": str(len(plan.cards)),
+        "machine": next(iter(replay.machines), None),
         "state": replay.state,
         "reason": replay.reason or "",
         "created_at": replay.opened_at,

@@ -31,7 +31,11 @@ class Sight(NamedTuple):
     control_before : int or None
         Number of the good control read before it.
     absences : int
-        Fetches in a row that answered 404 in this spell, this one included.
+        Single fetches in a row that answered 404 in this spell, this one included.
+    asked_at : str or None
+        When the vault was asked, of a check.
+    after_seconds : float or None
+        Since the last delete that may have been carried out, as the process measured it.
     """
 
     seq: int
@@ -43,6 +47,8 @@ class Sight(NamedTuple):
     spell: int
     control_before: int | None
     absences: int
+    asked_at: str | None = None
+    after_seconds: float | None = None
 
 
 @dataclass(slots=True)
@@ -54,6 +60,8 @@ class AttemptTrail:
     idempotency_key: str
     intended_at: str
     deadline: str
+    asked_at: str | None
+    bound_seconds: float
     outcome: str | None = None
     status: int | None = None
     code: str | None = None
@@ -79,8 +87,10 @@ class CardTrail:
 
     Attributes
     ----------
+    remembered : list of str
+        Attempts that a ledger remembers and the records do not hold.
     sight : Sight or None
-        The last fetch that showed something since the last attempt.
+        The last read that showed something since the last attempt.
     control_after : int or None
         Number of the good control read that confirmed a 404, set when the card has ended.
     """
@@ -91,6 +101,7 @@ class CardTrail:
     reason: str | None = None
     ended_seq: int | None = None
     attempts: list[AttemptTrail] = field(default_factory=list)
+    remembered: list[str] = field(default_factory=list)
     sight: Sight | None = None
     control_after: int | None = None
 
@@ -112,7 +123,12 @@ class CardTrail:
 
 
 def fault_of_end(
-    trail: CardTrail, final: str, controls: ControlTrail, sealed_status: str | None
+    trail: CardTrail,
+    final: str,
+    controls: ControlTrail,
+    *,
+    sealed_status: str | None,
+    settle_seconds: float,
 ) -> str | None:
     """Say why a card must not have ended so, None where its records carry it.
 
@@ -124,6 +140,8 @@ def fault_of_end(
         Up to the record that ends the card.
     sealed_status : str or None
         ``instrument_status`` of the card in the plan.
+    settle_seconds : float
+        How long after a delete the card has to be seen gone.
     """
     doubtful = trail.doubtful
     if trail.open_attempt is not None:
@@ -135,24 +153,30 @@ def fault_of_end(
     if final in ("skipped_drift", "drift_after_attempt"):
         return None if shown == "drift" else "no fetch showed that it had changed"
     if final in GONE:
-        return _fault_of_proof(trail, controls, sealed_status)
+        fault = _fault_of_proof(trail, controls, sealed_status)
+        return fault or (_fault_of_settling(trail, settle_seconds) if doubtful else None)
     return None
 
 
 def _fault_of_attempts(trail: CardTrail, final: str, doubtful: list[AttemptTrail]) -> str | None:
     last = doubtful[-1].outcome if doubtful else None
+    is_remembered = bool(trail.remembered)
     wrong: Mapping[str, tuple[bool, str]] = {
         "deleted": (last != "accepted", "its last attempt was not accepted"),
         "gone_after_attempt": (
             last in (None, "accepted", "rejected"),
             "it has no attempt of unknown result",
         ),
-        "already_gone": (bool(doubtful), "an attempt may have deleted it"),
-        "skipped_drift": (bool(doubtful), "an attempt may have deleted it"),
-        "drift_after_attempt": (not doubtful, "no attempt may have reached the vault"),
+        "already_gone": (bool(doubtful) or is_remembered, "an attempt may have deleted it"),
+        "gone_unattributed": (bool(doubtful), "an attempt of this journal may have deleted it"),
+        "skipped_drift": (bool(doubtful) or is_remembered, "an attempt may have deleted it"),
+        "drift_after_attempt": (
+            not doubtful and not is_remembered,
+            "no attempt may have reached the vault",
+        ),
         "rejected": (last != "rejected", "no attempt was rejected"),
-        "unresolved": (trail.sends == 0, "nothing was sent for it"),
-        "not_attempted": (trail.sends > 0, "a delete was sent for it"),
+        "unresolved": (trail.sends == 0 and not is_remembered, "nothing was sent for it"),
+        "not_attempted": (trail.sends > 0 or is_remembered, "a delete was sent for it"),
     }
     is_wrong, why = wrong[final]
     return why if is_wrong else None
@@ -185,3 +209,15 @@ def _fault_of_absences(trail: CardTrail, found: int) -> str | None:
     if found >= needed:
         return None
     return f"it takes {needed} fetches in a row that answer 404, and the last {found} did"
+
+
+def _fault_of_settling(trail: CardTrail, settle_seconds: float) -> str | None:
+    after = None if trail.sight is None else trail.sight.after_seconds
+    if after is None:
+        return "its last fetch does not say how long after the delete it was"
+    if after < settle_seconds:
+        return (
+            f"its last fetch came {after:.1f} seconds after the delete, and it takes"
+            f" {settle_seconds:g}"
+        )
+    return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.cleanup.audit_law import FINALS, ITEM_MOVES
+from tokenvault_data.cleanup.audit_law import CLOCKS_MAY_DIFFER, FINALS, ITEM_MOVES, moment
 from tokenvault_data.cleanup.audit_trail import AttemptTrail, Sight, fault_of_end
 
 if TYPE_CHECKING:
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.control_trail import ControlTrail
     from tokenvault_data.cleanup.plan import Plan
 
-_SHOWN: Final = {
-    "holds": "present",
-    "present": "present",
-    "drift": "drift",
-    "absent": "gone",
-    "gone": "gone",
-}
+_SHOWN: Final = {"holds": "present", "present": "present", "drift": "drift", "gone": "gone"}
+# Reads that show nothing a delete or an end may rest on, with the statuses they come from: a card
+# missing from a list is not proven gone, and a customer's last usable card is to be left alone.
+_SHOW_NOTHING: Final = {"absent": (200, 404), "last_usable": (200,)}
+_TAKES_A_CARD: Final = ("holds", "drift", "last_usable")
+
+_COMMIT_SECONDS: Final = 1.0
+"""What the time of a record may add to the age that the process measured."""
 
 
 class CardLaw:
@@ -38,7 +39,14 @@ class CardLaw:
     Attributes
     ----------
     reads : int
-        Fetches of planned cards.
+        Reads of planned cards and of their customers' lists.
+    is_recovered : bool
+        Whether the campaign was recovered; set by the caller.
+    oldest_evidence, largest_bound : float
+        Seconds: the oldest word of the vault on which a delete left, and the largest bound.
+    late : list of float
+        Age of the evidence when a send returned, where the process was stopped meanwhile and the
+        bound had passed.
     """
 
     def __init__(
@@ -50,6 +58,10 @@ class CardLaw:
         self._canary = frozenset(plan.canary)
         self._ids: set[str] = set()
         self.reads = 0
+        self.is_recovered = False
+        self.oldest_evidence = 0.0
+        self.largest_bound = 0.0
+        self.late: list[float] = []
 
     def take(self, entry: Entry, card: CardTrail, state: str) -> None:
         """Add a record about a card, written while the campaign was in `state`."""
@@ -62,6 +74,8 @@ class CardLaw:
                 self._intend(entry, card, state)
             case "withdrawn" | "outcome":
                 self._settle(entry, card)
+            case "remembered":
+                self._remember(entry, card)
             case "item":
                 self._move_item(entry, card)
 
@@ -70,12 +84,18 @@ class CardLaw:
         self.reads += 1
         if card.open_attempt is not None:
             self._add(entry, "shows a card of which an attempt is under way")
-        shown = _SHOWN.get(detail["verdict"])
+        verdict = detail["verdict"]
+        if status not in _SHOW_NOTHING.get(verdict, (status,)):
+            self._add(entry, f"reads {verdict} from an answer of status {status}")
+        if verdict in _TAKES_A_CARD and entry.kind == "checked" and not detail["listed"]:
+            self._add(entry, f"reads {verdict} from a list that holds no card")
+        shown = _SHOWN.get(verdict)
         if shown is None:
+            if verdict in _SHOW_NOTHING:
+                card.sight = None
             return
-        answers = {"gone": (404, 200), "present": (200,), "drift": (200,)}[shown]
-        if status not in answers or (detail["verdict"] == "absent" and status != 404):
-            self._add(entry, f"reads {detail['verdict']} from an answer of status {status}")
+        if status not in {"gone": (404, 200), "present": (200,), "drift": (200,)}[shown]:
+            self._add(entry, f"reads {verdict} from an answer of status {status}")
         before = card.sight
         is_run = before is not None and before.spell == self._controls.spell
         absences = before.absences if before is not None and is_run else 0
@@ -89,10 +109,14 @@ class CardLaw:
             self._controls.spell,
             self._controls.last_good,
             absences + 1 if shown == "gone" and status == 404 else 0,
+            detail.get("asked_at"),
+            detail.get("after_seconds"),
         )
 
     def _intend(self, entry: Entry, card: CardTrail, state: str) -> None:
         detail, sight = entry.detail, card.sight
+        if self.is_recovered:
+            self._add(entry, "intends a delete after the campaign was recovered")
         if state not in ("canary", "running"):
             self._add(entry, f"intends a delete while the campaign was {state}")
         if state == "canary" and entry.number not in self._canary:
@@ -121,6 +145,8 @@ class CardLaw:
                 detail["idempotency_key"],
                 entry.at,
                 detail["deadline"],
+                None if sight is None else sight.asked_at,
+                detail["bound_seconds"],
             )
         )
 
@@ -136,6 +162,40 @@ class CardLaw:
         attempt.code, attempt.request_id = detail.get("code"), detail.get("request_id")
         if attempt.outcome == "accepted" and attempt.status != 200:
             self._add(entry, f"calls an answer of status {attempt.status} accepted")
+        if attempt.was_sent:
+            self._weigh_evidence(entry, attempt)
+
+    def _weigh_evidence(self, entry: Entry, attempt: AttemptTrail) -> None:
+        """Find a delete that left on a word of the vault that was too old."""
+        age, late = entry.detail["evidence_seconds"], entry.detail["late_seconds"]
+        bound = attempt.bound_seconds
+        if age is None:
+            if attempt.status is not None:
+                self._add(entry, "does not say how old the evidence was when the delete left")
+        elif age > bound and late is None:
+            self._add(
+                entry,
+                f"says that the evidence was {age:.1f} s old, and {bound:.1f} s was the bound",
+            )
+        asked, intended = moment(attempt.asked_at or ""), moment(attempt.intended_at)
+        if asked is None or intended is None:
+            self._add(entry, "ends an attempt of which nobody can say when the vault was asked")
+        elif asked > intended + CLOCKS_MAY_DIFFER:
+            self._add(entry, "ends an attempt that rests on an answer asked for after it")
+        elif (intended - asked).total_seconds() > bound + _COMMIT_SECONDS:
+            self._add(entry, f"ends an attempt intended more than {bound:.1f} s after the question")
+        self.oldest_evidence = max(self.oldest_evidence, age or 0.0)
+        self.largest_bound = max(self.largest_bound, bound)
+        if late is not None and late > bound:
+            self.late.append(late)
+
+    def _remember(self, entry: Entry, card: CardTrail) -> None:
+        if not self.is_recovered:
+            self._add(entry, "remembers an attempt though the campaign was not recovered")
+        if entry.detail["attempt"] in self._ids:
+            self._add(entry, "remembers an attempt that the records hold")
+        self._ids.add(entry.detail["attempt"])
+        card.remembered.append(entry.detail["attempt"])
 
     def _move_item(self, entry: Entry, card: CardTrail) -> None:
         detail = entry.detail
@@ -151,7 +211,13 @@ class CardLaw:
             self._add(entry, fault)
         if final in FINALS and after == "final":
             sealed_status = self._plan.cards[entry.number or 0].instrument_status
-            fault = fault_of_end(card, final, self._controls, sealed_status)
+            fault = fault_of_end(
+                card,
+                final,
+                self._controls,
+                sealed_status=sealed_status,
+                settle_seconds=self._plan.limits.settle_seconds,
+            )
             if fault is not None:
                 self._add(entry, f"ends the card as {final}, and {fault}")
             card.ended_seq = entry.seq

@@ -338,13 +338,17 @@ class Engine:
             if do == "check" and not self._is_its_turn(number):
                 continue
             self._count_towards_plan_check()
-            course = self._courses.pop(number, Course())
+            course = self._courses.pop(number, None) or self._new_course(number, now)
             visit = (
                 self._visits.attempt(number, course)
                 if do == "check"
                 else self._visits.look(number, course, may_attempt=may_attempt)
             )
             self._fly(number, visit)
+
+    def _new_course(self, number: int, now: float) -> Course:
+        """Return what is remembered of an item that is met first; an older delete counts as new."""
+        return Course(attempted_at=now if self._standing.items[number].doubtful else None)
 
     def _is_its_turn(self, number: int) -> bool:
         """Whether no other card of its customer is being attempted; it stands in line else."""
@@ -445,9 +449,7 @@ class Engine:
                 kept.append((number, do))
                 continue
             course = self._courses.get(number, Course())
-            self._courses[number] = Course(
-                is_last=True, pages=course.pages, attempted_at=course.attempted_at
-            )
+            self._courses[number] = course.afresh(is_last=True)
             heapq.heappush(self._timed, (now, number, do.removesuffix("_at_end")))
         self._later = kept
         return bool(self._timed)

@@ -28,7 +28,7 @@ class Findings:
         """
         self._kinds[kind] += 1
         if self._kinds[kind] <= MOST_OF_A_KIND:
-            self._sentences.append("".join(map(_shown, sentence)))
+            self._sentences.append(shown(sentence))
 
     @property
     def sentences(self) -> tuple[str, ...]:
@@ -41,6 +41,8 @@ class Findings:
         return (*self._sentences, *more)
 
 
-def _shown(sign: str) -> str:
-    """Return a sign as a terminal may show it: what was tampered with may hold any."""
-    return sign if sign.isprintable() else sign.encode("unicode_escape").decode()
+def shown(text: str) -> str:
+    """Return a text as a terminal may show it: what was tampered with may hold any sign."""
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )

@@ -80,6 +80,10 @@ class Course:
     pages: int = 1
     attempted_at: float | None = None
 
+    def afresh(self, *, is_last: bool = False) -> Course:
+        """Forget what fetches have shown, and nothing else."""
+        return Course(is_last=is_last, pages=self.pages, attempted_at=self.attempted_at)
+
 
 class Step(NamedTuple):
     """What to write, what to do next, and what to remember."""
@@ -253,7 +257,9 @@ def not_to_be_attempted(number: int, item: Item, reason: str) -> Step:
     return Step((without_proof(number, item, reason),), Next("nothing"), Course())
 
 
-def after_outcome(number: int, item: Item, reading: Reading, sent: Sent, now: float) -> Step:
+def after_outcome(
+    number: int, item: Item, reading: Reading, course: Course, sent: Sent, now: float
+) -> Step:
     """Decide after the answer to a delete, or after its loss."""
     outcome = reading.row.delete
     detail = {
@@ -273,7 +279,7 @@ def after_outcome(number: int, item: Item, reading: Reading, sent: Sent, now: fl
             moved(number, "intended", "not_executed", reading.message),
             moved(number, "not_executed", "planned"),
         )
-        return Step((record, *back), Next("check", 1.0), Course())
+        return Step((record, *back), Next("check", 1.0), course.afresh())
     state = "in_doubt" if outcome == "unexpected" else outcome
     step = moved(number, "intended", state, None if outcome == "accepted" else reading.message)
     return Step((record, step), *_settling(state, now))
@@ -307,7 +313,7 @@ def too_late(number: int, item: Item, reason: str, course: Course) -> Step:
         wait = UNCLEAR_SECONDS[course.unclear]
         return Step((), Next("check", wait), replace(course, unclear=course.unclear + 1))
     if not course.is_last:
-        return Step((), Next("check_at_end"), Course(pages=course.pages))
+        return Step((), Next("check_at_end"), course.afresh())
     return not_to_be_attempted(number, item, f"could not be checked in time: {reason}")
 
 
@@ -366,7 +372,7 @@ def after_look(  # noqa: PLR0911  one return a decision; each is looked for by i
         # One that a check did not find and that is there after all has waited to be attempted, and
         # waits to the end: else a vault that says both would be asked for ever.
         what: Do = "check" if item.doubtful else "check_at_end"
-        return Step((*seen, again), Next(what), Course(pages=course.pages))
+        return Step((*seen, again), Next(what), course.afresh())
     if may_attempt and not course.is_last:
         return Step(seen, Next("look_at_end"), course)
     if item.sends == 0 and not item.is_remembered:
@@ -437,7 +443,7 @@ def _check_again(number: int, item: Item, check: Check, course: Course, seen: Re
         wait = UNCLEAR_SECONDS[course.unclear]
         return Step((seen,), Next("check", wait), replace(course, unclear=course.unclear + 1))
     if not course.is_last:
-        return Step((seen,), Next("check_at_end"), Course(pages=course.pages))
+        return Step((seen,), Next("check_at_end"), course.afresh())
     end = without_proof(number, item, f"could not be checked: {check.reason}")
     return Step((seen, end), Next("nothing"), course)
 
@@ -451,7 +457,7 @@ def _look_again(
         wait = max(SETTLE_SECONDS[0], UNCLEAR_SECONDS[course.unclear])
         return Step(seen, Next("look", wait), replace(course, unclear=course.unclear + 1))
     if not course.is_last:
-        return Step(seen, Next("look_at_end"), Course(attempted_at=course.attempted_at))
+        return Step(seen, Next("look_at_end"), course.afresh())
     step = () if item.state == "verifying" else (moved(number, item.state, "verifying"),)
     final = "unresolved" if item.sends or item.is_remembered else "not_attempted"
     end = ended(number, "verifying", final, f"could not be verified: {look.reason}")

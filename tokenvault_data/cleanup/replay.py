@@ -7,25 +7,30 @@ then taken as far as it can be, so that one fault is not told as a hundred.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from tokenvault_data.cleanup.audit_law import (
     CAMPAIGN_MOVES,
+    CLOCKS_MAY_DIFFER,
     FINALS,
     GONE,
     OVER,
     fault_of_form,
+    moment,
 )
 from tokenvault_data.cleanup.audit_trail import CardTrail
 from tokenvault_data.cleanup.card_law import CardLaw
 from tokenvault_data.cleanup.control_trail import ControlTrail
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tokenvault_data.cleanup.audit_law import Entry
     from tokenvault_data.cleanup.findings import Findings
     from tokenvault_data.cleanup.plan import Plan
 
-_CLOCKS_MAY_DIFFER: Final = timedelta(minutes=5)
+__all__ = ["Replay", "finals_of", "moment"]
 
 
 class Replay:
@@ -36,6 +41,8 @@ class Replay:
     plan : Plan
     findings : Findings
         Gets every record that does not fit.
+    revoked : mapping of str to datetime, optional
+        When keys, by their fingerprints, took their approvals back.
 
     Attributes
     ----------
@@ -50,12 +57,21 @@ class Replay:
     confirmed : list of Entry
     moves : list of Entry
         Of the campaign, from state to state.
+    machines : list of str
+        Where it was applied and recovered, in that order.
+    recovered : list of Entry
     is_sealed : bool
         Whether the closing record was written.
     """
 
-    def __init__(self, plan: Plan, findings: Findings) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        findings: Findings,
+        revoked: Mapping[str, datetime] = MappingProxyType({}),
+    ) -> None:
         self._plan = plan
+        self._revoked = revoked
         self._findings = findings
         self._canary = frozenset(plan.canary)
         self._may_begin = False
@@ -69,6 +85,8 @@ class Replay:
         self.approved: list[Entry] = []
         self.confirmed: list[Entry] = []
         self.moves: list[Entry] = []
+        self.recovered: list[Entry] = []
+        self.machines: list[str] = []
         self.is_sealed = False
 
     def take(self, entry: Entry) -> None:
@@ -85,6 +103,8 @@ class Replay:
         if entry.number is None:
             self._take_of_campaign(entry)
         elif 0 <= entry.number < len(self.cards):
+            if entry.kind == "intended" and self._is_revoked(entry):
+                self._add(entry, "intends a delete after the plan's approval was revoked")
             self._law.take(entry, self.cards[entry.number], self.state)
         else:
             self._add(entry, f"is about card {entry.number}, which the plan does not name")
@@ -106,6 +126,8 @@ class Replay:
                 self.approved.append(entry)
             case "confirmed":
                 self._confirm(entry)
+            case "recovered":
+                self._recover(entry)
             case "state":
                 self._move(entry)
             case "control":
@@ -128,19 +150,22 @@ class Replay:
         for card in self.cards:
             card.changed_at = card.changed_at or entry.at
         self.state, self.opened_at = "sealed", entry.at
+        self.machines.append(entry.detail["machine"])
 
     def _confirm(self, entry: Entry) -> None:
         plan, at = self._plan, moment(entry.at)
-        if entry.detail["phrase"] != plan.phrase:
-            self._add(entry, "does not hold the plan's phrase")
+        is_production, trust = plan.environment == "production", entry.detail["trust"]
+        ends = " self-administered" if is_production and trust == "self" else ""
+        if entry.detail["phrase"] != plan.phrase + ends:
+            self._add(entry, "does not hold the phrase that had to be typed")
+        if is_production and trust == "none":
+            self._add(entry, "says that nobody's approval was asked for, in production")
         if at is None:
             self._add(entry, "does not say when it was written")
             return
-        if at > datetime.fromisoformat(plan.expires_at) + _CLOCKS_MAY_DIFFER:
+        if at > datetime.fromisoformat(plan.expires_at) + CLOCKS_MAY_DIFFER:
             self._add(entry, "came when the plan had expired")
-        if plan.environment == "production" and not any(
-            self._counts(one, at) for one in self.approved
-        ):
+        if is_production and not any(self._counts(one, at) for one in self.approved):
             self._add(entry, "came without an approval that was valid then")
         self.confirmed.append(entry)
         self._may_begin = True
@@ -149,8 +174,32 @@ class Replay:
         given = moment(approved.detail["approved_at"])
         if given is None:
             return False
-        longest = timedelta(hours=self._plan.limits.approval_hours) + _CLOCKS_MAY_DIFFER
-        return -_CLOCKS_MAY_DIFFER <= at - given <= longest
+        revoked = self._revoked.get(approved.detail["fingerprint"])
+        if revoked is not None and given <= revoked <= at - CLOCKS_MAY_DIFFER:
+            return False
+        longest = timedelta(hours=self._plan.limits.approval_hours) + CLOCKS_MAY_DIFFER
+        return -CLOCKS_MAY_DIFFER <= at - given <= longest
+
+    def _is_revoked(self, entry: Entry) -> bool:
+        """Return whether every approval had been revoked by then, some minutes apart."""
+        if not self._revoked or not self.approved:
+            return False
+        at = moment(entry.at)
+        for one in self.approved:
+            given = moment(one.detail["approved_at"])
+            revoked = self._revoked.get(one.detail["fingerprint"])
+            if at is None or given is None or revoked is None or given > revoked:
+                return False
+            if at - revoked <= CLOCKS_MAY_DIFFER:
+                return False
+        return True
+
+    def _recover(self, entry: Entry) -> None:
+        if self.state != "halted":
+            self._add(entry, f"recovers a campaign that was {self.state}, not halted")
+        self.recovered.append(entry)
+        self.machines.append(entry.detail["machine"])
+        self._law.is_recovered = True
 
     def _move(self, entry: Entry) -> None:
         before, after = entry.detail["from"], entry.detail["to"]
@@ -158,6 +207,8 @@ class Replay:
             self._add(entry, f"moves the campaign from {before}, and it was {self.state}")
         if (before, after) not in CAMPAIGN_MOVES:
             self._add(entry, f"moves the campaign from {before} to {after}, which none may")
+        if (before, after) == ("halted", "verifying") and not self.recovered:
+            self._add(entry, "lets a halted campaign go on that nobody had recovered")
         self.moves.append(entry)
         begins = before in ("sealed", "approved", "held") and after in ("canary", "running")
         if begins:
@@ -203,6 +254,21 @@ class Replay:
         """Deletes that left, or may have left."""
         return sum(card.sends for card in self.cards)
 
+    @property
+    def oldest_evidence(self) -> float:
+        """Seconds: the oldest word of the vault on which a delete left."""
+        return self._law.oldest_evidence
+
+    @property
+    def largest_bound(self) -> float:
+        """Seconds: the largest bound on that age."""
+        return self._law.largest_bound
+
+    @property
+    def late(self) -> list[float]:
+        """Seconds: age of the evidence, over its bound, when a stopped process's sends returned."""
+        return self._law.late
+
 
 def finals_of(cards: list[CardTrail]) -> dict[str, int]:
     """Count the cards that have ended, by how; in the order of `FINALS`, none of them 0."""
@@ -211,12 +277,3 @@ def finals_of(cards: list[CardTrail]) -> dict[str, int]:
         if card.final is not None:
             counts[card.final] += 1
     return {final: count for final, count in counts.items() if count}
-
-
-def moment(text: str) -> datetime | None:
-    """Read an instant with a zone, None where it is none."""
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return at if at.tzinfo is not None else None

@@ -72,9 +72,9 @@ class SignedKind(Generic[_T]):
 
     def signed(self, key: SigningKey, **about: Any) -> _T:
         """Return the content signed by a key; `about` are all fields but those of the key."""
-        one = self.content(
-            key=encoded(key.public_bytes), fingerprint=key.fingerprint, signature="", **about
-        )
+        make: Callable[..., _T] = self.content
+        public = encoded(key.public_bytes)
+        one = make(key=public, fingerprint=key.fingerprint, signature="", **about)
         return replace(one, signature=encoded(key.private.sign(self.message(one))))
 
     def message(self, one: _T) -> bytes:

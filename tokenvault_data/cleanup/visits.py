@@ -114,9 +114,12 @@ class Visits:
     def _commit_all(self, groups: Sequence[Sequence[Record]]) -> list[None]:
         records = [record for group in groups for record in group]
         self._journal.commit(records)
-        self._checkpoint("after_intent_commit")
+        is_about_to_send = any(record.kind == "intended" for record in records)
+        if is_about_to_send:
+            self._checkpoint("after_intent_commit")
         self._memory.remember(self._plan, records, self._journal.mark, self._sender.instance)
-        self._checkpoint("after_ledger")
+        if is_about_to_send:
+            self._checkpoint("after_ledger")
         return [None] * len(groups)
 
     async def commit(self, records: Sequence[Record]) -> None:
@@ -154,8 +157,9 @@ class Visits:
 
     async def _attempt(self, number: int, course: Course, reservation: Reservation) -> Step:
         card, item = self._plan.cards[number], self._standing.items[number]
-        bound = self._limits.evidence_seconds + reservation.spacing_seconds
-        evidence = Evidence.about_to_ask(self._heartbeat, bound)
+        evidence = Evidence.about_to_ask(
+            self._heartbeat, self._limits.evidence_seconds + reservation.spacing_seconds
+        )
         asked_at = self._clock.now()
         answer = await self._sender.read_list(card.customer_id, reservation)
         if answer is None:
@@ -169,13 +173,13 @@ class Visits:
         )
         self._checkpoint("after_check")
         course = replace(course, pages=answer.pages)
-        deadline = asked_at + timedelta(seconds=bound)
+        deadline = asked_at + timedelta(seconds=evidence.bound_seconds)
         intent = Intent(
             self._new_id(),
             self._new_id(),
             deadline.isoformat(timespec="microseconds"),
             round(evidence.age_seconds(), 3),
-            round(bound, 3),
+            round(evidence.bound_seconds, 3),
         )
         step = item_steps.after_check(
             number, item, check, course, intent, attempts=self._limits.attempts
@@ -244,7 +248,8 @@ class Visits:
             step = item_steps.withdrawn(number, item, str(withheld), course, counts=withheld.counts)
             return await self.write(step)
         self._checkpoint("after_send")
-        step = item_steps.after_outcome(number, item, reading, sent, self._clock.monotonic())
+        now = self._clock.monotonic()
+        step = item_steps.after_outcome(number, item, reading, course, sent, now)
         self._checkpoint("before_outcome_commit")
         await self.commit(step.records)
         self._checkpoint("after_outcome_commit")

@@ -1,19 +1,31 @@
-"""`cleanup keygen`, `trust` and `approve`: a second person signs what they have looked at."""
+"""`cleanup keygen`, `trust`, `approve`, `revoke` and `countersign`: keys, and what they sign."""
 
 from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path  # noqa: TC003  typer reads it at run time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tokenvault_data.cli import options
 from tokenvault_data.cli.cleanup.plans import PlanReference, campaign_folder, plan_at, print_plan
-from tokenvault_data.cli.output import print_json, print_line, print_paragraph
+from tokenvault_data.cli.cleanup.typed_phrase import typed_phrase
+from tokenvault_data.cli.output import INDENT, print_json, print_line, print_paragraph
+from tokenvault_data.errors import RefusedByGuardRail
+
+if TYPE_CHECKING:
+    from tokenvault_data.cleanup.keys import SigningKey
 
 PASSPHRASE_VARIABLE = "TOKENVAULT_KEY_PASSPHRASE"  # noqa: S105  the name of a variable
+KeyName = Annotated[
+    str, typer.Option("--key", metavar="NAME", help="Whose key signs; made by `keygen`.")
+]
+Passphrase = Annotated[
+    bool, typer.Option("--passphrase", help="Ask for the passphrase of the private key.")
+]
 Protected = Annotated[
     bool, typer.Option("--passphrase", help="Ask for a passphrase that protects the private key.")
 ]
@@ -55,54 +67,90 @@ def keygen(
 
 def trust(
     public_key: Annotated[
-        Path,
-        typer.Argument(metavar="FILE", dir_okay=False, help="Public key of an approver, a .pub."),
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="FILE",
+            dir_okay=False,
+            help="Public key of an approver, a .pub; without it, list who is trusted.",
+        ),
+    ] = None,
     profile: options.OfProfile = None,
     store: options.Store = options.DEFAULT_STORE,
     as_json: options.Json = False,
 ) -> None:
-    """Believe somebody's approvals on this machine from now on."""
-    del profile, store
-    from tokenvault_data.cleanup.approvers import trust_approver
+    """Trust somebody's approvals on this machine, or list whose are trusted.
 
-    approver = trust_approver(public_key)
+    Where /etc/tokenvault-data/approvers exists, only the keys in it count, and the administrator
+    manages them: nothing can be added by this command.
+    """
+    del profile, store
+    from tokenvault_data.cleanup.approvers import SYSTEM_FOLDER, load_trust, trust_approver
+
+    added = None if public_key is None else trust_approver(public_key)
+    now = load_trust()
     if as_json:
-        print_json({"name": approver.name, "fingerprint": approver.fingerprint})
+        print_json(
+            {
+                "name": None if added is None else added.name,
+                "fingerprint": None if added is None else added.fingerprint,
+                "source": now.source,
+                "approvers": [
+                    {"name": name, "fingerprint": fingerprint}
+                    for fingerprint, name in now.approvers.items()
+                ],
+            }
+        )
+        return
+    if added is not None:
+        print_line(f"Approvals of {added.name} are trusted on this machine from now on.")
+        print_line(f"Fingerprint: {added.fingerprint}")
+    elif now.approvers:
+        print_line("Trusted approvers:")
+        for fingerprint, name in now.approvers.items():
+            print_line(f"{INDENT}{name}  {fingerprint}")
     else:
-        print_line(f"Approvals of {approver.name} are believed on this machine.")
-        print_line(f"Fingerprint: {approver.fingerprint}")
+        print_line("Nobody's approvals are trusted on this machine.")
+    if now.source == "system":
+        print_paragraph(f"In force: {SYSTEM_FOLDER}, which the administrator manages.")
+    else:
+        print_paragraph(
+            "In force: this user's configuration (self-managed). In production, plans are then"
+            " applied with approvals that are self-administered. To separate the two, have the"
+            f" administrator create {SYSTEM_FOLDER}."
+        )
 
 
 def approve(  # noqa: PLR0917  one parameter an option
     plan: PlanReference,
-    key: Annotated[
-        str, typer.Option("--key", metavar="NAME", help="Whose key signs; made by `keygen`.")
-    ],
-    passphrase: Annotated[
-        bool,
-        typer.Option("--passphrase", help="Ask for the passphrase of the private key."),
-    ] = False,
+    key: KeyName,
+    passphrase: Passphrase = False,
     profile: options.OfProfile = None,
     store: options.Store = options.DEFAULT_STORE,
     as_json: options.Json = False,
 ) -> None:
-    """Sign a plan that somebody else has made.
+    """Review a plan that somebody else made, and sign it.
 
-    In production no plan is applied without; elsewhere it may be left out.
+    The plan is shown, then a phrase that names the number of cards, the environment and the plan is
+    typed on a terminal. In production no plan is applied without an approval; elsewhere it is
+    optional.
     """
     del profile
     from tokenvault_data.analysis.wording import utc_minute
+    from tokenvault_data.cleanup.approval import approval_phrase, refuse_planner, write_approval
     from tokenvault_data.cleanup.approval import approve as sign
-    from tokenvault_data.cleanup.approval import write_approval
-    from tokenvault_data.cleanup.keys import load_signing_key
 
     opened = plan_at(plan, store)
-    signing_key = load_signing_key(key, passphrase=_passphrase() if passphrase else None)
+    signing_key = _signing_key(key, passphrase=passphrase)
+    refuse_planner(opened, signing_key.name)
+    with redirect_stdout(sys.stderr) if as_json else nullcontext():
+        print_plan(opened)
+    phrase = approval_phrase(opened)
+    if typed_phrase(phrase, to="approve this plan", undone="nothing was signed") != phrase:
+        raise RefusedByGuardRail(
+            f"what was typed is not the phrase of this plan; nothing was signed; type: {phrase}"
+        )
     approval = sign(opened, signing_key)
-    folder = campaign_folder(opened, store)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = write_approval(approval, folder)
+    path = write_approval(approval, _made(campaign_folder(opened, store)))
     if as_json:
         print_json(
             {
@@ -114,9 +162,100 @@ def approve(  # noqa: PLR0917  one parameter an option
             }
         )
         return
-    print_plan(opened)
     print_line()
     print_line(f"Approved by {approval.approver} at {utc_minute(approval.approved_at)}: {path}")
+
+
+def revoke(  # noqa: PLR0917  one parameter an option
+    plan: PlanReference,
+    key: KeyName,
+    reason: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Why, for whoever applies the plan.")
+    ] = None,
+    passphrase: Passphrase = False,
+    profile: options.OfProfile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Take back what a key approved; a campaign that is running stops at its next check.
+
+    Void are all approvals of the plan that this key signed until now. A later one counts again.
+    """
+    del profile
+    from tokenvault_data.analysis.wording import utc_minute
+    from tokenvault_data.cleanup.revocation import revoke as sign
+    from tokenvault_data.cleanup.revocation import write_revocation
+
+    opened = plan_at(plan, store)
+    revocation = sign(opened, _signing_key(key, passphrase=passphrase), reason=reason)
+    path = write_revocation(revocation, _made(campaign_folder(opened, store)))
+    if as_json:
+        print_json(
+            {
+                "plan": opened.id,
+                "approver": revocation.approver,
+                "fingerprint": revocation.fingerprint,
+                "revoked_at": revocation.revoked_at,
+                "reason": revocation.reason,
+                "path": str(path),
+            }
+        )
+        return
+    at = utc_minute(revocation.revoked_at)
+    print_line(
+        f"Approvals of plan {opened.id} by {revocation.approver} until {at} are void: {path}"
+    )
+
+
+def countersign(  # noqa: PLR0917  one parameter an option
+    plan: PlanReference,
+    key: KeyName,
+    passphrase: Passphrase = False,
+    profile: options.OfProfile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Sign how a campaign ended, so that its files cannot be rewritten unnoticed.
+
+    For somebody who neither planned nor applied it. The campaign has to be over, and the audit must
+    find nothing.
+    """
+    del profile
+    from tokenvault_data.cleanup.countersign import countersign as sign
+    from tokenvault_data.cleanup.countersign import write_countersignature
+
+    opened = plan_at(plan, store)
+    folder = campaign_folder(opened, store)
+    signed = sign(folder, _signing_key(key, passphrase=passphrase))
+    path = write_countersignature(signed, folder)
+    if as_json:
+        print_json(
+            {
+                "plan": opened.id,
+                "signer": signed.signer,
+                "fingerprint": signed.fingerprint,
+                "signed_at": signed.signed_at,
+                "seal": signed.seal,
+                "finals": signed.finals,
+                "path": str(path),
+            }
+        )
+        return
+    parts = " + ".join(f"{count:,} {final}" for final, count in signed.finals.items())
+    print_line(f"Countersigned by {signed.signer}: {signed.rows:,} planned = {parts}")
+    print_line(f"Seal  {signed.seal}")
+    print_line(f"File  {path}")
+
+
+def _signing_key(name: str, *, passphrase: bool) -> SigningKey:
+    from tokenvault_data.cleanup.keys import load_signing_key
+
+    return load_signing_key(name, passphrase=_passphrase() if passphrase else None)
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _passphrase(*, twice: bool = False) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from tokenvault_data.cli.cleanup.applying import abort, apply, pause, status
-from tokenvault_data.cli.cleanup.approving import approve, keygen, trust
+from tokenvault_data.cli.cleanup.approving import approve, countersign, keygen, revoke, trust
 from tokenvault_data.cli.cleanup.planning import plan, show, simulate
 from tokenvault_data.cli.cleanup.proving import audit, report, verify
 
@@ -17,8 +17,8 @@ cleanup = typer.Typer(
 )
 for command in (
     *(simulate, plan, show),
-    *(keygen, trust, approve),
+    *(keygen, trust, approve, revoke),
     *(apply, status, pause, abort),
-    *(verify, audit, report),
+    *(verify, audit, countersign, report),
 ):
     cleanup.command()(command)

@@ -58,32 +58,58 @@ def verify(
 
 def audit(
     plan: PlanReference,
+    seal: Annotated[
+        str | None,
+        typer.Option(
+            "--seal",
+            metavar="DIGEST",
+            help="Digest of the seal, as noted elsewhere when the campaign ended.",
+        ),
+    ] = None,
     profile: options.OfProfile = None,
     store: options.Store = options.DEFAULT_STORE,
     as_json: options.Json = False,
 ) -> int:
-    """Prove a campaign from its files alone, or name what was touched.
+    """Prove a campaign offline, or name what was changed.
 
-    Exit code 0 only when all holds and the campaign is over.
+    Exit code 0 only if nothing is wrong, the campaign is over, and something outside its files
+    vouches for its history: the ledger of the machine that applied it, a noted digest of the seal,
+    or a countersignature.
     """
     del profile
+    from tokenvault_data.cleanup.approvers import load_trust
     from tokenvault_data.cleanup.audit import audit as prove
     from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER
 
     in_store = store / CAMPAIGNS_FOLDER / plan
     folder = in_store if in_store.is_dir() else Path(plan)
-    result = prove(folder.parent if folder.is_file() else folder)
+    result = prove(
+        folder.parent if folder.is_file() else folder, approvers=load_trust(), noted_seal=seal
+    )
     if as_json:
         print_json(
             {
                 "ok": result.ok,
                 "complete": result.complete,
+                "proven": result.proven,
+                "verdict": result.verdict,
                 "state": result.state,
                 "planned": result.planned,
                 "finals": dict(result.finals),
                 "open": result.open,
                 "sentence": result.sentence,
                 "findings": list(result.findings),
+                "notes": list(result.notes),
+                "anchors": list(result.anchors),
+                "approvals": [
+                    {
+                        "approver": one.approver,
+                        "fingerprint": one.fingerprint,
+                        "approved_at": one.approved_at,
+                        "trusted": one.is_known,
+                    }
+                    for one in result.approvals
+                ],
                 "records": result.records,
                 "plan_digest": result.plan_digest,
                 "audit_head": result.audit_head,
@@ -94,11 +120,14 @@ def audit(
         print_paragraph(result.verdict)
         for finding in result.findings:
             print_paragraph(finding, indent=INDENT, first="* ")
+        for note in result.notes:
+            print_paragraph(note, indent=INDENT, first="- ")
         print_line()
         print_line(f"Plan     {result.plan_digest or '-'}")
         print_line(f"Journal  {result.audit_head or '-'}  ({result.records:,} records)")
         print_line(f"Seal     {result.seal_digest or '-'}")
-    return exit_codes.DONE if result.ok and result.complete else exit_codes.FAILED
+        print_line(f"Vouched  {', '.join(result.anchors) or '-'}")
+    return exit_codes.DONE if result.proven else exit_codes.FAILED
 
 
 def report(  # noqa: PLR0917  one parameter an option

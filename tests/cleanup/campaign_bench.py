@@ -32,6 +32,7 @@ WIDE = {
     "keep_last_usable": False,
     "rate_share": 1.0,
     "window_reserve": 0.0,
+    "settle_seconds": 0.1,
 }
 
 

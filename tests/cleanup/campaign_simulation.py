@@ -11,12 +11,15 @@ import selectors
 import sqlite3
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from unittest.mock import patch
 
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.engine import Engine
 from tokenvault_data.cleanup.fetched_cards import FetchedCard, as_rows
 from tokenvault_data.cleanup.journal import FILE_NAME, Journal, JournalHead
+from tokenvault_data.cleanup.ledger import Ledger
 from tokenvault_data.cleanup.limits import Limits
+from tokenvault_data.cleanup.memory import Memory
 from tokenvault_data.cleanup.plan import BankTotal, ControlCard, Plan, PlannedCard
 from tokenvault_data.cleanup.records import Record, state
 from tokenvault_data.cleanup.rules import expired
@@ -100,42 +103,53 @@ def _planned_card(number, text):
     )
 
 
-def make_plan(cards=6, controls=2, canary=1, **limits):
+def make_plan(cards=6, controls=2, canary=1, per_customer=1, **limits):
     """A plan, and the vault it is for: raw cards by their ids."""
-    raws = [raw_card(f"c{n}", f"card-{n}") for n in range(cards)]
+    raws = [raw_card(f"c{n // per_customer}", f"card-{n}") for n in range(cards)]
     kept = [raw_card(f"k{n}", f"kept-{n}", expires="2030-01") for n in range(controls)]
     at = START.isoformat()
     rule = expired(AS_OF)
-    plan = Plan(
-        created_at=at,
-        expires_at=(START + timedelta(days=1)).isoformat(),
-        planner="Asha",
-        note=None,
-        environment="emulator",
-        merchant=None,
-        api_version=VERSION,
-        snapshot="s",
-        snapshot_digest="d",
-        snapshot_created_at=at,
-        oldest_fetched_at=at,
-        as_of=AS_OF.isoformat(),
-        rule=rule,
-        limits=Limits(**{"rate_share": 1.0, "window_reserve": 0.0} | limits),
-        vault_cards=cards + controls,
-        vault_customers=cards + controls,
-        bank_totals=(BankTotal("HDFC Bank", cards + controls),),
-        left_out={},
-        controls=tuple(ControlCard(r["customer_id"], r["instrument_id"]) for r in kept),
-        canary=tuple(range(canary)),
-        cards=tuple(planned_card(n, raw) for n, raw in enumerate(raws)),
-    )
+    # A canary of any size makes short trials; a plan of its own may not choose it.
+    first = tuple(range(canary))
+    with patch("tokenvault_data.cleanup.plan_checks.canary_of", lambda *_: first):
+        plan = Plan(
+            created_at=at,
+            expires_at=(START + timedelta(days=1)).isoformat(),
+            planner="Asha",
+            note=None,
+            environment="emulator",
+            merchant=None,
+            api_version=VERSION,
+            snapshot="s",
+            snapshot_digest="d",
+            snapshot_created_at=at,
+            oldest_fetched_at=at,
+            as_of=AS_OF.isoformat(),
+            rule=rule,
+            limits=Limits(**OPEN | limits),
+            vault_cards=cards + controls,
+            vault_customers=cards + controls,
+            bank_totals=(BankTotal(None, cards + controls),),
+            left_out={},
+            controls=tuple(ControlCard(r["customer_id"], r["instrument_id"]) for r in kept),
+            canary=first,
+            cards=tuple(planned_card(n, raw) for n, raw in enumerate(raws)),
+        )
     vault = {(raw["customer_id"], raw["instrument_id"]): raw for raw in (*raws, *kept)}
     return plan, vault
 
 
+OPEN = {
+    "rate_share": 1.0,
+    "window_reserve": 0.0,
+    "vault_share": 1.0,
+    "bank_share": 1.0,
+    "per_customer": 100,
+}
 JSON = {"content-type": "application/json"}
 FAULTS = ("500", "lost", "429", "garbage", "not_sent", "401")
 FETCH_FAULTS = (*FAULTS, "404")
+LIST_FAULTS = (*FAULTS, "null", "204", "empty", "lacks_one", "other_customer", "says_two_things")
 DELETE_FAULTS = (
     *FAULTS,
     "404",
@@ -154,6 +168,44 @@ DELETE_FAULTS = (
 )
 
 
+class _Lines:
+    """A file of a ledger that outlives a process and costs no disk."""
+
+    def __init__(self):
+        self.lines, self.key = [], b"k"
+
+    def card(self, customer, instrument):
+        return f"{customer} {instrument}"
+
+    def add(self, lines, *, is_durable):
+        self.lines += lines
+
+    def close(self):
+        pass
+
+
+class NoHolds:
+    """No card is on hold, until one is."""
+
+    def __init__(self):
+        self.cards = set()
+
+    def covers(self, customer, instrument):
+        return (customer, instrument) in self.cards
+
+    def changed(self):
+        return False
+
+
+class Slots:
+    """Slots without any spacing."""
+
+    spacing_seconds = 0.0
+
+    def give_back(self):
+        pass
+
+
 class World:
     """The vault's side of the truth, and everything that outlives a process."""
 
@@ -163,6 +215,8 @@ class World:
         self.path = folder / FILE_NAME
         self.loop = VirtualLoop()
         self.wall_ahead = 0.0
+        self.remembered, self.holds = _Lines(), NoHolds()
+        self.takes_seconds = 0.02
         self.late = []
         self.wire = []
         self.shown = {}  # by ids: when a fetch last answered, and whether it showed the sealed card
@@ -190,11 +244,15 @@ class World:
             lambda: START + timedelta(seconds=self.loop.now + self.wall_ahead),
             self.loop.time,
             asyncio.sleep,
+            self.loop.time,
         )
+
+    def ledger(self):
+        return Ledger([self.remembered], self.clock())
 
     def journal(self):
         head = JournalHead(
-            self.plan.id, self.plan.digest, "emulator", None, len(self.plan.cards), "x"
+            self.plan.id, self.plan.digest, "emulator", None, len(self.plan.cards), "x", "m"
         )
         world = self
 
@@ -246,6 +304,7 @@ class World:
                         journal,
                         self,
                         Watching(self, patience),
+                        memory=Memory(self.ledger(), lambda: self.holds),
                         api_version=VERSION,
                         clock=self.clock(),
                         new_id=lambda: f"id-{next(self.ids)}",
@@ -271,7 +330,19 @@ class World:
 
     # The vault
 
-    async def attempt(self, call, *, idempotency_key=None, before_send=None):
+    async def reserve(self, count):
+        if self.draws.random() < 0.5:
+            await asyncio.sleep(0.001)
+        if self.held:
+            raise CallAbandoned("held")
+        return Slots()
+
+    def url_of(self, call):
+        return f"http://vault{call.target}"
+
+    async def attempt(
+        self, call, *, idempotency_key=None, before_send=None, reservation=None, url=None
+    ):
         self.live()
         if self.draws.random() < 0.5:  # there may be a slot at once, or later
             await asyncio.sleep(0.001)
@@ -285,7 +356,7 @@ class World:
         answer = self.answer(call)
         if answer.kind == "not_sent" and call.method == "DELETE":
             self.deletes[call.customer_id, call.instrument_id] -= 1  # there was no connection
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(self.takes_seconds)
         self.live()
         return answer
 
@@ -314,8 +385,29 @@ class World:
         if found != [(None,)]:
             self.violations.append(f"P2: {ids} was sent without an intent: {found}")
         at, was_sealed = self.shown.get(ids, (-1e9, False))
-        if not was_sealed or self.loop.now - at > 60:
-            self.violations.append(f"P3: {ids} was sent after drift, or unchecked")
+        if not was_sealed or self.loop.now - at > self.plan.limits.evidence_seconds + 0.001:
+            self.violations.append(f"P3: {ids} was sent after drift, or unchecked, or too late")
+        if found == [(None,)] and key not in self.known_keys():
+            self.violations.append(f"P10: {ids} was sent and no ledger knows")
+        if self.plan.limits.keep_last_usable and self.would_be_missed(ids):
+            self.violations.append(f"P9: {ids} is the last usable card of its customer")
+
+    def known_keys(self):
+        """Idempotency keys of the attempts that the ledger knows."""
+        connection = sqlite3.connect(self.path)
+        rows = connection.execute("SELECT idempotency_key,id FROM attempts").fetchall()
+        connection.close()
+        known = {line.attempt for line in self.remembered.lines if line.event == "intent"}
+        return {key for key, attempt in rows if attempt in known}
+
+    def would_be_missed(self, ids):
+        """Whether its customer can pay with this card and will be able to with no other."""
+        usable = {
+            other
+            for other, card in self.cards.items()
+            if other[0] == ids[0] and is_usable(card) and (other == ids or not self.deletes[other])
+        }
+        return usable == {ids}
 
     def apply_late(self):
         for at, ids in self.late:
@@ -336,6 +428,8 @@ class World:
     def answer(self, call):
         self.apply_late()
         ids = (call.customer_id, call.instrument_id)
+        if call.operation == "list":
+            return self.answer_list(call.customer_id)
         deletes = call.method == "DELETE"
         fault = ""
         if self.draws.random() < self.fault_rate:
@@ -344,6 +438,8 @@ class World:
             if ids not in self.lied_of:
                 self.lied_of.add(ids)
                 self.shown[ids] = (self.loop.now, False)
+                if self.is_gone(ids):
+                    self.gone_at[ids] = self.loop.now  # no lie, as it happens
                 return _answered(404, {"code": "instrument_not_found"})
             fault = ""
         if not deletes:
@@ -369,6 +465,35 @@ class World:
             self.remove(ids)
         return _answered(200, card)
 
+    def answer_list(self, customer):
+        fault = ""
+        if self.draws.random() < self.fault_rate:
+            usual = self.fetch_faults is FETCH_FAULTS
+            fault = self.draws.choice(LIST_FAULTS if usual else self.fetch_faults)
+        made = _faulty(fault, self.draws)
+        if made is not None:
+            return made
+        theirs = {} if self.is_wrong_account else {
+            ids: card for ids, card in self.cards.items() if ids[0] == customer
+        }
+        for ids in [ids for ids in self.planned if ids[0] == customer]:
+            card = theirs.get(ids)
+            self.shown[ids] = (self.loop.now, card is not None and self.is_as_sealed(ids, card))
+        body = list(theirs.values())
+        if fault == "null":
+            return _answered(200, None)
+        if fault == "204":
+            return _answered(204, b"")
+        if fault == "empty":
+            body = []
+        elif fault == "lacks_one":
+            body = body[1:]
+        elif fault == "other_customer":
+            body = [*body, raw_card("somebody", "card-x")]
+        elif fault == "says_two_things" and body:
+            body = [*body, body[0] | {"instrument_status": "FAILED"}]
+        return _answered(200, body)
+
     def is_as_sealed(self, ids, card):
         planned = self.planned.get(ids)
         return planned is not None and planned == planned_card(planned.number, card)
@@ -387,8 +512,21 @@ class Watching:
     def check_plan(self):
         pass
 
+    def may_go_on(self):
+        return None
+
+    def waits_for_caps(self, seconds):
+        self.world.waited_for_caps = seconds
+
     def changed(self):
         pass
+
+
+def is_usable(card):
+    """Whether a raw card can be paid with on the plan's day, by the vault's own word."""
+    token = card["instrument_meta"]["card_token_details"]
+    month = (int(token["expiry_year"]), int(token["expiry_month"]))
+    return card["instrument_status"] == "ACTIVE" and month >= (AS_OF.year, AS_OF.month)
 
 
 def _answered(status, body, headers=None):
@@ -441,10 +579,15 @@ def check(world):
         card = world.plan.cards[number]
         ids = (card.customer_id, card.instrument_id)
         assert (item.state == "final") == (item.final is not None), "P4"
-        if item.final in ("deleted", "gone_after_attempt", "already_gone"):
+        if item.final == "already_gone":
+            assert not world.deletes[ids], f"P10: {number} was deleted by us"
+        if item.final in ("deleted", "gone_after_attempt", "already_gone", "gone_unattributed"):
             seen = world.gone_at.get(ids)
             assert seen is not None, f"P5: {number} was never seen gone"
-            assert seen > last_delete.get(ids, -1), f"P5: {number} was not seen gone afterwards"
+            sent = last_delete.get(ids, -1e9)
+            assert seen > sent, f"P5: {number} was not seen gone afterwards"
+            if item.doubtful:
+                assert seen >= sent + limits.settle_seconds, f"P5: {number} was called gone too soon"
             assert world.is_gone(ids), f"P5: {number} is there"
         if item.final in ("already_gone", "skipped_drift"):
             assert item.doubtful == 0

@@ -43,7 +43,7 @@ CRASH_POINTS = (
     "before_final_commit",
     "after_final_commit",
 )
-PATIENT = {"failures_in_row": 1000, "failure_share": 1.0, "canary": 2}
+PATIENT = {"failures_in_row": 1000, "failure_share": 1.0, "canary": 2, "settle_seconds": 20.0}
 FAST = 250.0
 """How much faster than ours the children's clock goes, unless told otherwise."""
 HOLDS_SECONDS = 900.0
@@ -168,6 +168,7 @@ class Mortal:
             drifted_at=self.drifted_at,
             is_active=self.is_active if is_over else None,
             must_be_over=is_over,
+            speed=self.more.get("speed", FAST),
             **more,
         )
         found = violations(case)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Ids = tuple[str, str]
 """Customer and instrument."""
 
-GONE: Final = frozenset({"deleted", "gone_after_attempt", "already_gone"})
+GONE: Final = frozenset({"deleted", "gone_after_attempt", "already_gone", "gone_unattributed"})
 FINALS: Final = GONE | {
     "skipped_drift",
     "drift_after_attempt",
@@ -32,7 +32,9 @@ FINALS: Final = GONE | {
     "unresolved",
     "not_attempted",
 }
-_NEVER_ATTEMPTED: Final = frozenset({"already_gone", "skipped_drift", "not_attempted"})
+_NEVER_ATTEMPTED: Final = frozenset(
+    {"already_gone", "gone_unattributed", "skipped_drift", "not_attempted"}
+)
 _SHOWS_NO_CARD: Final = frozenset(
     {
         "garbage",
@@ -57,7 +59,8 @@ class Case:
     """What is judged, and what else is known of it.
 
     `drifted_at` says since when (seconds since 1970) a fetch shows another card than the sealed
-    one; `is_active` asks the vault itself whether it still holds a card.
+    one; `is_active` asks the vault itself whether it still holds a card; `speed` is how much faster
+    than the server's the campaign's clock went.
     """
 
     folder: Path
@@ -67,6 +70,7 @@ class Case:
     deleted_stay_inactive: bool = False
     clock_is_right: bool = True
     must_be_over: bool = False
+    speed: float = 1.0
 
 
 def entries_of(wire_log: Any) -> list[dict[str, Any]]:
@@ -121,6 +125,17 @@ def _read_journal(folder: Path) -> _Journal:
             connection.close()
 
 
+def _read_ledger(folder: Path) -> set[str]:
+    """Attempts that the copy of the ledger in the store remembers."""
+    lines = [
+        json.loads(line)
+        for file in (folder.parent.parent / "ledger").glob("*.jsonl")
+        for line in file.read_text("utf-8").splitlines(keepends=True)
+        if line.endswith("\n")
+    ]
+    return {line["attempt"] for line in lines if line["event"] == "intent"}
+
+
 def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
@@ -145,7 +160,11 @@ class _Witness:
         self.wire = sorted(case.wire, key=lambda entry: entry["number"])
         self.deletes = [entry for entry in self.wire if entry["method"] == "DELETE"]
         self.by_card: defaultdict[Ids, list[Mapping[str, Any]]] = defaultdict(list)
+        self.lists: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        self.remembered = _read_ledger(case.folder)
         for entry in self.wire:
+            if entry["operation"] == "list":
+                self.lists[entry["customer_id"]].append(entry)
             if entry["operation"] in ("fetch", "delete"):
                 self.by_card[_ids(entry)].append(entry)
         self.control_reads = [
@@ -204,6 +223,8 @@ class _Witness:
                 continue
             if not attempt["number"] == record["number"] == self.numbers[ids]:
                 yield f"P1: {what} is of another card than its intent"
+            if attempt["id"] not in self.remembered:
+                yield f"P10: {what} of item {self.numbers[ids]} is remembered by no ledger"
             if attempt["outcome"] == "withdrawn":
                 yield f"P2: {what} was sent though its intent was withdrawn"
             if not self.case.clock_is_right:
@@ -217,17 +238,21 @@ class _Witness:
         for ids in self.numbers:
             seen: Mapping[str, Any] | None = None
             drifted_at = self.case.drifted_at.get(ids, math.inf)
-            for entry in self.by_card[ids]:
-                if entry["operation"] == "fetch":
+            about = [
+                *self.lists[ids[0]],
+                *(one for one in self.by_card[ids] if one["operation"] == "delete"),
+            ]
+            for entry in sorted(about, key=lambda one: one["number"]):
+                if entry["operation"] == "list":
                     seen = entry
                     continue
                 what = f"delete {entry['number']} of item {self.numbers[ids]}"
                 if seen is None:
-                    yield f"P3: {what} was sent without a fetch of its own right before"
+                    yield f"P3: {what} was sent without a list of its own right before"
                 elif not _shows_a_card(seen):
-                    yield f"P3: {what} was sent though the fetch before it showed no card"
+                    yield f"P3: {what} was sent though the list before it showed nothing"
                 elif seen["received_at_seconds"] > drifted_at:
-                    yield f"P3: {what} was sent though the fetch before it showed another card"
+                    yield f"P3: {what} was sent though the list before it showed another card"
                 seen = None
 
     def about_caps(self) -> Iterable[str]:
@@ -331,6 +356,10 @@ class _Witness:
                 in_a_row += entry["status"] == 404
                 in_a_row *= not _shows_a_card(entry)
         sent = [entry for entry in requests if entry["operation"] == "delete"]
+        if sent:
+            after = absent[-1]["received_at_seconds"] - sent[-1]["received_at_seconds"]
+            if after < 0.99 * self.header["limits"]["settle_seconds"] / self.case.speed:
+                yield f"P5: item {number} is {item['final']} only {after:.2f} s after its delete"
         was_accepted = any(entry["status"] == 200 for entry in sent)
         needed = _ABSENCES_AFTER_200 if was_accepted else _ABSENCES_OTHERWISE
         if in_a_row < needed:

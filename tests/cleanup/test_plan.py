@@ -7,15 +7,14 @@ import stat
 from dataclasses import asdict, replace
 
 import pytest
-from cleanup_vaults import ALL_OPEN, DAY, as_planned, fetched_row, raw_card
+from cleanup_plans import BYTES, PLAN, make_cards, make_plan, resealed, with_card, with_header
+from cleanup_vaults import ALL_OPEN, DAY
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenvault_data.cleanup import rules
 from tokenvault_data.cleanup.plan import (
     BankTotal,
-    ControlCard,
-    Plan,
     parse_plan,
     plan_bytes,
     read_plan,
@@ -23,47 +22,6 @@ from tokenvault_data.cleanup.plan import (
     write_plan,
 )
 from tokenvault_data.errors import PlanDamaged, UsageError
-
-
-def make_cards(count=3):
-    cards = []
-    for number in range(count):
-        raw = raw_card(f"instrument-{number:02d}", "2025-06", uid=f"uid-{number}", par="P")
-        row = fetched_row(f"customer-{number % 2}", raw)
-        cards.append(as_planned(row, number=number))
-    return tuple(cards)
-
-
-def make_plan(**changes):
-    rule = changes.pop("rule", rules.expired(DAY))
-    given = {
-        "created_at": "2026-11-22T11:00:00+00:00",
-        "expires_at": "2026-11-23T11:00:00+00:00",
-        "planner": "Asha Rao",
-        "note": "nach Absprache, café",
-        "environment": "production",
-        "merchant": "abcdef012345",
-        "api_version": "2025-01-01",
-        "snapshot": "20261122T100000Z-abcdef",
-        "snapshot_digest": "d" * 64,
-        "snapshot_created_at": "2026-11-22T10:00:00+00:00",
-        "oldest_fetched_at": "2026-11-22T10:00:00+00:00",
-        "as_of": "2026-11-22",
-        "rule": rule,
-        "limits": ALL_OPEN,
-        "vault_cards": 100,
-        "vault_customers": 60,
-        "bank_totals": (BankTotal("HDFC Bank", 50), BankTotal(None, 2)),
-        "left_out": {"spared": 2},
-        "controls": (ControlCard("customer-9", "instrument-99"),),
-        "canary": (1,),
-        "cards": make_cards(),
-    }
-    return Plan(**given | changes)
-
-
-PLAN = make_plan()
-BYTES = plan_bytes(PLAN)
 
 
 def test_what_a_plan_looks_like():
@@ -94,10 +52,12 @@ def test_id_and_phrase_come_from_the_digest():
         {"snapshot_digest": "e" * 64},
         {"rule": rules.expired("2026-11-23")},
         {"limits": replace(ALL_OPEN, rows=999)},
-        {"expires_at": "2026-11-24T11:00:00+00:00"},
+        {
+            "expires_at": "2026-11-24T11:00:00+00:00",
+            "limits": replace(ALL_OPEN, plan_hours=48.0),
+        },
         {"planner": "asha rao"},
         {"note": None},
-        {"canary": (0,)},
         {"controls": ()},
         {"left_out": {}},
         {"cards": make_cards(2)},
@@ -114,8 +74,12 @@ def test_the_digest_covers_everything(changes):
 
 def test_rules_of_all_kinds_survive():
     """Lists and duplicates are sealed with all they hold."""
-    for rule in (rules.listed([("c1", "i1")]), rules.duplicates() & rules.inactive()):
-        assert parse_plan(plan_bytes(make_plan(rule=rule))).rule == rule
+    cards = make_cards()
+    listed = rules.listed([(card.customer_id, card.instrument_id) for card in cards])
+    assert parse_plan(plan_bytes(make_plan(rule=listed))).rule == listed
+    doubles = rules.duplicates() & rules.networks("visa")
+    kept = tuple(replace(card, keeper=f"kept-{card.number}") for card in cards)
+    assert parse_plan(plan_bytes(make_plan(rule=doubles, cards=kept))).rule == doubles
 
 
 def test_every_cut_is_found():
@@ -170,27 +134,6 @@ def test_there_is_one_way_to_write_a_plan(written, otherwise):
         parse_plan(BYTES.replace(written, otherwise, 1))
 
 
-def resealed(lines):
-    digest = hashlib.sha256(b"".join(lines)).hexdigest()
-    closing = {"digest": digest, "rows": len(lines) - 1}
-    text = json.dumps(closing, sort_keys=True, separators=(",", ":"))
-    return b"".join(lines) + text.encode() + b"\n"
-
-
-def with_card(place, **changes):
-    lines = BYTES.splitlines(keepends=True)[:-1]
-    card = json.loads(lines[place + 1]) | changes
-    lines[place + 1] = json.dumps(card, sort_keys=True, separators=(",", ":")).encode() + b"\n"
-    return resealed(lines)
-
-
-def with_header(**changes):
-    lines = BYTES.splitlines(keepends=True)[:-1]
-    header = json.loads(lines[0]) | changes
-    lines[0] = json.dumps(header, sort_keys=True, separators=(",", ":")).encode() + b"\n"
-    return resealed(lines)
-
-
 def test_a_plan_that_was_sealed_anew_is_another_plan():
     """With a digest of its own an edited plan is read, and has another id and phrase."""
     assert resealed(BYTES.splitlines(keepends=True)[:-1]) == BYTES
@@ -231,7 +174,8 @@ def test_a_card_that_cannot_be_is_refused_whatever_the_digest(changes):
     "changes",
     [
         {"format": "other"},
-        {"format_version": 2},
+        {"format_version": 1},
+        {"format_version": 3},
         {"more": 1},
         {"planner": ""},
         {"planner": "two\nlines"},
@@ -254,6 +198,7 @@ def test_a_card_that_cannot_be_is_refused_whatever_the_digest(changes):
         {"left_out": {"spared": "2"}},
         {"canary": []},
         {"canary": [3]},
+        {"canary": [1]},
         {"canary": [1, 1]},
         {"canary": [[1]]},
         {"canary": None},
@@ -369,7 +314,8 @@ def test_counts_add_up():
     """Cards by a column add up to the plan; expiry is counted by month; missing is a row."""
     cards = make_cards(4)
     cards = (*cards[:3], replace(cards[3], bank=None, expires_on=None))
-    plan = make_plan(cards=cards)
+    totals = (BankTotal("HDFC Bank", 50), BankTotal(None, 1))
+    plan = make_plan(cards=cards, rule=rules.networks("visa"), bank_totals=totals)
     banks = plan.counts("bank")
     assert banks["cards"].tolist() == [3, 1]
     assert banks["customers"].tolist() == [2, 1]
@@ -390,8 +336,8 @@ def test_the_text_of_a_plan():
         "Asha Rao on 2026-11-22 11:00 UTC",
         "2026-11-23 11:00 UTC",
         "2 spared",
-        "1,000 cards, 100",
-        "last usable card kept",
+        "1,000 cards; 100% of the vault",
+        "kept: it is never deleted",
         "HDFC Bank",
     ):
         assert part in text
@@ -399,4 +345,4 @@ def test_the_text_of_a_plan():
         assert "customer-" not in shown
         assert "instrument-0" not in shown
     loud = make_plan(limits=replace(ALL_OPEN, keep_last_usable=False))
-    assert "LAST USABLE CARDS TOO" in str(loud)
+    assert "WARNING: A customer's last usable card is NOT kept" in str(loud)

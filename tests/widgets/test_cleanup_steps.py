@@ -20,12 +20,12 @@ from tokenvault_data.widgets.cleanup.cleanup_steps import (
 )
 
 PHRASE = "delete 98 emulator 9f3ac1"
-PLAN = SimpleNamespace(phrase=PHRASE, canary=(0,), cards=tuple(range(98)))
+PLAN = SimpleNamespace(canary=(0,), cards=tuple(range(98)))
 
 
 def at(state, done=0, **more):
     finals = {"deleted": done} if done else {}
-    return Facts(plan=PLAN, status=CampaignStatus("9f3", state, None, 98, finals), **more)
+    return Facts(plan=PLAN, phrase=PHRASE, status=CampaignStatus("9f3", state, None, 98, finals), **more)
 
 
 ALL = [

@@ -1,7 +1,6 @@
 """What a panel finds in a store: open campaigns of its account only, and approvals that count."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from cleanup_bench import WIDE, cleanup_bench
@@ -15,7 +14,7 @@ from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.plan import seal
 from tokenvault_data.cleanup.planning import plan_cleanup
 from tokenvault_data.cleanup.rules import expired_for
-from tokenvault_data.widgets.cleanup.cleanup_store import approval_state, open_campaigns, refusal_of
+from tokenvault_data.widgets.cleanup.cleanup_store import approvals_of, open_campaigns, refusal_of
 
 
 @pytest.fixture
@@ -33,10 +32,10 @@ def plan(bench):
 def test_only_open_plans_of_the_account_are_found(bench, plan):
     """Another environment's, an outdated one and a damaged one are not offered; that is counted."""
     seal(plan, bench.store)
-    long_ago = (datetime.now(UTC) - timedelta(days=2)).isoformat()
+    outdated = replace(plan, limits=replace(plan.limits, plan_hours=0.0), expires_at=plan.created_at)
     others = [
         replace(plan, environment="sandbox"),
-        replace(plan, created_at=long_ago, expires_at=long_ago),
+        outdated,
         replace(plan, note="to be damaged"),
     ]
     places = [seal(one, bench.store) for one in others]
@@ -55,20 +54,35 @@ def test_production_waits_for_somebody_else(bench, plan, tmp_path):
     plan = replace(plan, environment="production")
     folder = seal(plan, bench.store).parent
     account = Account("production", plan.merchant, 1.0)
-    before = approval_state(plan, folder, config)
+    before = approvals_of(plan, folder, config)
     assert (before.is_needed, before.is_enough) == (True, False)
-    assert "nobody has approved it" in refusal_of(plan, account, folder, config)
+    assert "nobody has approved it" in refusal_of(plan, account, bench.store, config)
     files = keygen("Ravi", directory=config)
     write_approval(approve(plan, load_signing_key("Ravi", directory=config)), folder)
-    unknown = approval_state(plan, folder, config)
+    unknown = approvals_of(plan, folder, config)
     assert not unknown.is_enough
-    assert "its key is not among the approvers known here" in unknown.refused[0]
-    assert unknown.refused[0] == refusal_of(plan, account, folder, config)
+    assert "its key is not among" in unknown.refused[0].why
+    assert unknown.refused[0].why in refusal_of(plan, account, bench.store, config)
     trust_approver(files.public, config)
-    after = approval_state(plan, folder, config)
+    after = approvals_of(plan, folder, config)
     assert after.is_enough
-    assert [name for name, _ in after.counting] == ["Ravi"]
-    assert refusal_of(plan, account, folder, config) is None
+    assert [one.approver for one in after.counting] == ["Ravi"]
+    assert after.phrase == f"{plan.phrase} self-administered"
+    assert refusal_of(plan, account, bench.store, config) is None
+
+
+def test_a_hold_list_that_was_taken_away_closes_the_plan(bench):
+    """What was on hold when the plan was made has to be on hold when it is applied."""
+    (bench.store / "holds").mkdir()
+    disputes = bench.store / "holds" / "disputes.txt"
+    disputes.write_text("cust_0000001\n")
+    panel = bench.sealed()
+    assert "disputes.txt (1 entry" in panel.part(3)._repr_html_()
+    assert not panel.phrase.disabled
+    disputes.unlink()
+    panel.reread.click()
+    assert panel.phrase.disabled
+    assert "The hold list disputes.txt was in force" in panel._session.refusal
 
 
 def test_elsewhere_it_may_be_left_out_and_must_count_if_given(bench, tmp_path):

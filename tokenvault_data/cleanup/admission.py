@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.approval import Approval
     from tokenvault_data.cleanup.plan import Plan
+    from tokenvault_data.cleanup.revocation import Revocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +53,12 @@ def refuse_wrong_account(plan: Plan, account: Account) -> None:
         )
 
 
-def refuse_wrong_phrase(plan: Plan, confirm: object) -> None:
-    """Raise `RefusedByGuardRail` unless the confirmation is, letter by letter, the plan's."""
-    if confirm != plan.phrase:
+def refuse_wrong_phrase(phrase: str, confirm: object) -> None:
+    """Raise `RefusedByGuardRail` unless the confirmation is the phrase, letter by letter."""
+    if confirm != phrase:
         raise RefusedByGuardRail(
             f"the confirmation is not the one of this plan; nothing was sent. To delete these"
-            f" cards for good, confirm with: {plan.phrase}"
+            f" cards for good, confirm with: {phrase}"
         )
 
 
@@ -67,6 +68,7 @@ def refuse_unsafe(
     approvals: Sequence[Approval],
     trusted: Mapping[str, str],
     now: datetime,
+    revocations: Sequence[Revocation] = (),
 ) -> None:
     """Raise `RefusedByGuardRail` unless plan and approvals are fresh and within the caps.
 
@@ -79,6 +81,7 @@ def refuse_unsafe(
         Names of approvers by fingerprint.
     now : datetime
         With a zone.
+    revocations : sequence of Revocation
     """
     limits = plan.limits
     _refuse_stale(plan, now)
@@ -103,7 +106,12 @@ def refuse_unsafe(
         raise RefusedByGuardRail(
             f"{broken[0].sentence}; nothing was sent. Narrow the rule, then plan anew"
         )
-    refusal = check_approvals(plan, approvals, trusted, now=now)
+    if not limits.per_day:
+        raise RefusedByGuardRail(
+            "the plan allows no delete a day (per_day is 0); nothing was sent. Plan anew with"
+            " another --max-per-day"
+        )
+    refusal = check_approvals(plan, approvals, trusted, now=now, revocations=revocations)
     if refusal is not None:
         raise refusal
 

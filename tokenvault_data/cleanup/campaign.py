@@ -1,7 +1,8 @@
 """A campaign: one plan applied to one account, from the first request to the last proof.
 
 Everything that could forbid it is decided before the first request and before the journal is made.
-From then on the journal is the campaign: `apply` goes on from whatever it says.
+From then on the journal is the campaign: `apply` goes on from whatever it says, if the account's
+ledger remembers the same.
 """
 
 from __future__ import annotations
@@ -9,24 +10,47 @@ from __future__ import annotations
 import getpass
 import hashlib
 import time
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
+from tokenvault_data.analysis.wording import utc_minute
 from tokenvault_data.cleanup.admission import (
     Account,
     refuse_unsafe,
     refuse_wrong_account,
     refuse_wrong_phrase,
 )
-from tokenvault_data.cleanup.approval import read_approvals, write_approval
-from tokenvault_data.cleanup.approvers import load_approvers
+from tokenvault_data.cleanup.approval import (
+    ApprovalState,
+    approval_states,
+    check_approvals,
+    read_approvals,
+    write_approval,
+)
+from tokenvault_data.cleanup.approvers import load_trust, phrase_for
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.control_file import clear_word, leave_word, read_word
 from tokenvault_data.cleanup.engine import Engine
+from tokenvault_data.cleanup.holds import load_holds, missing
 from tokenvault_data.cleanup.journal import FILE_NAME, Journal, JournalHead
-from tokenvault_data.cleanup.locking import only_campaign
+from tokenvault_data.cleanup.ledger import DayUse, Ledger
+from tokenvault_data.cleanup.locking import only_campaign, only_in_folder
+from tokenvault_data.cleanup.machine import machine_id
+from tokenvault_data.cleanup.memory import Memory
 from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, PLAN_NAME, Plan, read_plan, seal
+from tokenvault_data.cleanup.plan_snapshot import check_against_snapshot
 from tokenvault_data.cleanup.records import Record, state
+from tokenvault_data.cleanup.recovery import (
+    begin_memory,
+    not_the_same,
+    opened_for_recovery,
+    problem_of,
+    problem_of_journal,
+    write_recovery,
+)
+from tokenvault_data.cleanup.revocation import read_revocations
 from tokenvault_data.cleanup.seal import seal_journal
 from tokenvault_data.cleanup.states import ENDED
 from tokenvault_data.cleanup.status import CampaignStatus, seconds_left, status_of
@@ -36,20 +60,44 @@ from tokenvault_data.errors import (
     CampaignPaused,
     Locked,
     PlanDamaged,
+    RefusedByGuardRail,
+    TokenVaultError,
     UsageError,
 )
-from tokenvault_data.private_files import config_directory
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from tokenvault_data.cleanup.approval import Approval
+    from tokenvault_data.cleanup.approvers import Trust
+    from tokenvault_data.cleanup.holds import Holds
     from tokenvault_data.cleanup.visits import Checkpoint
     from tokenvault_data.vault_api.client import AsyncVault
 
 _REPORT_EVERY_SECONDS: Final = 0.2
 _ASK_EVERY_SECONDS: Final = 0.25
+_LOOK_EVERY_SECONDS: Final = 2.0
+
+
+class Preflight(NamedTuple):
+    """What is known before anybody confirms that a plan is applied.
+
+    Attributes
+    ----------
+    phrase : str
+        What has to be typed.
+    trust : {'system', 'self'}
+        Who decides whose approvals count: the administrator, or this user.
+    approvals : tuple of ApprovalState
+    today : DayUse
+        What was sent for the account in the last 24 hours.
+    """
+
+    phrase: str
+    trust: Literal["system", "self"]
+    approvals: tuple[ApprovalState, ...]
+    today: DayUse
 
 
 class Campaign:
@@ -78,6 +126,9 @@ class Campaign:
         self._reported_at = float("-inf")
         self._journal: Journal | None = None
         self._began = (0, 0.0)
+        self._waits_until: float | None = None
+        self._looked_at = float("-inf")
+        self._forbidden: str | None = None
 
     @classmethod
     def open(
@@ -139,11 +190,46 @@ class Campaign:
         if self._engine is not None:
             self._engine.pause("interrupted")
 
+    def preflight(
+        self, *, approvals: Sequence[Approval] = (), holds: Sequence[Path] = ()
+    ) -> Preflight:
+        """Check everything that could forbid to apply the plan now; nothing is written or sent.
+
+        Parameters are those of `apply`.
+
+        Raises
+        ------
+        RefusedByGuardRail, UsageError, PlanDamaged
+            It must not happen.
+        CampaignHalted
+            Its journal is not the one that the account's ledger remembers.
+        Locked
+            Another process works on this campaign.
+        """
+        _, account = self._connected()
+        refuse_wrong_account(self.plan, account)
+        with self._alone_if_begun():
+            trust = self._trust()
+            ledger = self._read_ledger()
+            problem = problem_of(self.folder, self.plan, ledger)
+            if problem is not None:
+                raise not_the_same(problem)
+            if self.status().state != "aborted":
+                self._refuse(account, approvals, trust, holds)
+        today = ledger.use(None if account.environment == "emulator" else "")
+        states = (
+            approval_states(self.plan, self.folder, trust, now=self._clock.now())
+            if self.folder.is_dir()
+            else []
+        )
+        return Preflight(phrase_for(self.plan, trust), trust.source, tuple(states), today)
+
     async def apply(
         self,
         *,
         confirm: str,
         approvals: Sequence[Approval] = (),
+        holds: Sequence[Path] = (),
         by: str | None = None,
         on_progress: Callable[[CampaignStatus], None] | None = None,
         checkpoint: Callable[[Checkpoint], None] | None = None,
@@ -155,9 +241,11 @@ class Campaign:
         Parameters
         ----------
         confirm : str
-            The plan's phrase, see `Plan.phrase`. Nothing takes its place.
+            The plan's phrase, see `preflight`. Nothing takes its place.
         approvals : sequence of Approval, optional
             Beside those in the campaign's folder.
+        holds : sequence of Path, optional
+            Lists of cards never to be deleted, beside those of the store and of the system.
         by : str, optional
             Who applies it; the user of the system by default.
         on_progress : callable, optional
@@ -178,14 +266,16 @@ class Campaign:
         CampaignHalted
             Something does not add up; it never goes on by itself.
         Locked
-            Another cleanup of the account is at work.
+            Another cleanup of the account, or another process with this campaign, is at work.
         UsageError
             The plan cannot be read, or there is no client.
         """
         vault, account = self._connected()
-        refuse_wrong_phrase(self.plan, confirm)
+        trust = self._trust()
+        refuse_wrong_phrase(phrase_for(self.plan, trust), confirm)
         refuse_wrong_account(self.plan, account)
-        with only_campaign(account.environment, account.merchant, self._config):
+        by = by or getpass.getuser()
+        with self._alone(account):
             before = self.status()
             if before.is_over and self._is_closed():
                 return self._sealed(before)
@@ -193,14 +283,20 @@ class Campaign:
                 raise _halted(before.reason)
             given: list[Approval] = []
             if before.state != "aborted":
-                given = self._refuse(account, approvals)
-            seal(self.plan, self.folder.parent.parent)
-            for approval in given:
-                write_approval(approval, self.folder)  # the audit looks for them there
-            with self._open_journal(by or getpass.getuser()) as journal:
-                if before.state != "aborted":
-                    self._enter(journal, given, confirm, by or getpass.getuser())
-                status = await self._work(journal, vault, on_progress, checkpoint)
+                given = self._refuse(account, approvals, trust, holds)
+            with self._memory() as ledger:
+                for approval in given:
+                    write_approval(approval, self.folder)  # the audit looks for them there
+                with self._open_journal(by, ledger) as journal:
+                    if journal.standing.is_recovered:
+                        raise RefusedByGuardRail(
+                            "the campaign was recovered and deletes nothing any more; run"
+                            " `tokenvault cleanup recover PLAN` again to finish it"
+                        )
+                    if before.state != "aborted":
+                        self._enter(journal, given, confirm, by, trust)
+                    memory = self._memory_of(ledger, holds)
+                    status = await self._work(journal, vault, memory, on_progress, checkpoint)
             return self._sealed(status)
 
     async def abort(
@@ -217,25 +313,87 @@ class Campaign:
         RefusedByGuardRail
             The client is of another account.
         CampaignPaused, CampaignHalted
-            It was stopped before everything was verified; abort it again.
+            It was stopped before everything was verified; abort it again. Or its journal is not the
+            one that the account's ledger remembers.
         """
         vault, account = self._connected()
         refuse_wrong_account(self.plan, account)
-        if not (self.folder / FILE_NAME).exists():
+        if not (self.folder / FILE_NAME).exists() and not self._was_begun():
             raise UsageError("this plan was never applied, so there is nothing to abort")
         try:
-            with only_campaign(account.environment, account.merchant, self._config):
+            with self._alone(account):
                 if self.status().is_over and self._is_closed():
                     return self._sealed(self.status())
-                with self._open_journal("") as journal:
+                with self._memory() as ledger, self._open_journal("", ledger) as journal:
                     now = journal.standing.state
                     if now not in ENDED:
                         journal.commit([state(now, "aborted", "somebody asked for it")])
-                    status = await self._work(journal, vault, on_progress, None)
+                    memory = self._memory_of(ledger, ())
+                    status = await self._work(journal, vault, memory, on_progress, None)
                 return self._sealed(status)
         except Locked:
             leave_word(self.folder, "abort")
             return self.status()
+
+    async def recover(
+        self,
+        *,
+        by: str | None = None,
+        on_progress: Callable[[CampaignStatus], None] | None = None,
+    ) -> CampaignStatus:
+        """Find out by reading alone what has become of the cards, and end the campaign.
+
+        For a campaign that is halted, whose journal is damaged, lost or an older copy, or that was
+        begun on another machine. Nothing is deleted, now or later: make a new plan for what is
+        left.
+
+        Parameters
+        ----------
+        by : str, optional
+            Who does it; the user of the system by default.
+        on_progress : callable, optional
+            As of `apply`.
+
+        Raises
+        ------
+        UsageError
+            Nothing is wrong with it, it never began, or there is no client.
+        RefusedByGuardRail
+            The client is of another account.
+        CampaignPaused
+            It was stopped before everything was read; recover it again.
+        Locked
+            As of `apply`.
+        """
+        vault, account = self._connected()
+        refuse_wrong_account(self.plan, account)
+        by = by or getpass.getuser()
+        if not (self.folder / FILE_NAME).exists() and not self._was_begun():
+            raise UsageError("this plan was never applied, so there is nothing to recover")
+        with self._alone(account), self._ledger() as ledger:
+            journal, problem = opened_for_recovery(
+                self.folder, self.plan, self._head(by), ledger, self._clock.now
+            )
+            with journal:
+                now = journal.standing.state
+                if problem is not None and now in ENDED:
+                    raise UsageError(
+                        f"the campaign has ended, and {problem}; nothing was sent. `tokenvault"
+                        " cleanup verify` asks the vault about its cards once more"
+                    )
+                if problem is None and not journal.standing.is_recovered:
+                    raise UsageError(
+                        "nothing is wrong with this campaign's memory, so there is nothing to"
+                        " recover; apply it to go on, or abort it"
+                    )
+                if problem is not None:
+                    write_recovery(journal, self.plan, ledger, self.folder, problem=problem, by=by)
+                elif now == "paused":
+                    journal.commit([state(now, "verifying", f"{by} recovered it again")])
+                status = await self._work(
+                    journal, vault, self._memory_of(ledger, ()), on_progress, None
+                )
+            return self._sealed(status)
 
     # What the engine asks; see `engine.Watcher`
 
@@ -254,6 +412,36 @@ class Campaign:
                 "the plan's file was changed while it was applied; nothing more was sent. Find out"
                 " who did, then abort this campaign"
             )
+
+    def may_go_on(self) -> str | None:
+        """Say why nothing more may be deleted now: asked of the files every two seconds."""
+        now = time.monotonic()
+        if now - self._looked_at >= _LOOK_EVERY_SECONDS:
+            self._looked_at = now
+            self._forbidden = self._forbidden_now()
+        return self._forbidden
+
+    def _forbidden_now(self) -> str | None:
+        plan, now = self.plan, self._clock.now()
+        if now >= datetime.fromisoformat(plan.expires_at):
+            return f"the plan was good until {utc_minute(plan.expires_at)}"
+        try:
+            refusal = check_approvals(
+                plan,
+                read_approvals(self.folder),
+                self._trust().approvers,
+                now=now,
+                revocations=read_revocations(self.folder),
+            )
+        except TokenVaultError as error:
+            return str(error)
+        return None if refusal is None else str(refusal)
+
+    def waits_for_caps(self, seconds: float) -> None:
+        """Take note until when a card waits for the account's daily caps."""
+        until = self._clock.now().timestamp() + seconds
+        if self._waits_until is None or until < self._waits_until:
+            self._waits_until = until
 
     def changed(self) -> None:
         """Tell whoever wants to know, at most five times a second."""
@@ -283,21 +471,127 @@ class Campaign:
         share = self._vault.budget.share
         return self._vault, Account(profile.environment, profile.merchant_digest, share)
 
-    def _refuse(self, account: Account, given: Sequence[Approval]) -> list[Approval]:
-        beside = read_approvals(self.folder) if self.folder.is_dir() else []
+    def _trust(self) -> Trust:
+        return load_trust(self._config)
+
+    def _was_begun(self) -> bool:
+        return self._read_ledger().mark(self.plan.id) is not None
+
+    def _read_ledger(self) -> Ledger:
+        plan = self.plan
+        return Ledger.read(
+            plan.environment,
+            self._merchant(),
+            store=self._store,
+            config_dir=self._config,
+            clock=self._clock,
+        )
+
+    def _ledger(self) -> Ledger:
+        plan = self.plan
+        return Ledger.open(
+            plan.environment,
+            self._merchant(),
+            store=self._store,
+            config_dir=self._config,
+            clock=self._clock,
+        )
+
+    def _merchant(self) -> str | None:
+        """Return whose account it is; of a snapshot that did not say, the client's."""
+        if self.plan.merchant is None and self._vault is not None:
+            return self._vault.profile.merchant_digest
+        return self.plan.merchant
+
+    @property
+    def _store(self) -> Path:
+        return self.folder.parent.parent
+
+    @contextmanager
+    def _memory(self) -> Iterator[Ledger]:
+        """Open the ledger, and make sure that the campaign's folder is the one it remembers."""
+        with self._ledger() as ledger:
+            problem = problem_of(self.folder, self.plan, ledger)
+            if problem is not None:
+                raise not_the_same(problem)
+            begin_memory(self.folder, self.plan, ledger)
+            yield ledger
+
+    def _memory_of(self, ledger: Ledger, holds: Sequence[Path]) -> Memory:
+        profile = self._vault.profile if self._vault is not None else None
+        is_emulator = profile is not None and profile.environment == "emulator"
+        instance = profile.base_url if profile is not None and is_emulator else ""
+        return Memory(ledger, lambda: self._holds(holds), instance)
+
+    def _holds(self, files: Sequence[Path]) -> Holds:
+        return load_holds(self._store, folder=self.folder, files=files)
+
+    @contextmanager
+    def _alone(self, account: Account) -> Iterator[None]:
+        """Hold the lock of the account, and of the campaign's folder, which it makes."""
+        with ExitStack() as locks:
+            locks.enter_context(only_campaign(account.environment, account.merchant, self._config))
+            if not self.folder.is_dir():
+                seal(self.plan, self._store)
+            locks.enter_context(only_in_folder(self.folder))
+            if not (self.folder / PLAN_NAME).exists():
+                seal(self.plan, self._store)
+            yield
+
+    @contextmanager
+    def _alone_if_begun(self) -> Iterator[None]:
+        with ExitStack() as locks:
+            if self.folder.is_dir():
+                locks.enter_context(only_in_folder(self.folder))
+            yield
+
+    def _refuse(
+        self, account: Account, given: Sequence[Approval], trust: Trust, holds: Sequence[Path]
+    ) -> list[Approval]:
+        is_there = self.folder.is_dir()
+        beside = read_approvals(self.folder) if is_there else []
         approvals = list(dict.fromkeys([*given, *beside]))
-        trusted = load_approvers(self._config or config_directory())
-        refuse_unsafe(self.plan, account, approvals, trusted, self._clock.now())
+        revocations = read_revocations(self.folder) if is_there else []
+        check_against_snapshot(self.plan, self._store)
+        refuse_unsafe(
+            self.plan, account, approvals, trust.approvers, self._clock.now(), revocations
+        )
+        gone = missing(self.plan, self._holds(holds))
+        if gone:
+            raise RefusedByGuardRail(
+                f"the hold list {gone[0]} was in force when the plan was made and is missing now;"
+                " nothing was sent. Put it back, name it with --hold, or make a new plan"
+            )
         return approvals
 
-    def _open_journal(self, by: str) -> Journal:
+    def _head(self, by: str) -> JournalHead:
         plan = self.plan
-        head = JournalHead(
-            plan.id, plan.digest, plan.environment, plan.merchant, len(plan.cards), by
+        return JournalHead(
+            plan.id,
+            plan.digest,
+            plan.environment,
+            plan.merchant,
+            len(plan.cards),
+            by,
+            machine_id(),
         )
-        return Journal.open(self.folder / FILE_NAME, head, clock=self._clock.now)
 
-    def _enter(self, journal: Journal, approvals: Sequence[Approval], phrase: str, by: str) -> None:
+    def _open_journal(self, by: str, ledger: Ledger) -> Journal:
+        journal = Journal.open(self.folder / FILE_NAME, self._head(by), clock=self._clock.now)
+        problem = problem_of_journal(journal, self.plan, ledger)
+        if problem is not None:
+            journal.close()
+            raise not_the_same(problem)
+        return journal
+
+    def _enter(
+        self,
+        journal: Journal,
+        approvals: Sequence[Approval],
+        phrase: str,
+        by: str,
+        trust: Trust,
+    ) -> None:
         standing = journal.standing
         records = [
             Record(
@@ -307,6 +601,7 @@ class Campaign:
                     "approver": one.approver,
                     "fingerprint": one.fingerprint,
                     "approved_at": one.approved_at,
+                    "trust": trust.source,
                 },
             )
             for one in approvals
@@ -316,7 +611,8 @@ class Campaign:
         if now == "sealed" and records:
             records.append(state(now, "approved", None))
             now = "approved"
-        records.append(Record("confirmed", None, {"phrase": phrase, "by": by}))
+        trusted_by = trust.source if approvals else "none"
+        records.append(Record("confirmed", None, {"phrase": phrase, "by": by, "trust": trusted_by}))
         if now in ("sealed", "approved"):
             records.append(state(now, "canary", None))
         elif now == "held":
@@ -330,6 +626,7 @@ class Campaign:
         self,
         journal: Journal,
         vault: AsyncVault,
+        memory: Memory,
         report: Callable[[CampaignStatus], None] | None,
         checkpoint: Callable[[Checkpoint], None] | None,
     ) -> CampaignStatus:
@@ -344,6 +641,7 @@ class Campaign:
             journal,
             vault,
             self,
+            memory=memory,
             api_version=vault.profile.api_version,
             clock=self._clock,
             **more,
@@ -368,7 +666,14 @@ class Campaign:
     def _status_now(self, journal: Journal) -> CampaignStatus:
         done, began = self._began
         left = seconds_left(journal.standing, done, time.monotonic() - began)
-        return status_of(self.plan.id, journal.standing, seconds_left=left)
+        waits_until, self._waits_until = self._waits_until, None
+        is_waiting = waits_until is not None and waits_until > self._clock.now().timestamp()
+        return status_of(
+            self.plan.id,
+            journal.standing,
+            seconds_left=left,
+            waits_until=waits_until if is_waiting else None,
+        )
 
     def _digest_of_file(self) -> str:
         try:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tokenvault_data.analysis.wording import counted, percent
 from tokenvault_data.cleanup.audit_law import FINALS, GONE, LEFT
+from tokenvault_data.cleanup.plan_text import describe, shown_sentence
 from tokenvault_data.cleanup.replay import moment
 from tokenvault_data.dataset.manifest import toolkit_version
-from tokenvault_data.dataset.result_table import is_identifying
 from tokenvault_data.redaction import mask_id
 from tokenvault_data.reports.rendered_chart import missing_part
 
@@ -31,7 +31,7 @@ MEANINGS: Final = {
     "deleted": "The delete was accepted, and a later fetch showed the card gone.",
     "gone_after_attempt": "The answer to the delete was unclear; a later fetch showed it gone.",
     "already_gone": "It was gone before this campaign sent a delete for it.",
-    "gone_unattributed": "It is gone, and an earlier delete of it is remembered whose answer is not.",
+    "gone_unattributed": "It is gone; an earlier delete of it is remembered, its answer is not.",
     "skipped_drift": "It was no longer what was planned, so no delete was sent.",
     "drift_after_attempt": "It changed after a delete of unclear result, and was left alone.",
     "rejected": "The vault refused the delete.",
@@ -88,7 +88,7 @@ def completion_page(
     rows = _exceptions(plan, replay)
     page: str = environment.from_string(template.read_text("utf-8")).render(
         title=f"Cleanup of {counted(len(plan.cards), 'saved card')}",
-        about=f"{plan.environment}, plan {plan.id}, {_rule(plan)}",
+        about=f"{plan.environment}, plan {plan.id}, {shown_sentence(plan.rule)}",
         state=_WORDS.get(result.state, f"Not over: {result.state}"),
         state_reason=replay.reason,
         result=result,
@@ -99,8 +99,9 @@ def completion_page(
         course=[
             (_instant(one.at), one.detail["to"], one.detail["reason"] or "") for one in replay.moves
         ],
+        told=describe(plan),
         people=_people(plan, replay, result),
-        facts=_facts(plan, result, generated_at or datetime.now(UTC)),
+        facts=_facts(result, generated_at or datetime.now(UTC)),
         style=style,
         style_hash="sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
@@ -180,23 +181,14 @@ def _people(plan: Plan, replay: Replay, result: AuditResult) -> list[tuple[str, 
     ]
 
 
-def _facts(plan: Plan, result: AuditResult, generated_at: datetime) -> list[tuple[str, str]]:
+def _facts(result: AuditResult, generated_at: datetime) -> list[tuple[str, str]]:
     return [
-        ("Rule", _rule(plan)),
-        ("Snapshot", plan.snapshot),
-        ("Digest of the plan", plan.digest),
+        ("Digest of the plan", result.plan_digest or "none"),
         ("Records of the journal", f"{result.records:,}"),
         ("Head of its audit", result.audit_head or "none"),
         ("Digest of the seal", result.seal_digest or "not sealed"),
         ("This page", f"{_instant(generated_at.isoformat())}, tokenvault-data {toolkit_version()}"),
     ]
-
-
-def _rule(plan: Plan) -> str:
-    """Return the rule's sentence, unless a condition in it names somebody."""
-    if any(is_identifying(column) for column in plan.rule.condition.columns):
-        return "a rule that names customers or cards; see the plan"
-    return plan.rule.sentence()
 
 
 def _instant(text: Any) -> str:

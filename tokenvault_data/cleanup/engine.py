@@ -2,7 +2,8 @@
 
 Everything it knows of the items it has from the journal, so it can be killed at any moment and
 started again. One event loop does it all; up to `CONCURRENCY` items are in flight, and items that
-wait (for a card to settle, for a control read) hold up none of the others.
+wait (for a card to settle, for a control read) hold up none of the others. The cards of one customer
+are attempted one after another, since each is decided on what the customer keeps.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import uuid
+from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from anyio import CancelScope
@@ -17,8 +19,8 @@ from anyio import CancelScope
 from tokenvault_data.cleanup.breaker import PROBE_SECONDS
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.controls import Controls
+from tokenvault_data.cleanup.evidence import Heartbeat
 from tokenvault_data.cleanup.item_steps import Course, recovered
-from tokenvault_data.cleanup.peekable import Peekable
 from tokenvault_data.cleanup.records import Record, state
 from tokenvault_data.cleanup.sending import SLICE_SECONDS, Ending, Sender
 from tokenvault_data.cleanup.states import EXCEPTIONS
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.item_steps import Step
     from tokenvault_data.cleanup.journal import Journal
+    from tokenvault_data.cleanup.memory import Memory
     from tokenvault_data.cleanup.plan import Plan
     from tokenvault_data.cleanup.sending import VaultPort
     from tokenvault_data.cleanup.visits import Checkpoint
@@ -43,6 +46,8 @@ _RECORDS_A_COMMIT: Final = 10_000
 _CONTROL_AGAIN_SECONDS: Final = 2.0
 _CONTROLS_WHEN_ENDING: Final = 4
 _SHORTEST_SECONDS: Final = 0.01
+_LONG_WAIT_SECONDS: Final = 61.0
+"""Longer than any wait between two questions about a card: the account's daily caps are reached."""
 
 
 class Watcher(Protocol):
@@ -54,6 +59,14 @@ class Watcher(Protocol):
 
     def check_plan(self) -> None:
         """Raise a `TokenVaultError` unless the plan on the disk is still the sealed one."""
+        ...
+
+    def may_go_on(self) -> str | None:
+        """Say why nothing more may be deleted now, None where it may; called often."""
+        ...
+
+    def waits_for_caps(self, seconds: float) -> None:
+        """Take note that a card waits until the account's daily caps leave room for it."""
         ...
 
     def changed(self) -> None:
@@ -79,6 +92,8 @@ class Engine:
         Open; the campaign in state ``canary``, ``running``, ``verifying`` or ``aborted``.
     vault : VaultPort
     watcher : Watcher
+    memory : Memory
+        The account's ledger and the hold lists.
     api_version : str
         Version of the vault's answers.
     clock : Clock, optional
@@ -95,6 +110,7 @@ class Engine:
         vault: VaultPort,
         watcher: Watcher,
         *,
+        memory: Memory,
         api_version: str,
         clock: Clock | None = None,
         new_id: Callable[[], str] = _new_id,
@@ -107,11 +123,14 @@ class Engine:
         self._checkpoint = checkpoint
         self._sender = Sender(vault, plan.limits, self._clock)
         self._controls = Controls(max(1, len(plan.controls)))
+        self._heartbeat = Heartbeat(self._clock)
         self._visits = Visits(
             plan,
             journal,
             self._sender,
             self._controls,
+            memory=memory,
+            heartbeat=self._heartbeat,
             clock=self._clock,
             api_version=api_version,
             new_id=new_id,
@@ -121,6 +140,8 @@ class Engine:
         self._timed: list[tuple[float, int, str]] = []
         self._later: list[tuple[int, str]] = []
         self._flying: dict[asyncio.Task[Any], int | None] = {}
+        self._behind: dict[str, list[int]] = {}
+        self._attempting: set[int] = set()
         self._control_after = float("-inf")
         self._controls_tried = 0
         self._until_plan_check = _CHECK_PLAN_EVERY_ITEMS
@@ -152,6 +173,7 @@ class Engine:
 
     async def _run_in_order(self) -> None:
         """Work; when that fails, still let what is in flight be answered and written down."""
+        heart = asyncio.create_task(self._heartbeat.run())
         try:
             await self._run()
         except BaseException:
@@ -162,6 +184,7 @@ class Engine:
                 task.cancelled() or task.exception()  # the first failure is the one that is told
             raise
         finally:
+            heart.cancel()
             self._sender.go_on()
 
     async def _run(self) -> None:
@@ -263,10 +286,14 @@ class Engine:
         self._courses.clear()
         self._timed.clear()
         self._later.clear()
-        await self._take_up(may_attempt=may_attempt)
+        self._behind.clear()
+        # Whole and before anything moves: an item that is taken up, and planned again later, must
+        # not be met here a second time.
         items = self._standing.items
-        fresh = (number for number in numbers if items[number].state == "planned")
-        queued = Peekable(fresh)
+        queued = deque(number for number in numbers if items[number].state == "planned")
+        await self._take_up(may_attempt=may_attempt)
+        if not may_attempt:
+            queued.clear()
         while self._sender.ending is None:
             self._start(queued, may_attempt=may_attempt)
             if self._flying or self._timed or queued or self._controls.waiting:
@@ -281,7 +308,7 @@ class Engine:
         for number, item in enumerate(self._standing.items):
             if not item.is_open or (item.state == "planned" and may_attempt):
                 continue
-            step = recovered(number, item, may_attempt=may_attempt)
+            step = recovered(number, item, self._clock.monotonic(), may_attempt=may_attempt)
             records += step.records
             self._schedule(number, step)
             if len(records) >= _RECORDS_A_COMMIT:
@@ -291,7 +318,7 @@ class Engine:
         await self._visits.commit(records)
         self._checkpoint("in_recovery")
 
-    def _start(self, queued: Peekable, *, may_attempt: bool) -> None:
+    def _start(self, queued: deque[int], *, may_attempt: bool) -> None:
         now = self._clock.monotonic()
         if self._sender.gate.closed_for(now):
             return
@@ -305,17 +332,46 @@ class Engine:
             if self._timed and self._timed[0][0] <= now:
                 _, number, do = heapq.heappop(self._timed)
             elif queued:
-                number, do = queued.take(), "check"
+                number, do = queued.popleft(), "check"
             else:
                 return
+            if do == "check" and not self._is_its_turn(number):
+                continue
             self._count_towards_plan_check()
-            course = self._courses.pop(number, Course())
+            course = self._courses.pop(number, None) or self._new_course(number, now)
             visit = (
                 self._visits.attempt(number, course)
                 if do == "check"
                 else self._visits.look(number, course, may_attempt=may_attempt)
             )
             self._fly(number, visit)
+
+    def _new_course(self, number: int, now: float) -> Course:
+        """Return what is remembered of an item that is met first; an older delete counts as new."""
+        return Course(attempted_at=now if self._standing.items[number].doubtful else None)
+
+    def _is_its_turn(self, number: int) -> bool:
+        """Whether no other card of its customer is being attempted; it stands in line else."""
+        reason = self._watcher.may_go_on()
+        if reason is not None:
+            self._sender.stop(Ending("pause", reason))
+            return False
+        customer = self._plan.cards[number].customer_id
+        if customer in self._behind:
+            self._behind[customer].append(number)
+            return False
+        self._behind[customer] = []
+        self._attempting.add(number)
+        return True
+
+    def _let_next(self, number: int) -> None:
+        """Let the cards that stood behind one that was attempted have their turn."""
+        if number not in self._attempting:
+            return
+        self._attempting.discard(number)
+        now = self._clock.monotonic()
+        for behind in self._behind.pop(self._plan.cards[number].customer_id, ()):
+            heapq.heappush(self._timed, (now, behind, "check"))
 
     def _needs_control(self, now: float, *, is_idle: bool) -> bool:
         if now < self._control_after:
@@ -355,6 +411,8 @@ class Engine:
         sleep.cancel()
         for task in landed - {sleep}:
             number = self._flying.pop(task)
+            if number is not None:
+                self._let_next(number)
             step: Step | None = task.result()
             if number is not None and step is not None:
                 self._schedule(number, step)
@@ -368,6 +426,8 @@ class Engine:
     def _schedule(self, number: int, step: Step) -> None:
         do, wait_seconds = step.next
         now = self._clock.monotonic()
+        if do == "check" and wait_seconds > _LONG_WAIT_SECONDS:
+            self._watcher.waits_for_caps(wait_seconds)
         if do == "nothing":
             return
         self._courses[number] = step.course
@@ -388,7 +448,8 @@ class Engine:
             if do == "look_at_end" and not ends:
                 kept.append((number, do))
                 continue
-            self._courses[number] = Course(is_last=True)
+            course = self._courses.get(number, Course())
+            self._courses[number] = course.afresh(is_last=True)
             heapq.heappush(self._timed, (now, number, do.removesuffix("_at_end")))
         self._later = kept
         return bool(self._timed)

@@ -13,6 +13,8 @@ from tokenvault_data.vault_api.limit_reading import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tokenvault_data.vault_api.limit_reading import LimitReading
+
 _LONGEST_GUESS_SECONDS: Final = 60.0
 _RESERVE_GUESS_SECONDS: Final = 10.0
 
@@ -30,10 +32,12 @@ class Gate:
         self._reserve = reserve
         self._refusals = 0
         self._closed_until = float("-inf")
+        self._narrow_until = float("-inf")
 
-    def closed_for(self, now: float) -> float:
-        """Seconds until something may be sent, 0 when it may."""
-        return max(0.0, self._closed_until - now)
+    def closed_for(self, now: float, requests: int = 1) -> float:
+        """Seconds until so many requests may be sent one after another, 0 when they may."""
+        until = self._closed_until if requests == 1 else max(self._closed_until, self._narrow_until)
+        return max(0.0, until - now)
 
     def note(self, status: int | None, headers: Mapping[str, str], now: float) -> None:
         """Take in an answer.
@@ -49,19 +53,23 @@ class Gate:
         """
         if status is None:
             return
-        wait = self._wait_asked(status, headers)
+        reading = read_limits(headers)
+        wait = self._wait_asked(status, reading, 0)
         if wait:
             self._closed_until = max(self._closed_until, now + wait)
+        # A question of which the answer would close the gate, before what hangs on it could leave,
+        # is not worth asking.
+        soon = self._wait_asked(status, reading, 1)
+        self._narrow_until = now + soon if soon else float("-inf")
 
-    def _wait_asked(self, status: int, headers: Mapping[str, str]) -> float:
-        reading = read_limits(headers)
+    def _wait_asked(self, status: int, reading: LimitReading, further: int) -> float:
         if status == 429:
-            self._refusals += 1
+            self._refusals += not further
             guess = min(_LONGEST_GUESS_SECONDS, 2.0 ** (min(self._refusals, 16) - 1))
             return _clamped(reading.wait_seconds or reading.reset_after_seconds or guess)
         self._refusals = 0
         limit, remaining = reading.limit_per_minute, reading.remaining
-        if limit is None or remaining is None or remaining >= self._reserve * limit:
+        if limit is None or remaining is None or remaining - further >= self._reserve * limit:
             return 0.0
         return _clamped(
             reading.reset_after_seconds or reading.wait_seconds or _RESERVE_GUESS_SECONDS

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tokenvault_data.cleanup.journal_check import replayed
+from tokenvault_data.cleanup.ledger import Mark
 from tokenvault_data.cleanup.records import Record, canonical, link
 from tokenvault_data.errors import CampaignHalted, CampaignPaused
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.standing import Standing
 
 FILE_NAME: Final = "journal.sqlite"
+RECOVER: Final = "tokenvault cleanup recover PLAN"
 
 _SCHEMA: Final = """
 CREATE TABLE campaign(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
@@ -54,6 +56,8 @@ class JournalHead:
         Planned cards, numbered from 0.
     started_by : str
         Who applied the plan first.
+    machine : str
+        On which machine, see `machine_id`.
     """
 
     plan_id: str
@@ -62,6 +66,7 @@ class JournalHead:
     merchant: str | None
     rows: int
     started_by: str
+    machine: str
 
     def opened(self) -> Record:
         """Return the first record."""
@@ -71,6 +76,7 @@ class JournalHead:
             "environment": self.environment,
             "merchant": self.merchant,
             "rows": self.rows,
+            "machine": self.machine,
         }
         return Record("opened", None, detail)
 
@@ -146,6 +152,22 @@ class Journal:
             raise
         return cls(connection, standing, seq, head_hash, clock)
 
+    @property
+    def mark(self) -> Mark:
+        """Number and hash of the last record."""
+        return Mark(self._seq, self._hash)
+
+    def extends(self, mark: Mark) -> bool:
+        """Say whether it holds the record of a mark, or more."""
+        if mark.seq == 0:
+            return True
+        row = self._connection.execute("SELECT hash FROM audit WHERE seq=?", (mark.seq,)).fetchone()
+        return row is not None and row[0] == mark.hash
+
+    def attempt_ids(self) -> list[str]:
+        """Return the ids of all intents."""
+        return [row[0] for row in self._connection.execute("SELECT id FROM attempts")]
+
     def __enter__(self) -> Self:
         return self
 
@@ -220,7 +242,7 @@ def _lay_out(connection: sqlite3.Connection, head: JournalHead, at: str) -> None
     opened = head.opened()
     facts = {
         "format": "tokenvault-journal",
-        "format_version": "1",
+        "format_version": "2",
         **{key: "" if value is None else str(value) for key, value in opened.detail.items()},
         "state": "sealed",
         "reason": "",
@@ -293,7 +315,7 @@ def _as_ours(error: sqlite3.Error) -> CampaignHalted | CampaignPaused:
     if damaged or "malformed" in str(error):
         return CampaignHalted(
             f"the journal is damaged ({error}); nothing more was sent. Run the audit, which says"
-            " where, and restore the file from a copy if there is one"
+            f" where; then `{RECOVER}` finds out by reading what has become of the cards"
         )
     return _unwritable(error)
 

@@ -42,7 +42,7 @@ def replayed(connection: sqlite3.Connection, head: JournalHead) -> tuple[Standin
         record = Record(kind, number, detail)
         if seq != expected or linked_to != previous or link(previous, seq, at, record) != hash_:
             raise _damaged(f"record {expected} of its audit is not the one that was written")
-        if seq == 1 and record != head.opened():
+        if seq == 1 and not _is_opening_of(head, record):
             raise _damaged("it is about another plan")
         try:
             standing.take(record)
@@ -59,6 +59,13 @@ def replayed(connection: sqlite3.Connection, head: JournalHead) -> tuple[Standin
     if found[1:] != (wanted.intents, wanted.outcomes):
         raise _damaged("its table attempts does not say what its audit says")
     return standing, expected, previous
+
+
+def _is_opening_of(head: JournalHead, record: Record) -> bool:
+    """Whether a journal is about this plan, on whichever machine it was begun."""
+    opened = head.opened()
+    detail = {**record.detail, "machine": head.machine}
+    return record._replace(detail=detail) == opened and "machine" in record.detail
 
 
 class _Tables:
@@ -122,5 +129,6 @@ def _detail(text: str, seq: int) -> dict[str, Any]:
 def _damaged(what: str) -> CampaignHalted:
     return CampaignHalted(
         f"the journal was damaged or changed: {what}; nothing was sent. Run the audit, which names"
-        " every place, and restore the journal from a copy if there is one"
+        " every place; then `tokenvault cleanup recover PLAN` finds out by reading what has become"
+        " of the cards"
     )

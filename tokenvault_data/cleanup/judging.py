@@ -1,27 +1,34 @@
-"""From the answer to a fetch to what it says of a planned card."""
+"""From what the vault answered to what it says of a planned card."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import TYPE_CHECKING, cast
 
+from tokenvault_data.cleanup.customer_list import ListAnswer, ReadList, read_lists, row_of
 from tokenvault_data.cleanup.drifting import keeper_drift
 from tokenvault_data.cleanup.fetched_cards import FetchedCard, as_rows
 from tokenvault_data.cleanup.item_steps import Check, Look
 from tokenvault_data.cleanup.together import Together
+from tokenvault_data.cleanup.usability import usable
+from tokenvault_data.dataset.instants import INDIA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from tokenvault_data.cleanup.answers import Reading
     from tokenvault_data.cleanup.clock import Clock
     from tokenvault_data.cleanup.controls import Sign
+    from tokenvault_data.cleanup.customer_list import Row
     from tokenvault_data.cleanup.plan import ControlCard, Plan, PlannedCard
 
 _UNREADABLE = "the card that came back cannot be read"
+_LAST_USABLE = "spared: it is the last card that its customer can pay with"
 
 
 class Judge:
-    """Holds what was fetched against what was sealed.
+    """Holds what the vault answered against what was sealed.
 
     Parameters
     ----------
@@ -36,36 +43,79 @@ class Judge:
         self._api_version = api_version
         self._clock = clock
         self._rows = Together(as_rows)
+        self._lists: Together[tuple[ListAnswer, int, str], ReadList] = Together(read_lists)
 
-    async def check(self, card: PlannedCard, reading: Reading, *, was_attempted: bool) -> Check:
-        """Say whether a card may be deleted, from the fetch right before."""
-        counts = reading.row.fetch_effect != "wait"
-        if reading.row.fetch == "absent":
-            return Check("absent", None, reading.status, reading.request_id)
-        row = await self._row(card.customer_id, reading)
+    async def check(
+        self,
+        card: PlannedCard,
+        answer: ListAnswer,
+        asked_at: datetime,
+        *,
+        was_attempted: bool,
+        counts_as_gone: Callable[[str], bool],
+    ) -> Check:
+        """Say whether a card may be deleted, from its customer's list right before.
+
+        Parameters
+        ----------
+        card : PlannedCard
+        answer : ListAnswer
+        asked_at : datetime
+            Before the list was asked for.
+        was_attempted : bool
+            Whether a delete of the card may have been carried out.
+        counts_as_gone : callable
+            Whether another card of the customer, by its id, was or is being deleted.
+        """
+        check = Check(
+            "unclear", answer.problem, answer.status, answer.request_id, asked_at.isoformat()
+        )
+        if answer.is_absent:
+            return check._replace(verdict="absent", reason=None)
+        if answer.elements is None:
+            return check._replace(counts=answer.counts)
+        asked_at_us = int(asked_at.timestamp() * 1e6)
+        rows, problem = await self._lists.ask((answer, asked_at_us, self._api_version))
+        if rows is None:
+            return check._replace(reason=problem)
+        check = check._replace(reason=None, listed=len(rows))
+        row = row_of(rows, card.instrument_id)
         if row is None:
-            why = reading.message if reading.card is None else _UNREADABLE
-            return Check("unclear", why, reading.status, reading.request_id, counts)
+            return check._replace(verdict="absent")
         reason = self._drift(card, row)
-        if reason is None:
-            return Check("holds", None, reading.status, reading.request_id)
-        only_inactive = was_attempted and self._is_only_inactive(card, row)
-        verdict = "gone_inactive" if only_inactive else "drift"
-        return Check(verdict, reason, reading.status, reading.request_id)  # type: ignore[arg-type]  # Literal
+        if reason is not None:
+            only_inactive = was_attempted and self._is_only_inactive(card, row)
+            return check._replace(
+                verdict="gone_inactive" if only_inactive else "drift", reason=reason
+            )
+        others = [
+            other
+            for other in rows
+            if other is not row and not counts_as_gone(str(other["instrument_id"]))
+        ]
+        reason = self._keeper_drift(card, others)
+        if reason is not None:
+            return check._replace(verdict="drift", reason=reason)
+        if self._plan.limits.keep_last_usable and self._would_be_missed(row, others):
+            return check._replace(verdict="last_usable", reason=_LAST_USABLE)
+        return check._replace(verdict="holds")
 
-    async def keeper(self, card: PlannedCard, held: Check, reading: Reading) -> Check:
-        """Say the same once the card that is kept in its place was fetched as well."""
-        if reading.row.fetch == "absent":
-            return held._replace(verdict="drift", reason="the card to keep is gone")
-        row = await self._row(card.customer_id, reading)
-        if row is None:
-            counts = reading.row.fetch_effect != "wait"
-            reason = f"the card to keep: {reading.message}"
-            return held._replace(verdict="unclear", reason=reason, counts=counts)
-        reason_of_keeper = keeper_drift(card, row, self._plan.as_of)
-        if reason_of_keeper is None:
-            return held
-        return held._replace(verdict="drift", reason=reason_of_keeper)
+    def _keeper_drift(self, card: PlannedCard, others: Sequence[Row]) -> str | None:
+        if card.keeper is None:
+            return None
+        keeper = row_of(others, card.keeper)
+        if keeper is None:
+            return "the card to keep is gone"
+        return keeper_drift(card, keeper, self._plan.as_of)
+
+    def _would_be_missed(self, row: Mapping[str, object], others: Sequence[Row]) -> bool:
+        """Whether the customer could pay less surely without the card than with it.
+
+        On today's day in India: a card that has expired since the plan keeps nobody able to pay.
+        """
+        day = max(self._clock.now().astimezone(INDIA).date(), date.fromisoformat(self._plan.as_of))
+        best_without = max((_level(other, day) for other in others), default=0)
+        return _level(row, day) > best_without
 
     async def look(self, card: PlannedCard, reading: Reading) -> Look:
         """Say what a fetch after an attempt showed."""
@@ -99,6 +149,17 @@ class Judge:
         if card.instrument_status in (None, "INACTIVE"):
             return False
         return self._drift(card, {**row, "instrument_status": card.instrument_status}) is None
+
+
+def _level(row: Mapping[str, object], day: date) -> int:
+    """How surely a card can be paid with: 2 yes, 1 not known, 0 no."""
+    status, expires_on = row.get("instrument_status"), row.get("expires_on")
+    can = usable(
+        None if status is None else str(status),
+        expires_on if isinstance(expires_on, date) else None,
+        day,
+    )
+    return {True: 2, None: 1, False: 0}[can]
 
 
 def sign_of(control: ControlCard, reading: Reading) -> Sign:

@@ -222,7 +222,7 @@ def check_caps(planned: PlannedFigures, vault: VaultFigures, limits: Limits) -> 
     cards, verb = counted(planned.cards, "card"), _verb(planned.cards)
     if planned.cards > limits.rows:
         broken("rows", f"{cards} would be deleted, and the cap on rows is {limits.rows:,}")
-    allowed = _allowed(limits.vault_share, vault.cards)
+    allowed = allowed_of(limits.vault_share, vault.cards)
     if planned.cards > allowed:
         broken(
             "vault_share",
@@ -233,7 +233,7 @@ def check_caps(planned: PlannedFigures, vault: VaultFigures, limits: Limits) -> 
     over = [
         (number, name)
         for name, number in planned.banks.items()
-        if number > _allowed(limits.bank_share, vault.banks.get(name, 0))
+        if number > allowed_of(limits.bank_share, vault.banks.get(name, 0))
     ]
     if over:
         number, name = max(over, key=lambda one: (one[0], one[1] is not None, one[1] or ""))
@@ -244,7 +244,7 @@ def check_caps(planned: PlannedFigures, vault: VaultFigures, limits: Limits) -> 
             f"{counted(number, 'card')} of {name or 'those whose bank is missing'} "
             f"{_verb(number)} {_portion(number, of_bank)} of {of_bank:,}, and the cap on "
             f"bank_share, {percent(limits.bank_share)}, allows "
-            f"{_allowed(limits.bank_share, of_bank):,}{others}",
+            f"{allowed_of(limits.bank_share, of_bank):,}{others}",
         )
     if planned.most_of_one_customer > limits.per_customer:
         broken(
@@ -265,7 +265,8 @@ def _verb(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def _allowed(share: float, total: int) -> int:
+def allowed_of(share: float, total: int) -> int:
+    """Return how many of a total a cap that is a share allows."""
     return floor(Fraction(str(share)) * total)
 
 
@@ -293,7 +294,9 @@ def _amount(name: str, value: object) -> float:
     wanted = "a share from 0 to 1" if name in _SHARES else "a finite number of 0 or more"
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _refused(name, wanted)
-    if not isfinite(value) or value < 0 or (name in _SHARES and value > 1):
+    if isinstance(value, float) and not isfinite(value):
+        raise _refused(name, wanted)
+    if value < 0 or (name in _SHARES and value > 1):
         raise _refused(name, wanted)
     if name in LARGEST and value > LARGEST[name]:
         raise _refused(name, f"{LARGEST[name]:g} or less")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+FOLDER_LOCK: Final = ".lock"
 _PATIENCE_SECONDS: Final = 0.1  # who only asks whether it is held, holds it for an instant
 
 
@@ -84,6 +85,38 @@ def only_campaign(
         raise UsageError(
             f"the lock of the {environment} account cannot be laid at {path}"
             f" ({error.strerror or error}); nothing was sent. Make the folder writable"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def only_in_folder(folder: Path) -> Iterator[None]:
+    """Hold the lock of a campaign's folder, which two users' settings share.
+
+    Raises
+    ------
+    Locked
+        Another process works on this campaign.
+    UsageError
+        The lock cannot be laid there.
+    """
+    lock = FileLock(
+        folder / FOLDER_LOCK, timeout=_PATIENCE_SECONDS, poll_interval=_PATIENCE_SECONDS / 5
+    )
+    try:
+        lock.acquire()
+    except Timeout:
+        raise Locked(
+            "another process is at work on this campaign; nothing was sent. Wait for it to end, or"
+            " pause it first"
+        ) from None
+    except OSError as error:
+        raise UsageError(
+            f"the campaign's folder {folder} cannot be locked ({error.strerror or error}); nothing"
+            " was sent. Make the folder writable"
         ) from error
     try:
         yield

@@ -159,8 +159,16 @@ def parse_plan(content: bytes, name: str = "the plan") -> Plan:
     try:
         plan = _plan(header, cards)
     except PlanDamaged as error:
-        _damaged(name, 0, str(error).partition(";")[0].rstrip("."))
-    except (UsageError, TypeError, KeyError, ValueError, AttributeError, RecursionError):
+        _damaged(name, 0, str(error).partition(": ")[2].partition(";")[0])
+    except (
+        UsageError,
+        TypeError,
+        KeyError,
+        ArithmeticError,
+        ValueError,
+        AttributeError,
+        RecursionError,
+    ):
         _damaged(name, 1, "it is no header of a plan that this toolkit reads")
     sealed = memoryview(content)[:closing_at]
     if content[closing_at:] != last_line(plan) or (
@@ -225,7 +233,7 @@ def _plan(header: dict[str, Any], cards: list[PlannedCard]) -> Plan:
 
 
 def _damaged(name: str, number: int, problem: str) -> NoReturn:
-    place = f" at line {number}: {problem}" if number else f": {problem[0].lower()}{problem[1:]}"
+    place = f" at line {number}: {problem}" if number else f": {problem}"
     raise PlanDamaged(
         f"{name} is not a plan as it was sealed{place}; nothing was sent; take the plan from its "
         "planner again, or make a new one."

@@ -1,18 +1,36 @@
-"""What has to be true of a plan for it to be one, whoever made it."""
+"""What has to be true of a plan for it to be one, whoever made it.
+
+A plan is not believed about itself: what follows from something else in it, such as the end of its
+validity, the canary or the rule's word about each card, is worked out again.
+"""
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from tokenvault_data.cleanup.limits import Limits
+from tokenvault_data.cleanup.guard_rails import CLOCK_TOLERANCE
+from tokenvault_data.cleanup.left_out import LEFT_OUT
+from tokenvault_data.cleanup.limits import LARGEST, Limits
 from tokenvault_data.cleanup.rules import Rule
+from tokenvault_data.cleanup.sealed_columns import contradicting
+from tokenvault_data.cleanup.spreading import canary_of
+from tokenvault_data.dataset.instants import INDIA
 from tokenvault_data.errors import PlanDamaged
+from tokenvault_data.hosts import ENVIRONMENTS
 from tokenvault_data.identifiers import judge_id
 
 if TYPE_CHECKING:
     from tokenvault_data.cleanup.plan_content import Plan
+
+LONGEST_NAME: Final = 100
+LONGEST_NOTE: Final = 500
+
+_MOST: Final = LARGEST["rows"]
+_YEARS: Final = range(2000, 2200)
+"""Years in which a plan can be made, and its cards fetched; far from where dates overflow."""
 
 _texts = attrgetter(
     "instrument_uid",
@@ -23,74 +41,85 @@ _texts = attrgetter(
     "bank",
     "card_type",
     "instrument_status",
-    "created_at",
     "afa_reference",
     "keeper",
 )
 
 
 def check_header(plan: Plan) -> None:
-    """Check that everything but the cards is of its kind.
+    """Check that everything but the cards is of its kind, and that the dates follow each other.
 
     Raises
     ------
     PlanDamaged
         Something is not.
     """
-    _check("the rule", isinstance(plan.rule, Rule))
-    _check("the limits", isinstance(plan.limits, Limits))
+    _check("its rule cannot be so", isinstance(plan.rule, Rule))
+    _check("its limits cannot be so", isinstance(plan.limits, Limits))
     for name in ("created_at", "expires_at", "snapshot_created_at", "oldest_fetched_at"):
-        _check(name, _is_instant(getattr(plan, name)))
-    _check("as_of", _is_day(plan.as_of))
-    for name in (
-        "planner",
-        "environment",
-        "api_version",
-        "snapshot",
-        "snapshot_digest",
-    ):
-        _check(name, _is_line(getattr(plan, name)))
-    for name in ("merchant", "note"):
-        _check(name, getattr(plan, name) is None or _is_line(getattr(plan, name)))
-    _check("windows", plan.windows == ())
+        _check(f"its {name} is no time of these years", _is_instant(getattr(plan, name)))
+    _check("its as_of is no day", _is_day(plan.as_of))
+    _check("its environment is none that there is", plan.environment in ENVIRONMENTS)
+    for name in ("planner", "api_version", "snapshot", "snapshot_digest"):
+        _check(f"its {name} cannot be so", _is_line(getattr(plan, name), LONGEST_NAME))
     _check(
-        "a hold list",
-        all(
-            _is_line(one.name) and _is_line(one.sha256) and type(one.entries) is int
-            for one in plan.holds
-        ),
+        "its snapshot cannot be so",
+        not plan.snapshot.startswith(".") and not set(plan.snapshot) & set("/\\:"),
     )
-    counts = (plan.vault_cards, plan.vault_customers, *plan.left_out.values())
-    _check("a count", all(type(count) is int and count >= 0 for count in counts))
-    totals = plan.bank_totals
-    _check("a bank's total", len({one.bank for one in totals}) == len(totals))
     _check(
-        "a bank's total",
-        all(_is_text(one.bank) and type(one.cards) is int and one.cards >= 0 for one in totals),
+        "its merchant cannot be so", plan.merchant is None or _is_line(plan.merchant, LONGEST_NAME)
     )
-    _check("the canary", len(set(plan.canary)) == len(plan.canary) > 0)
+    _check("its note cannot be so", plan.note is None or _is_line(plan.note, LONGEST_NOTE))
+    _check("its windows are none that this version knows", plan.windows == ())
+    for one in plan.holds:
+        named = _is_line(one.name, LONGEST_NOTE) and _is_line(one.sha256, LONGEST_NAME)
+        _check("one of its hold lists cannot be so", named and _is_count(one.entries, at_least=1))
+    counts = (plan.vault_cards, plan.vault_customers)
+    _check("its counts of the vault cannot be so", all(map(_is_count, counts)))
+    _check("its counts of cards left out cannot be so", all(map(_is_count, plan.left_out.values())))
     _check(
-        "the canary",
-        all(type(number) is int and 0 <= number < len(plan.cards) for number in plan.canary),
+        "it leaves cards out for a reason that there is not", set(plan.left_out) <= set(LEFT_OUT)
     )
+    for total in plan.bank_totals:
+        _check("its total of a bank cannot be so", _is_text(total.bank) and _is_count(total.cards))
+    _check_dates(plan)
+
+
+def _check_dates(plan: Plan) -> None:
+    made, ends = map(datetime.fromisoformat, (plan.created_at, plan.expires_at))
+    valid = timedelta(hours=plan.limits.plan_hours)
+    _check("its expires_at is not plan_hours after its created_at", ends == made + valid)
+    today = made.astimezone(INDIA).date()
+    _check("its as_of is after the day on which it was made", _day(plan.as_of) <= today)
+    oldest = datetime.fromisoformat(plan.oldest_fetched_at)
+    _check("its oldest_fetched_at is after its created_at", oldest <= made + CLOCK_TOLERANCE)
 
 
 def check_cards(plan: Plan) -> None:
-    """Check that each card can be asked for, is there once, and leaves controls and keepers alone.
+    """Check that each card can be asked for, is there once, and is one that the rule selects.
 
     Raises
     ------
     PlanDamaged
-        A card cannot be planned so.
+        A card cannot be planned so, or the header says of the cards what is not so.
     """
     pairs = set()
     days: set[str | None] = {None}  # known to be sound: there are few, and many cards
-    moments: set[str] = set()
+    fetched: set[str] = set()
+    saved: set[str | None] = {None}
+    oldest = datetime.fromisoformat(plan.oldest_fetched_at)
+    newest = datetime.fromisoformat(plan.created_at) + CLOCK_TOLERANCE
     for number, card in enumerate(plan.cards):
         if card.expires_on not in days and _is_day(card.expires_on):
             days.add(card.expires_on)
-        if card.fetched_at not in moments and _is_instant(card.fetched_at):
-            moments.add(card.fetched_at)
+        if card.created_at not in saved and _is_moment(card.created_at):
+            saved.add(card.created_at)
+        if card.fetched_at not in fetched and _is_instant(card.fetched_at):
+            _check(
+                f"card {number} was fetched before its oldest_fetched_at, or after it was made",
+                oldest <= datetime.fromisoformat(card.fetched_at) <= newest,
+            )
+            fetched.add(card.fetched_at)
         sound = (
             type(card.number) is int
             and card.number == number
@@ -98,41 +127,84 @@ def check_cards(plan: Plan) -> None:
             and _is_id(card.instrument_id)
             and all(map(_is_text, _texts(card)))
             and card.expires_on in days
-            and card.fetched_at in moments
+            and card.created_at in saved
+            and card.fetched_at in fetched
         )
         if not sound:
-            _refuse(f"card {number}")
+            _refuse(f"card {number} cannot be so")
         pairs.add((card.customer_id, card.instrument_id))
-    _check("the cards, of which one is there twice", len(pairs) == len(plan.cards))
+    _check("a card is there twice", len(pairs) == len(plan.cards))
     customers = {card.customer_id for card in plan.cards}
     for one in plan.controls:
-        _check("a control card", _is_id(one.customer_id) and _is_id(one.instrument_id))
-        _check("a control card", one.customer_id not in customers)
+        _check("a control card cannot be so", _is_id(one.customer_id) and _is_id(one.instrument_id))
+        _check("a control card's customer loses a card", one.customer_id not in customers)
+    _check("a control card is there twice", len(set(plan.controls)) == len(plan.controls))
     for card in plan.cards:
         if card.keeper is not None:
-            _check("a card to keep", _is_id(card.keeper))
-            _check("a card to keep", (card.customer_id, card.keeper) not in pairs)
+            _check("a card to keep cannot be so", _is_id(card.keeper))
+            _check(
+                "a card to keep is to be deleted as well",
+                (card.customer_id, card.keeper) not in pairs,
+            )
+    _check_counts(plan, customers)
+    _check(
+        "its canary is not the one that follows from its cards",
+        all(type(number) is int for number in plan.canary),
+    )
+    canary = canary_of(plan.cards, plan.limits.canary)
+    _check(
+        "its canary is not the one that follows from its cards",
+        bool(canary) and plan.canary == canary,
+    )
+    wrong = contradicting(plan)
+    if wrong is not None:
+        _refuse(f"its rule does not select card {wrong}")
 
 
-def _check(what: str, sound: bool) -> None:
+def _check_counts(plan: Plan, customers: set[str]) -> None:
+    cards, among = len(plan.cards), plan.vault_cards
+    _check("its vault_cards are fewer than its cards", cards <= among)
+    others = plan.vault_customers - len(customers)  # each of whom has a card
+    _check("its vault_customers do not fit its cards", 0 <= others <= among - cards)
+    totals = {one.bank: one.cards for one in plan.bank_totals}
+    planned = Counter(card.bank for card in plan.cards)
+    _check("its total of a bank cannot be so", len(totals) == len(plan.bank_totals))
+    _check("its total of a bank cannot be so", totals.keys() == planned.keys())
+    _check(
+        "its total of a bank cannot be so",
+        all(planned[bank] <= total for bank, total in totals.items()),
+    )
+    _check("its totals of banks are more than its vault_cards", sum(totals.values()) <= among)
+
+
+def _check(problem: str, sound: bool) -> None:
     if not sound:
-        _refuse(what)
+        _refuse(problem)
 
 
-def _refuse(what: str) -> NoReturn:
+def _refuse(problem: str) -> NoReturn:
     raise PlanDamaged(
-        f"{what[0].upper()}{what[1:]} of the plan cannot be so; nothing was sent; take the plan "
-        "from its planner again, or make a new one."
+        f"This cannot be a plan: {problem}; nothing was sent; take the plan from its planner again,"
+        " or make a new one."
     )
 
 
-def _is_line(value: Any) -> bool:
+def _is_line(value: Any, longest: int) -> bool:
     # A terminal obeys control characters, so what a plan says of itself must not hold any.
-    return isinstance(value, str) and value.isprintable() and value.strip() == value != ""
+    return (
+        isinstance(value, str)
+        and value.isprintable()
+        and value.strip() == value != ""
+        and len(value) <= longest
+    )
 
 
 def _is_text(value: Any) -> bool:
     return value is None or isinstance(value, str)
+
+
+def _is_count(value: Any, at_least: int = 0) -> bool:
+    return type(value) is int and at_least <= value <= _MOST
 
 
 def _is_id(value: Any) -> bool:
@@ -146,8 +218,19 @@ def _is_day(value: Any) -> bool:
         return False
 
 
-def _is_instant(value: Any) -> bool:
+def _day(value: str) -> date:
+    return date.fromisoformat(value)
+
+
+def _is_moment(value: Any) -> bool:
+    """Whether a text is an instant that can be reckoned with."""
     try:
-        return isinstance(value, str) and datetime.fromisoformat(value).tzinfo is not None
-    except ValueError:
+        moment = datetime.fromisoformat(value)
+        return moment.tzinfo is not None and moment.astimezone(UTC).tzinfo is not None
+    except (TypeError, ValueError, OverflowError):
         return False
+
+
+def _is_instant(value: Any) -> bool:
+    """Whether a text is an instant of our time."""
+    return _is_moment(value) and datetime.fromisoformat(value).year in _YEARS

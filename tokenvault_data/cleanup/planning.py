@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import getpass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tokenvault_data.analysis.today import day_of
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.cleanup.guard_rails import guard_rails_met
+from tokenvault_data.cleanup.holds import holds_beside
 from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.plan import BankTotal, Plan, PlannedCard
+from tokenvault_data.cleanup.plan_checks import LONGEST_NAME, LONGEST_NOTE
 from tokenvault_data.cleanup.rules import Rule, as_rule
 from tokenvault_data.cleanup.selection import Selection, select_cards
-from tokenvault_data.cleanup.spreading import Placed, spread
+from tokenvault_data.cleanup.spreading import canary_of
 from tokenvault_data.dataset.instants import INDIA
 from tokenvault_data.errors import RefusedByGuardRail, UsageError
 
 if TYPE_CHECKING:
     from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.predicate import Predicate
+    from tokenvault_data.cleanup.holds import Holds
     from tokenvault_data.dataset.snapshots import Snapshot
-
-CANARY_SHARE: Final = 100
-"""One card in so many is in the canary, up to the limit."""
-
-_LONGEST_NAME: Final = 100
-_LONGEST_NOTE: Final = 500
 
 
 def plan_cleanup(
@@ -38,6 +35,7 @@ def plan_cleanup(
     planner: str | None = None,
     banks: BankNames | None = None,
     note: str | None = None,
+    holds: Holds | None = None,
     now: datetime | None = None,
 ) -> Plan:
     """Choose the cards that a rule selects, and freeze them in a plan; nothing is deleted or sent.
@@ -57,6 +55,8 @@ def plan_cleanup(
         Names of banks; those of the package when not given.
     note : str, optional
         What the approver should know, in a line.
+    holds : Holds, optional
+        Hold lists, whose cards are left out; those of the store and of the machine when not given.
     now : datetime, optional
         With a zone; the same snapshot, rule, settings and moment make the same plan.
 
@@ -76,8 +76,14 @@ def plan_cleanup(
     moment = _moment(now)
     day = day_for(as_of, moment)
     planner, note = _planner(planner), _note(note)
+    holds = holds_beside(snapshot) if holds is None else holds
     selection = select_cards(
-        snapshot, rule, as_of=day, keep_last_usable=limits.keep_last_usable, banks=banks
+        snapshot,
+        rule,
+        as_of=day,
+        keep_last_usable=limits.keep_last_usable,
+        banks=banks,
+        holds=holds,
     )
     if not selection.planned.cards:
         raise UsageError(_nothing_to_plan(selection))
@@ -107,6 +113,7 @@ def plan_cleanup(
         as_of=day.isoformat(),
         rule=rule,
         limits=limits,
+        holds=holds.used,
         vault_cards=selection.vault.cards,
         vault_customers=selection.vault.customers,
         bank_totals=bank_totals(selection),
@@ -115,16 +122,6 @@ def plan_cleanup(
         canary=canary_of(cards, limits.canary),
         cards=cards,
     )
-
-
-def canary_of(cards: tuple[PlannedCard, ...], most: int) -> tuple[int, ...]:
-    """Return the numbers of the cards to begin with: one in a hundred, never none, at most so many.
-
-    They are spread over banks, and over customers as far as there are enough.
-    """
-    count = min(most, -(-len(cards) // CANARY_SHARE))
-    places = [Placed(card.bank, card.customer_id) for card in cards]
-    return tuple(sorted(spread(places, count, repeat_customers=True)))
 
 
 def bank_totals(selection: Selection) -> tuple[BankTotal, ...]:
@@ -182,11 +179,11 @@ def _planner(name: str | None) -> str:
             raise UsageError(
                 "The system does not say who you are; nothing was planned; give the planner's name."
             ) from None
-    return _line(name, "planner's name", _LONGEST_NAME)
+    return _line(name, "planner's name", LONGEST_NAME)
 
 
 def _note(note: str | None) -> str | None:
-    return None if note is None or not note.strip() else _line(note, "note", _LONGEST_NOTE)
+    return None if note is None or not note.strip() else _line(note, "note", LONGEST_NOTE)
 
 
 def _line(text: str, what: str, longest: int) -> str:

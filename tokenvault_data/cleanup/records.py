@@ -20,8 +20,9 @@ class Record(NamedTuple):
     Attributes
     ----------
     kind : str
-        ``opened``, ``approved``, ``confirmed``, ``state``, ``checked``, ``intended``,
-        ``withdrawn``, ``outcome``, ``seen``, ``control``, ``item`` or ``sealed``.
+        ``opened``, ``approved``, ``confirmed``, ``recovered``, ``remembered``, ``state``,
+        ``checked``, ``intended``, ``withdrawn``, ``outcome``, ``seen``, ``control``, ``item`` or
+        ``sealed``.
     number : int or None
         The planned row it is about, None when about the campaign.
     detail : dict

@@ -15,19 +15,20 @@ import pyarrow as pa
 from tokenvault_data.analysis.card_view import card_view
 from tokenvault_data.analysis.source import open_source
 from tokenvault_data.cleanup import selection_sql as sql
-from tokenvault_data.cleanup.left_out import LEFT_OUT, NOT_FOUND, SPARED
+from tokenvault_data.cleanup.left_out import HELD, LEFT_OUT, NOT_FOUND, SPARED
 from tokenvault_data.cleanup.limits import PlannedFigures, VaultFigures
 from tokenvault_data.cleanup.plan_content import ControlCard
 from tokenvault_data.cleanup.spreading import Placed, spread
 from tokenvault_data.identifiers import judge_id
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
     import duckdb
 
     from tokenvault_data.analysis.bank_names import BankNames
+    from tokenvault_data.cleanup.holds import Holds
     from tokenvault_data.cleanup.rules import Rule
     from tokenvault_data.dataset.snapshots import Snapshot
 
@@ -77,6 +78,7 @@ def select_cards(
     as_of: date,
     keep_last_usable: bool = True,
     banks: BankNames | None = None,
+    holds: Holds | None = None,
 ) -> Selection:
     """Select the cards of a snapshot that a rule is about.
 
@@ -91,27 +93,33 @@ def select_cards(
         last of those.
     banks : BankNames, optional
         Those of the package when not given.
+    holds : Holds, optional
+        Cards that are left out, whatever the rule; none when not given.
     """
     with card_view(open_source(snapshot), as_of=as_of, banks=banks) as connection:
         _mark_refused_ids(connection)
         connection.execute(sql.REPEATED)
-        _mark_listed(connection, rule)
+        _mark_pairs(connection, "listed", rule.pairs)
+        _mark_pairs(connection, "held_cards", () if holds is None else sorted(holds.cards))
+        customers = () if holds is None else sorted(holds.customers)
+        connection.register("held_customers", pa.table({"customer_id": _texts(customers)}))
         connection.execute(sql.customers_of(rule))
         connection.execute(sql.their_cards(rule, as_of))
         connection.execute(sql.CONTESTED_CARDS)
         connection.execute(sql.SINGLE_CARDS)
         connection.execute(sql.PAIRED if rule.kind == "duplicates" else sql.UNPAIRED)
+        connection.execute(sql.HELD)
         connection.execute(sql.SPARED if keep_last_usable else sql.NOT_SPARED)
         connection.execute(sql.PLANNED)
         cards = connection.sql(sql.PLANNED_IN_ORDER).to_arrow_table()
         before = {name: _counts(connection, sql.counts(name)) for name in DIMENSIONS}
         fetched = connection.sql(sql.FETCHED).to_arrow_table().to_pylist()[0]
-        customers = _row(connection, "SELECT count(DISTINCT customer_id) FROM instruments")[0]
+        vault_customers = _row(connection, "SELECT count(DISTINCT customer_id) FROM instruments")[0]
         most, worse_off = _row(connection, sql.MOST_OF_ONE)[0], _row(connection, sql.WORSE_OFF)[0]
         return Selection(
             cards=cards,
             left_out=_left_out(connection, rule),
-            vault=VaultFigures(sum(before["bank"].values()), customers, before["bank"]),
+            vault=VaultFigures(sum(before["bank"].values()), vault_customers, before["bank"]),
             planned=PlannedFigures(
                 len(cards), _counts(connection, sql.PLANNED_BANKS), most, worse_off
             ),
@@ -129,17 +137,21 @@ def _mark_refused_ids(connection: duckdb.DuckDBPyConnection) -> None:
     connection.register("refused_ids", pa.table({"id": pa.array(refused, pa.string())}))
 
 
-def _mark_listed(connection: duckdb.DuckDBPyConnection, rule: Rule) -> None:
-    columns = list(zip(*rule.pairs, strict=True)) or [(), ()]
-    names = ("customer_id", "instrument_id")
-    table = {
-        name: pa.array(values, pa.string()) for name, values in zip(names, columns, strict=True)
-    }
-    connection.register("listed", pa.table(table))
+def _mark_pairs(
+    connection: duckdb.DuckDBPyConnection, name: str, pairs: Sequence[tuple[str, str]]
+) -> None:
+    customers, cards = zip(*pairs, strict=True) if pairs else ((), ())
+    table = pa.table({"customer_id": _texts(customers), "instrument_id": _texts(cards)})
+    connection.register(name, table)
+
+
+def _texts(values: Sequence[str]) -> pa.Array:
+    return pa.array(values, pa.string())
 
 
 def _left_out(connection: duckdb.DuckDBPyConnection, rule: Rule) -> dict[str, int]:
     counts = dict(connection.execute(sql.REASONS).fetchall())
+    counts[HELD] = _row(connection, "SELECT count(*) FROM held")[0]
     counts[SPARED] = _row(connection, "SELECT count(*) FROM spared")[0]
     if rule.kind == "listed":
         counts[NOT_FOUND] = _row(connection, sql.LISTED_NOT_FOUND)[0]

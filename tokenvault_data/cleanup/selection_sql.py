@@ -1,6 +1,7 @@
 """The queries behind a selection, one table after the other, over the view ``cards``.
 
-``cards`` is made by `card_view`; ``refused_ids`` and ``listed`` are registered beside it.
+``cards`` is made by `card_view`; ``refused_ids``, ``listed``, ``held_customers`` and ``held_cards``
+are registered beside it.
 """
 
 from __future__ import annotations
@@ -157,6 +158,16 @@ CREATE TEMP TABLE candidates AS
 SELECT single.*, keeper FROM single JOIN kept USING (customer_id, instrument_id)
 WHERE chosen AND reason IS NULL
 """  # noqa: S608  the reasons are ours
+
+# Before cards are spared: a card on hold stays, so its customer has it to pay with.
+HELD: Final = """
+CREATE TEMP TABLE held AS
+SELECT customer_id, instrument_id FROM candidates
+WHERE customer_id IN (SELECT customer_id FROM held_customers)
+    OR (customer_id, instrument_id) IN (SELECT (customer_id, instrument_id) FROM held_cards);
+DELETE FROM candidates
+WHERE (customer_id, instrument_id) IN (SELECT (customer_id, instrument_id) FROM held)
+"""
 
 SPARED: Final = """
 CREATE TEMP TABLE spared AS

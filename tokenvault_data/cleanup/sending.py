@@ -7,19 +7,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
-from tokenvault_data.cleanup.answers import read_attempt
+from tokenvault_data.cleanup.answers import TABLE, read_attempt
 from tokenvault_data.cleanup.breaker import Breaker
+from tokenvault_data.cleanup.customer_list import ListAnswer, chain_of
 from tokenvault_data.cleanup.gate import Gate
-from tokenvault_data.errors import CallAbandoned
+from tokenvault_data.cleanup.item_steps import Sent
+from tokenvault_data.errors import CallAbandoned, UnusableAnswer
+from tokenvault_data.vault_api.operations import list_call
+from tokenvault_data.vault_api.transport import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tokenvault_data.cleanup.answers import Effect, Reading
     from tokenvault_data.cleanup.clock import Clock
+    from tokenvault_data.cleanup.evidence import Evidence
     from tokenvault_data.cleanup.limits import Limits
     from tokenvault_data.vault_api.attempts import Attempt
     from tokenvault_data.vault_api.operations import Call
+    from tokenvault_data.vault_api.pacing import Reservation
 
 SLICE_SECONDS: Final = 0.5
 """Longest sleep in one piece, so that a request to stop is met soon."""
@@ -34,8 +40,18 @@ class VaultPort(Protocol):
         *,
         idempotency_key: str | None = None,
         before_send: Callable[[], None] | None = None,
+        reservation: Reservation | None = None,
+        url: str | None = None,
     ) -> Attempt:
         """Send once; see `AsyncVault.attempt`."""
+        ...
+
+    async def reserve(self, count: int) -> Reservation:
+        """Book slots; see `AsyncVault.reserve`."""
+        ...
+
+    def url_of(self, call: Call) -> str:
+        """Return where a call is sent to."""
         ...
 
     def hold(self) -> None:
@@ -58,7 +74,21 @@ class Ending(NamedTuple):
 
 
 class Withheld(Exception):  # noqa: N818  an event, and never seen outside of this package
-    """A send was taken back in the moment it could have left."""
+    """A send was taken back in the moment it could have left.
+
+    Attributes
+    ----------
+    counts : bool
+        Whether it was for the age of the card's check, and not for the campaign or its rate limit.
+    """
+
+    def __init__(self, reason: str, *, counts: bool = False) -> None:
+        super().__init__(reason)
+        self.counts = counts
+
+
+INSTANCE_HEADER: Final = "x-emulator-instance"
+"""By which an emulator says which one it is: each forgets everything when it ends."""
 
 
 _RANK: Final = ("rest", "pause", "abort", "halt")
@@ -79,6 +109,8 @@ class Sender:
         Set once the campaign is to stop; nothing is sent from then on until `go_on`.
     is_heedless : bool
         Whether trouble stops nothing: an aborted campaign only looks, and ends in any case.
+    instance : str or None
+        Which emulator answers, as it has said; None while none has.
     """
 
     def __init__(self, vault: VaultPort, limits: Limits, clock: Clock) -> None:
@@ -89,6 +121,7 @@ class Sender:
         self.gate = Gate(limits.window_reserve)
         self.ending: Ending | None = None
         self.is_heedless = False
+        self.instance: str | None = None
 
     def stop(self, ending: Ending) -> None:
         """Let nothing more leave; calls in flight are still answered. The graver reason stays."""
@@ -102,51 +135,124 @@ class Sender:
         self._breaker = Breaker(self._limits)
         self._vault.release()
 
-    async def gate_opens(self) -> bool:
-        """Wait until something may be sent; False when the campaign stops first."""
+    async def gate_opens(self, requests: int = 1) -> bool:
+        """Wait until so many requests may be sent; False when the campaign stops first."""
         while self.ending is None:
-            wait = self.gate.closed_for(self._clock.monotonic())
+            wait = self.gate.closed_for(self._clock.monotonic(), requests)
             if not wait:
                 return True
             await self._clock.sleep(min(wait, SLICE_SECONDS))
         return False
 
-    async def fetch(self, call: Call) -> Reading | None:
-        """Fetch a card; None when the campaign stopped before it was sent."""
+    async def fetch(self, call: Call, on_send: Callable[[], None] | None = None) -> Reading | None:
+        """Fetch a card; None when the campaign stopped before it was sent.
+
+        `on_send` is called in the moment of sending.
+        """
+
+        def ready() -> None:
+            self._nothing_forbids()
+            if on_send is not None:
+                on_send()
+
         while await self.gate_opens():
             try:
-                return await self._send(call, None, self._nothing_forbids)
+                return await self._send(call, None, ready)
             except Withheld:
                 continue  # others have taken the slot's worth of the limit; wait for the gate
         return None
 
+    async def reserve(self, count: int) -> Reservation | None:
+        """Book slots that follow each other; None when the campaign stopped before."""
+        while await self.gate_opens(count):
+            try:
+                reservation = await self._vault.reserve(count)
+            except CallAbandoned:
+                return None
+            if not self.gate.closed_for(self._clock.monotonic(), count):
+                return reservation
+            reservation.give_back()
+        return None
+
+    async def read_list(self, customer_id: str, reservation: Reservation) -> ListAnswer | None:
+        """Read a customer's whole list; None when the campaign stopped, or was held up, before.
+
+        Parameters
+        ----------
+        customer_id : str
+        reservation : Reservation
+            Holds a slot for each page that is expected; further pages wait for theirs.
+        """
+        call = list_call(customer_id)
+        chain = chain_of(self._vault.url_of(call))
+        while (url := chain.next_url) is not None:
+            try:
+                attempt = await self._vault.attempt(
+                    call, before_send=self._nothing_forbids, reservation=reservation, url=url
+                )
+            except (CallAbandoned, Withheld):
+                return None
+            self._note(attempt)
+            pages, status, request_id = tuple(chain.bodies), attempt.status, attempt.request_id
+            if attempt.kind != "answered" or status != 200:
+                reading = read_attempt(call, attempt)
+                self._count(reading.row.fetch_effect, reading.message)
+                return ListAnswer(
+                    customer_id,
+                    None,
+                    pages,
+                    reading.message,
+                    status,
+                    request_id,
+                    is_absent=reading.row.fetch == "absent",
+                    counts=reading.row.fetch_effect != "wait",
+                )
+            try:
+                chain.add(Answer(200, attempt.headers, attempt.body))
+            except UnusableAnswer as error:
+                self._count(TABLE["garbage"].fetch_effect, str(error))
+                return ListAnswer(customer_id, None, pages, str(error), status, request_id)
+        self._count("none", "")
+        return ListAnswer(
+            customer_id, chain.instruments, tuple(chain.bodies), None, status, request_id
+        )
+
     async def delete(
-        self, call: Call, idempotency_key: str, is_fresh: Callable[[], bool]
-    ) -> Reading:
+        self, call: Call, idempotency_key: str, evidence: Evidence, reservation: Reservation
+    ) -> tuple[Reading, Sent]:
         """Send one delete.
 
         Parameters
         ----------
         call : Call
         idempotency_key : str
-        is_fresh : callable
-            Asked in the moment of sending whether the card's check is recent enough.
+        evidence : Evidence
+            Looked at once more in the moment of sending.
+        reservation : Reservation
+            Holds its slot.
 
         Raises
         ------
         Withheld
             It was not sent, and will not be.
         """
+        age: float | None = None
 
         def ready() -> None:
+            nonlocal age
             self._nothing_forbids()
-            if not is_fresh():
-                raise Withheld("its check had grown old before it could be sent")
+            age = evidence.age_seconds()
+            problem = evidence.problem()
+            if problem is not None:
+                raise Withheld(problem, counts=True)
 
-        reading = await self._send(call, idempotency_key, ready)
+        reading = await self._send(call, idempotency_key, ready, reservation)
         if reading is None:
             raise Withheld("the campaign stopped before it could be sent")
-        return reading
+        late = evidence.late_seconds()
+        return reading, Sent(
+            None if age is None else round(age, 3), None if late is None else round(late, 3)
+        )
 
     def _nothing_forbids(self) -> None:
         if self.ending is not None:
@@ -155,31 +261,41 @@ class Sender:
             raise Withheld("the rate limit left no room before it could be sent")
 
     async def _send(
-        self, call: Call, key: str | None, before_send: Callable[[], None]
+        self,
+        call: Call,
+        key: str | None,
+        before_send: Callable[[], None],
+        reservation: Reservation | None = None,
     ) -> Reading | None:
         try:
-            attempt = await self._vault.attempt(call, idempotency_key=key, before_send=before_send)
+            attempt = await self._vault.attempt(
+                call, idempotency_key=key, before_send=before_send, reservation=reservation
+            )
         except CallAbandoned:
             return None
-        self.gate.note(attempt.status, attempt.headers, self._clock.monotonic())
+        self._note(attempt)
         reading = read_attempt(call, attempt)
         effect = reading.row.delete_effect if key is not None else reading.row.fetch_effect
-        self._count(effect, reading)
+        self._count(effect, reading.message)
         return reading
 
-    def _count(self, effect: Effect, reading: Reading) -> None:
+    def _note(self, attempt: Attempt) -> None:
+        self.gate.note(attempt.status, attempt.headers, self._clock.monotonic())
+        self.instance = attempt.headers.get(INSTANCE_HEADER, self.instance)
+
+    def _count(self, effect: Effect, message: str) -> None:
         if self.is_heedless or effect == "wait":
             return
         if effect == "none":
             self._breaker.note_success()
         elif effect == "pause":
-            self.stop(Ending("pause", reading.message))
+            self.stop(Ending("pause", message))
         elif effect == "halt":
-            self.stop(Ending("halt", reading.message))
+            self.stop(Ending("halt", message))
         else:
             garbage = self._breaker.note_garbage() if effect == "garbage" else None
             failed = self._breaker.note_failure()
             if garbage:
                 self.stop(Ending("pause", garbage))
             if failed:
-                self.stop(Ending("rest", f"{failed}; the last one: {reading.message}"))
+                self.stop(Ending("rest", f"{failed}; the last one: {message}"))

@@ -11,8 +11,10 @@ import pyarrow as pa
 
 from tokenvault_data.analysis.wording import counted, long_day, percent
 from tokenvault_data.cleanup.guard_rails import guard_rails_met
+from tokenvault_data.cleanup.holds import holds_beside
 from tokenvault_data.cleanup.left_out import SPARED
 from tokenvault_data.cleanup.limits import Limits, Violation
+from tokenvault_data.cleanup.plan_text import shown_sentence
 from tokenvault_data.cleanup.planning import day_for
 from tokenvault_data.cleanup.rules import Rule, as_rule
 from tokenvault_data.cleanup.selection import DIMENSIONS, Selection, select_cards
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.predicate import Predicate
+    from tokenvault_data.cleanup.holds import Holds
     from tokenvault_data.dataset.snapshots import Snapshot
 
 CALLS_PER_CARD: Final = 4
@@ -43,7 +46,7 @@ class Simulation:
     Attributes
     ----------
     sentence : str
-        The rule in English.
+        The rule in English, ids in it masked.
     snapshot : str
         Id of the snapshot.
     environment : str
@@ -151,6 +154,7 @@ def simulate(
     *,
     limit_per_minute: int | None = None,
     banks: BankNames | None = None,
+    holds: Holds | None = None,
     now: datetime | None = None,
 ) -> Simulation:
     """Say what a cleanup would do, from the snapshot alone; nothing is sent, written or refused.
@@ -166,6 +170,8 @@ def simulate(
         The account's rate limit, 1 or more, to reckon the time with.
     banks : BankNames, optional
         Names of banks; those of the package when not given.
+    holds : Holds, optional
+        Hold lists, whose cards are left out; those of the store and of the machine when not given.
     now : datetime, optional
         With a zone.
 
@@ -183,13 +189,19 @@ def simulate(
             "The rate limit is no whole number of 1 or more; nothing was counted; give requests a "
             "minute."
         )
+    holds = holds_beside(snapshot) if holds is None else holds
     selection = select_cards(
-        snapshot, rule, as_of=day, keep_last_usable=limits.keep_last_usable, banks=banks
+        snapshot,
+        rule,
+        as_of=day,
+        keep_last_usable=limits.keep_last_usable,
+        banks=banks,
+        holds=holds,
     )
     calls = requests_needed(selection.planned.cards, with_keepers=rule.kind == "duplicates")
     tables = [_before_and_after(selection, name) for name in DIMENSIONS]
     return Simulation(
-        sentence=rule.sentence(),
+        sentence=shown_sentence(rule),
         snapshot=snapshot.id,
         environment=snapshot.manifest.environment,
         as_of=day,

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tokenvault_data.cleanup.plan_content import PlannedCard
+
+CANARY_SHARE: Final = 100
+"""One card in so many is in the canary, up to the limit."""
 
 
 class Placed(NamedTuple):
@@ -39,6 +44,16 @@ def spread(cards: Sequence[Placed], count: int, *, repeat_customers: bool) -> li
         left = [place for place in range(len(cards)) if place not in taken]
         chosen += _round(cards, left, count - len(chosen))
     return chosen
+
+
+def canary_of(cards: Sequence[PlannedCard], most: int) -> tuple[int, ...]:
+    """Return the numbers of the cards that go first: one in a hundred, 1 to `most`.
+
+    They are spread over banks, and over customers as far as there are enough.
+    """
+    count = min(most, -(-len(cards) // CANARY_SHARE))
+    places = [Placed(card.bank, card.customer_id) for card in cards]
+    return tuple(sorted(spread(places, count, repeat_customers=True)))
 
 
 def _round(cards: Sequence[Placed], places: Sequence[int], count: int) -> list[int]:

@@ -41,9 +41,21 @@ class Item:
         Of the last send that may have been carried out, None before the first.
     attempt : str or None
         Id of an intent without an outcome.
+    is_remembered : bool
+        Whether the account's ledger remembers an attempt that this journal has lost.
     """
 
-    __slots__ = ("attempt", "doubtful", "final", "intents", "outcome", "reason", "sends", "state")
+    __slots__ = (
+        "attempt",
+        "doubtful",
+        "final",
+        "intents",
+        "is_remembered",
+        "outcome",
+        "reason",
+        "sends",
+        "state",
+    )
 
     def __init__(self) -> None:
         self.state = "planned"
@@ -54,6 +66,7 @@ class Item:
         self.doubtful = 0
         self.outcome: str | None = None
         self.attempt: str | None = None
+        self.is_remembered = False
 
     @property
     def is_open(self) -> bool:
@@ -84,6 +97,11 @@ class Standing:
         Whether a person let it go on after the canary.
     is_sealed : bool
         Whether its last record was written.
+    is_recovered : bool
+        Whether its journal was lost and made up for: it deletes nothing any more.
+    late_deletes : int
+        Deletes that may have left with an older check than the plan allows, since the process was
+        stopped in that moment.
     approvals : set of (str, str)
         Fingerprint and time of each approval that was written down.
     """
@@ -99,6 +117,8 @@ class Standing:
         self.requests = 0
         self.is_released = False
         self.is_sealed = False
+        self.is_recovered = False
+        self.late_deletes = 0
         self.approvals: set[tuple[str, str]] = set()
 
     @property
@@ -125,6 +145,10 @@ class Standing:
                 self.approvals.add((record.detail["fingerprint"], record.detail["approved_at"]))
             case "confirmed":
                 pass
+            case "recovered" if self.state == "halted":
+                self.is_recovered = True
+            case "remembered" if self.is_recovered:
+                self._item(record).is_remembered = True
             case "state":
                 self._move(record)
             case "control":
@@ -156,12 +180,18 @@ class Standing:
         if record.detail["from"] != self.state:
             raise _out_of_place(record)
         check_campaign_move(self.state, after)
+        if self.is_recovered and after in ("canary", "running"):
+            raise _out_of_place(record)
+        if self.state == "halted" and after == "verifying" and not self.is_recovered:
+            raise _out_of_place(record)
         self.state, self.reason = after, record.detail["reason"]
         self.is_released = self.is_released or after == "running"
 
     def _intend(self, record: Record) -> None:
         item = self._item(record)
         if item.attempt is not None or record.detail["ordinal"] != item.intents + 1:
+            raise _out_of_place(record)
+        if self.is_recovered:
             raise _out_of_place(record)
         self.attempted += item.intents == 0
         item.intents += 1
@@ -179,6 +209,7 @@ class Standing:
             item.doubtful -= 1
             return
         outcome = record.detail["outcome"]
+        self.late_deletes += record.detail["late_seconds"] is not None
         if outcome == _NEVER_ON_THE_WIRE:
             item.doubtful -= 1
             if record.detail["status"] is None:

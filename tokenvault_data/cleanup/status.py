@@ -41,6 +41,12 @@ class CampaignStatus:
         Cards that were left alone because they have changed.
     seconds_left : float or None
         Estimate at the present pace, None while unknown or when nothing is at work.
+    waits_until : float or None
+        Until when cards wait for the account's daily caps, seconds since 1970; None while none
+        does.
+    late_deletes : int
+        Deletes that may have left with an older check than the plan allows, since the process was
+        stopped in that moment.
     """
 
     plan_id: str
@@ -53,6 +59,8 @@ class CampaignStatus:
     deletes: int = 0
     drift: int = 0
     seconds_left: float | None = None
+    waits_until: float | None = None
+    late_deletes: int = 0
 
     @property
     def done(self) -> int:
@@ -76,7 +84,11 @@ class CampaignStatus:
 
 
 def status_of(
-    plan_id: str, standing: Standing, *, seconds_left: float | None = None
+    plan_id: str,
+    standing: Standing,
+    *,
+    seconds_left: float | None = None,
+    waits_until: float | None = None,
 ) -> CampaignStatus:
     """Take a picture of where a campaign stands."""
     finals = {final: count for final, count in standing.finals.items() if count}
@@ -91,6 +103,8 @@ def status_of(
         deletes=standing.deletes,
         drift=finals.get("skipped_drift", 0) + finals.get("drift_after_attempt", 0),
         seconds_left=seconds_left,
+        waits_until=waits_until,
+        late_deletes=standing.late_deletes,
     )
 
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _REQUESTS = (
     "SELECT (SELECT count(*) FROM audit WHERE kind IN ('checked','seen','control')), "
     "(SELECT count(*) FROM attempts WHERE outcome IS NULL OR NOT "
-    "(outcome='withdrawn' OR (outcome='not_executed' AND status IS NULL)))"
+    "(outcome='withdrawn' OR (outcome='not_executed' AND status IS NULL))), "
+    "(SELECT count(*) FROM audit WHERE kind='outcome'"
+    " AND json_extract(detail, '$.late_seconds') IS NOT NULL)"
 )
 
 
@@ -52,7 +54,7 @@ def stored_status(path: Path, plan: Plan) -> CampaignStatus:
             counts = connection.execute(
                 "SELECT state,final,count(*) FROM items GROUP BY state,final"
             ).fetchall()
-            ((reads, deletes),) = connection.execute(_REQUESTS)
+            ((reads, deletes, late),) = connection.execute(_REQUESTS)
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
@@ -77,6 +79,7 @@ def stored_status(path: Path, plan: Plan) -> CampaignStatus:
         requests=reads + deletes,
         deletes=deletes,
         drift=finals.get("skipped_drift", 0) + finals.get("drift_after_attempt", 0),
+        late_deletes=late,
     )
 
 

@@ -1,18 +1,23 @@
-"""One step of one item: fetch, decide, write down, send. What to do when is `engine`'s.
+"""One step of one item: ask, decide, write down, send. What to do when is `engine`'s.
 
-The order of things is the promise: what the fetch showed and the intent are on the disk before the
-delete leaves, and what became of it is on the disk before anything else is done with the item.
+The order of things is the promise: what the customer's list showed and the intent are in the
+journal, then in the account's ledger, before the delete leaves; and what became of it is on the disk
+before anything else is done with the item. The slots of the question and of the delete are booked
+together, so that the answer does not grow old in a line.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from tokenvault_data.cleanup import item_steps
 from tokenvault_data.cleanup.breaker import DriftStop
-from tokenvault_data.cleanup.item_steps import CHECK_HOLDS_SECONDS, Course, Intent, Next, Step
+from tokenvault_data.cleanup.evidence import Evidence
+from tokenvault_data.cleanup.item_steps import Course, Intent, Next, Step
 from tokenvault_data.cleanup.judging import Judge, sign_of
 from tokenvault_data.cleanup.records import Record
 from tokenvault_data.cleanup.sending import Ending, Withheld
@@ -24,16 +29,20 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.clock import Clock
     from tokenvault_data.cleanup.controls import Controls
+    from tokenvault_data.cleanup.evidence import Heartbeat
     from tokenvault_data.cleanup.item_steps import Check
     from tokenvault_data.cleanup.journal import Journal
-    from tokenvault_data.cleanup.plan import Plan, PlannedCard
+    from tokenvault_data.cleanup.memory import Memory
+    from tokenvault_data.cleanup.plan import Plan
     from tokenvault_data.cleanup.sending import Sender
+    from tokenvault_data.vault_api.pacing import Reservation
 
 Checkpoint = Literal[
     "before_check",
     "after_check",
     "before_intent_commit",
     "after_intent_commit",
+    "after_ledger",
     "after_send",
     "before_outcome_commit",
     "after_outcome_commit",
@@ -56,6 +65,9 @@ class Visits:
     journal : Journal
     sender : Sender
     controls : Controls
+    memory : Memory
+        What the account's ledger remembers, and which cards are on hold.
+    heartbeat : Heartbeat
     clock : Clock
     api_version : str
         Version of the vault's answers.
@@ -72,6 +84,8 @@ class Visits:
         sender: Sender,
         controls: Controls,
         *,
+        memory: Memory,
+        heartbeat: Heartbeat,
         clock: Clock,
         api_version: str,
         new_id: Callable[[], str],
@@ -82,6 +96,8 @@ class Visits:
         self._standing = journal.standing
         self._sender = sender
         self._controls = controls
+        self._memory = memory
+        self._heartbeat = heartbeat
         self._clock = clock
         self._new_id = new_id
         self._checkpoint = checkpoint
@@ -91,9 +107,19 @@ class Visits:
         self._attempted = journal.standing.attempted
         self._journal = journal
         self._together: Together[Sequence[Record], None] = Together(self._commit_all, lingers=True)
+        self._planned_of: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for card in plan.cards:
+            self._planned_of[card.customer_id][card.instrument_id] = card.number
 
     def _commit_all(self, groups: Sequence[Sequence[Record]]) -> list[None]:
-        self._journal.commit([record for group in groups for record in group])
+        records = [record for group in groups for record in group]
+        self._journal.commit(records)
+        is_about_to_send = any(record.kind == "intended" for record in records)
+        if is_about_to_send:
+            self._checkpoint("after_intent_commit")
+        self._memory.remember(self._plan, records, self._journal.mark, self._sender.instance)
+        if is_about_to_send:
+            self._checkpoint("after_ledger")
         return [None] * len(groups)
 
     async def commit(self, records: Sequence[Record]) -> None:
@@ -111,54 +137,89 @@ class Visits:
             self._checkpoint("after_final_commit")
         return step
 
-    async def attempt(  # noqa: PLR0911  each return is a reason not to send
-        self, number: int, course: Course
-    ) -> Step:
-        """Fetch a card, and if it is as it was planned, send one delete for it."""
+    async def attempt(self, number: int, course: Course) -> Step:
+        """Read the customer's list, and if the card is as planned and can go, delete it once."""
         card, item = self._plan.cards[number], self._standing.items[number]
-        if item.intents == 0 and self._attempted >= self._limits.rows:
-            return await self.write(item_steps.over_the_cap(number, item, self._limits.rows))
+        forbidden = self._forbidden(number)
+        if forbidden is not None:
+            return await self.write(item_steps.not_to_be_attempted(number, item, forbidden))
+        wait = self._memory.seconds_until_room(self._plan, card, self._sender.instance)
+        if wait:
+            return Step((), Next("check", wait), course)
         self._checkpoint("before_check")
-        check = await self._check(card, was_attempted=item.doubtful > 0)
-        if check is None:
+        reservation = await self._sender.reserve(course.pages + 1)
+        if reservation is None:
             return Step((), _STOPPED, course)
-        checked_at, checked_on = self._clock.monotonic(), self._clock.now()
+        try:
+            return await self._attempt(number, self._now(course), reservation)
+        finally:
+            reservation.give_back()
+
+    async def _attempt(self, number: int, course: Course, reservation: Reservation) -> Step:
+        card, item = self._plan.cards[number], self._standing.items[number]
+        evidence = Evidence.about_to_ask(
+            self._heartbeat, self._limits.evidence_seconds + reservation.spacing_seconds
+        )
+        asked_at = self._clock.now()
+        answer = await self._sender.read_list(card.customer_id, reservation)
+        if answer is None:
+            return Step((), Next("check"), course)
+        check = await self._judge.check(
+            card,
+            answer,
+            asked_at,
+            was_attempted=item.doubtful > 0,
+            counts_as_gone=partial(self._counts_as_gone, card.customer_id),
+        )
         self._checkpoint("after_check")
-        deadline = checked_on + timedelta(seconds=CHECK_HOLDS_SECONDS)
-        intent = Intent(self._new_id(), self._new_id(), deadline.isoformat(timespec="microseconds"))
+        course = replace(course, pages=answer.pages)
+        deadline = asked_at + timedelta(seconds=evidence.bound_seconds)
+        intent = Intent(
+            self._new_id(),
+            self._new_id(),
+            deadline.isoformat(timespec="microseconds"),
+            round(evidence.age_seconds(), 3),
+            round(evidence.bound_seconds, 3),
+        )
         step = item_steps.after_check(
-            number, item, check, self._now(course), intent, attempts=self._limits.attempts
+            number, item, check, course, intent, attempts=self._limits.attempts
         )
         self._count_drift(number, check)
         if step.next.do != "delete":
             return await self.write(step)
-
-        def is_fresh() -> bool:
-            passed = self._clock.monotonic() - checked_at
-            return passed < CHECK_HOLDS_SECONDS and self._clock.now() < deadline
-
-        if not await self._sender.gate_opens():
-            return Step((), _STOPPED, course)
-        if not is_fresh():
+        problem = evidence.problem()
+        if problem is not None:
+            return await self.write(item_steps.too_late(number, item, problem, course))
+        forbidden = self._forbidden(number)  # others got there while this one was checked
+        if forbidden is not None:
+            return await self.write(item_steps.not_to_be_attempted(number, item, forbidden))
+        if not self._memory.reserve(self._plan, card, self._sender.instance):
             return Step((), Next("check"), course)
-        if item.intents == 0:
-            if self._attempted >= self._limits.rows:  # others got there while this one was checked
-                return await self.write(item_steps.over_the_cap(number, item, self._limits.rows))
-            self._attempted += 1
-        self._checkpoint("before_intent_commit")
-        await self.commit(step.records)
-        self._checkpoint("after_intent_commit")
-        return await self._delete(number, card, intent, is_fresh)
+        self._attempted += item.intents == 0
+        try:
+            self._checkpoint("before_intent_commit")
+            await self.commit(step.records)
+        finally:
+            self._memory.release(card)
+        return await self._delete(number, intent, course, evidence, reservation)
 
-    async def _check(self, card: PlannedCard, *, was_attempted: bool) -> Check | None:
-        reading = await self._sender.fetch(fetch_call(card.customer_id, card.instrument_id))
-        if reading is None:
-            return None
-        check = await self._judge.check(card, reading, was_attempted=was_attempted)
-        if check.verdict != "holds" or card.keeper is None:
-            return check
-        kept = await self._sender.fetch(fetch_call(card.customer_id, card.keeper))
-        return None if kept is None else await self._judge.keeper(card, check, kept)
+    def _forbidden(self, number: int) -> str | None:
+        """Say why an item may not be attempted, or not any more."""
+        card, item = self._plan.cards[number], self._standing.items[number]
+        if self._memory.is_held(card.customer_id, card.instrument_id):
+            return "on hold"
+        if item.intents == 0 and self._attempted >= self._limits.rows:
+            return f"the cap of {self._limits.rows:,} cards was reached"
+        return None
+
+    def _counts_as_gone(self, customer_id: str, instrument_id: str) -> bool:
+        """Whether a card of this customer was or is being deleted, by whichever campaign."""
+        number = self._planned_of[customer_id].get(instrument_id)
+        if number is not None:
+            item = self._standing.items[number]
+            if item.doubtful or item.attempt is not None or item.is_remembered:
+                return True
+        return self._memory.was_attempted_lately(customer_id, instrument_id, self._sender.instance)
 
     def _count_drift(self, number: int, check: Check) -> None:
         if check.verdict == "unclear":
@@ -170,18 +231,25 @@ class Visits:
             self._sender.stop(Ending("pause", reason))
 
     async def _delete(
-        self, number: int, card: PlannedCard, intent: Intent, is_fresh: Callable[[], bool]
+        self,
+        number: int,
+        intent: Intent,
+        course: Course,
+        evidence: Evidence,
+        reservation: Reservation,
     ) -> Step:
-        item = self._standing.items[number]
+        card, item = self._plan.cards[number], self._standing.items[number]
         call = delete_call(card.customer_id, card.instrument_id)
         try:
-            reading = await self._sender.delete(call, intent.idempotency_key, is_fresh)
-        except Withheld as reason:
-            step = item_steps.withdrawn(number, item, str(reason))
-            await self.commit(step.records)
-            return step
+            reading, sent = await self._sender.delete(
+                call, intent.idempotency_key, evidence, reservation
+            )
+        except Withheld as withheld:
+            step = item_steps.withdrawn(number, item, str(withheld), course, counts=withheld.counts)
+            return await self.write(step)
         self._checkpoint("after_send")
-        step = item_steps.after_outcome(number, item, reading)
+        now = self._clock.monotonic()
+        step = item_steps.after_outcome(number, item, reading, course, sent, now)
         self._checkpoint("before_outcome_commit")
         await self.commit(step.records)
         self._checkpoint("after_outcome_commit")
@@ -191,16 +259,23 @@ class Visits:
         """Fetch a card after an attempt."""
         card, item = self._plan.cards[number], self._standing.items[number]
         self._checkpoint("before_verify")
-        reading = await self._sender.fetch(fetch_call(card.customer_id, card.instrument_id))
+        asked_at: list[float] = []
+        reading = await self._sender.fetch(
+            fetch_call(card.customer_id, card.instrument_id),
+            on_send=lambda: asked_at.append(self._clock.monotonic()),
+        )
         if reading is None:
             return Step((), _STOPPED, course)
         shown = await self._judge.look(card, reading)
+        if course.attempted_at is not None and asked_at:
+            shown = shown._replace(after_seconds=asked_at[-1] - course.attempted_at)
         step = item_steps.after_look(
             number,
             item,
             shown,
             self._now(course),
             attempts=self._limits.attempts,
+            settle_seconds=self._limits.settle_seconds,
             may_attempt=may_attempt,
         )
         return await self.write(step)
@@ -231,16 +306,20 @@ class Visits:
             }
             records = [Record("control", None, detail)]
             if said == "proven":
-                records += [
-                    item_steps.proven_gone(number, self._standing.items[number], "404")
-                    for number in waiting
-                ]
+                records += [self._proven_gone(number) for number in waiting]
                 self._controls.take(waiting)
                 await self.write(Step(tuple(records), _STOPPED, Course()))
                 return said
             await self.commit(records)
             if said != "next":
                 return said
+
+    def _proven_gone(self, number: int) -> Record:
+        card, item = self._plan.cards[number], self._standing.items[number]
+        remembered = self._memory.attempted_by(
+            card.customer_id, card.instrument_id, self._sender.instance
+        )
+        return item_steps.proven_gone(number, item, "404", remembered)
 
     async def give_up_proof(self, reason: str) -> None:
         """End what was seen gone without a control read that could prove it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import secrets
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
+# Says which emulator answers; real vaults have nothing like it.
+INSTANCE_HEADER = b"x-emulator-instance"
 _WITHOUT_LENGTH = (204, 205, 304)
 _CHUNK_BYTES = 65_536
 _DRIP_PIECES = 40
@@ -58,6 +61,8 @@ class EmulatorApp:
         self._jitter_seconds = settings.latency_jitter_ms / 1000
         self._jitter = random.Random(settings.seed)  # noqa: S311  (spreads latency, guards nothing)
         self._requests = 0
+        # Each emulator forgets everything when it ends, so each is an account of its own.
+        self._instance = secrets.token_hex(6).encode()
         self._faults = FaultPlan(settings.faults, settings.seed, time.monotonic())
 
     def set_faults(self, specification: str) -> None:
@@ -99,7 +104,7 @@ class EmulatorApp:
         _finish(entry, outcome, strikes if admission.refusal is None else {})
         self._log(entry)
         if outcome.by_hand is None and outcome.answer is not None:
-            await _send(outcome.answer, headers.get(b"x-request-id"), send)
+            await _send(outcome.answer, self._instance, headers.get(b"x-request-id"), send)
         else:
             await self._deliver_by_hand(outcome, request, scope, receive, send)
 
@@ -118,7 +123,10 @@ class EmulatorApp:
         body = answer.body
         await send(
             _start(
-                answer, request.headers.get(b"x-request-id"), with_length=fault != "huge-chunked"
+                answer,
+                self._instance,
+                request.headers.get(b"x-request-id"),
+                with_length=fault != "huge-chunked",
             )
         )
         if fault in ("reset-inside", "truncated"):
@@ -142,7 +150,7 @@ class EmulatorApp:
 
     async def _health(self, send: Send) -> None:
         body = json.dumps({"status": "ok", "customers": self.population.size}).encode()
-        await _send(Answer(200, body), None, send)
+        await _send(Answer(200, body), self._instance, None, send)
 
     def _entry(self, request: Request, scope: Scope, now: float) -> WireEntry:
         return WireEntry(
@@ -184,9 +192,13 @@ def _connection(scope: Scope) -> Connection:
 
 
 def _start(
-    answer: Answer, request_id: bytes | None, *, with_length: bool = True
+    answer: Answer, instance: bytes, request_id: bytes | None, *, with_length: bool = True
 ) -> dict[str, object]:
-    headers = [(b"content-type", answer.content_type), *answer.headers]
+    headers = [
+        (b"content-type", answer.content_type),
+        (INSTANCE_HEADER, instance),
+        *answer.headers,
+    ]
     if with_length and answer.status not in _WITHOUT_LENGTH:
         headers.append((b"content-length", b"%d" % len(answer.body)))
     if request_id:
@@ -194,6 +206,6 @@ def _start(
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 
-async def _send(answer: Answer, request_id: bytes | None, send: Send) -> None:
-    await send(_start(answer, request_id))
+async def _send(answer: Answer, instance: bytes, request_id: bytes | None, send: Send) -> None:
+    await send(_start(answer, instance, request_id))
     await send({"type": "http.response.body", "body": answer.body})

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tokenvault_data.profiles import Profile
     from tokenvault_data.redaction import Secret
     from tokenvault_data.vault_api.operations import Call
-    from tokenvault_data.vault_api.pacing import Budget, Pacer
+    from tokenvault_data.vault_api.pacing import Budget, Pacer, Reservation
 
 _log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Exception)
@@ -64,6 +64,10 @@ class Caller:
     def budget(self) -> Budget:
         """The account's rate limit as known now, and what is used of it."""
         return self._pacer.budget
+
+    async def reserve(self, count: int) -> Reservation:
+        """Book slots for calls that belong together; see `Pacer.reserve`."""
+        return await self._pacer.reserve(count)
 
     async def aclose(self) -> None:
         """Abandon what is waiting and close every connection, for good."""
@@ -135,12 +139,16 @@ class Caller:
         *,
         idempotency_key: str | None = None,
         before_send: Callable[[], None] | None = None,
+        reservation: Reservation | None = None,
     ) -> Attempt:
         """Send once, at the budget's pace; see `AsyncVault.attempt`."""
         if self._is_closed:
             raise UsageError("this vault was closed, so nothing was sent; connect again")
-        # A delete is the rest of something begun: whatever allowed it grows old in the line.
-        sent_at = await self._pacer.slot(ahead=call.method == "DELETE")
+        if reservation is None:
+            # A delete is the rest of something begun: whatever allowed it grows old in the line.
+            sent_at = await self._pacer.slot(ahead=call.method == "DELETE")
+        else:
+            sent_at = await reservation.take()
         result: Answer | httpx.TransportError | None = None
         try:
             if before_send is not None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tokenvault_data.vault_api.attempts import Attempt
     from tokenvault_data.vault_api.cryptogram import Cryptogram
     from tokenvault_data.vault_api.operations import Call
-    from tokenvault_data.vault_api.pacing import Budget
+    from tokenvault_data.vault_api.pacing import Budget, Reservation
     from tokenvault_data.vault_api.transport import Answer, Wire
 
 T = TypeVar("T")
@@ -215,6 +215,8 @@ class AsyncVault:
         *,
         idempotency_key: str | None = None,
         before_send: Callable[[], None] | None = None,
+        reservation: Reservation | None = None,
+        url: str | None = None,
     ) -> Attempt:
         """Send one call exactly once, at the budget's pace, and give what became of it.
 
@@ -229,6 +231,10 @@ class AsyncVault:
         before_send : callable, optional
             Called once the slot has come, right before the request leaves; what it raises is
             raised here, and nothing is sent.
+        reservation : Reservation, optional
+            What `reserve` gave: the call takes the next of its slots.
+        url : str, optional
+            Of a further page of a list, as `PageChain` gives it.
 
         Returns
         -------
@@ -243,10 +249,25 @@ class AsyncVault:
         """
         return await self._caller.attempt(
             call,
-            self.profile.base_url + call.target,
+            url or self.url_of(call),
             idempotency_key=idempotency_key,
             before_send=before_send,
+            reservation=reservation,
         )
+
+    async def reserve(self, count: int) -> Reservation:
+        """Wait until as many calls may leave one after another, and book the slots for all.
+
+        Raises
+        ------
+        CallAbandoned
+            `hold` was called while it waited.
+        """
+        return await self._caller.reserve(count)
+
+    def url_of(self, call: Call) -> str:
+        """Return where a call is sent to."""
+        return self.profile.base_url + call.target
 
     async def _read_list(self, customer_id: str) -> tuple[PageChain, int]:
         call = list_call(customer_id)

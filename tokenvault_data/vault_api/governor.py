@@ -117,6 +117,16 @@ class Governor:
         ideal = now if math.isinf(rate) else self._paced_at + 1.0 / rate
         self._paced_at = max(min(ideal, now), now - _CATCH_UP_SECONDS)
 
+    def bears(self, now: float) -> bool:
+        """Whether what was booked earlier may leave now: nothing was refused meanwhile."""
+        return self._free or now >= self._blocked_until
+
+    def spacing(self, now: float) -> float | None:
+        """Seconds between two requests at the rate that may not be exceeded, None while unknown."""
+        if self._free:
+            return 0.0
+        return 1.0 / self._rate_allowed(now) if self._open else None
+
     def _rate(self, now: float) -> float:
         """Requests a second at which to send, never 0, infinite when nothing is known."""
         allowed = self._rate_allowed(now)

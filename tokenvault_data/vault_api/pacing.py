@@ -14,12 +14,46 @@ from tokenvault_data.vault_api.governor import Governor
 from tokenvault_data.vault_api.waiting import abandoned
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-__all__ = ["Budget", "Pacer"]
+__all__ = ["Budget", "Pacer", "Reservation"]
 
 # Waits longer than this can be cut short by an answer that comes in meanwhile.
 _SHORT_SECONDS = 0.25
+# A slot that was given back is good for so long; later it would come on top of others.
+_KEPT_SECONDS = 1.0
+
+
+class Reservation:
+    """Slots that were reserved together, to be taken one after another; see `Pacer.reserve`.
+
+    Attributes
+    ----------
+    spacing_seconds : float
+        From the first slot to the last.
+    """
+
+    def __init__(self, pacer: Pacer, slots: list[float]) -> None:
+        self._pacer = pacer
+        self._slots = deque(slots)
+        self.spacing_seconds = slots[-1] - slots[0]
+
+    async def take(self) -> float:
+        """Wait until the next slot has come; what is not reserved any more is waited for in line.
+
+        Raises
+        ------
+        CallAbandoned
+            As of `Pacer.slot`.
+        """
+        if not self._slots:
+            return await self._pacer.slot(ahead=True)
+        return await self._pacer._until(self._slots.popleft())  # noqa: SLF001  they are one
+
+    def give_back(self) -> None:
+        """Let others have the slots that were not taken."""
+        self._pacer._take_back(self._slots)  # noqa: SLF001  they are one
+        self._slots.clear()
 
 
 class Pacer:
@@ -72,6 +106,7 @@ class Pacer:
         self._has_head = False
         self._held = False
         self._news: asyncio.Future[None] | None = None
+        self._given_back: deque[float] = deque()
 
     def hold(self) -> None:
         """Let nothing leave until `release`; all who wait, or come, get `CallAbandoned`."""
@@ -108,8 +143,7 @@ class Pacer:
         if self._held:
             raise abandoned()
         now = self._clock()
-        if not self._has_head and self._governor.due(now) <= now:
-            self._governor.sent(now)
+        if not self._has_head and self._leaves(now):
             return now
         if self._has_head:
             await self._stand_in_line(ahead=ahead)
@@ -119,13 +153,71 @@ class Pacer:
                 if self._held:
                     raise abandoned()
                 now = self._clock()
-                wait = self._governor.due(now) - now
-                if wait <= 0:
-                    self._governor.sent(now)
+                if self._leaves(now):
                     return now
-                await self._wait(wait)
+                await self._wait(self._due(now) - now)
         finally:
             self._call_next()
+
+    async def reserve(self, count: int) -> Reservation:
+        """Wait until as many requests may leave one right after the other, and book them all.
+
+        The first may leave when this returns. Others may leave between them only where the answer
+        to the first one takes longer than the time between two slots.
+
+        Parameters
+        ----------
+        count : int
+            1 or more.
+
+        Raises
+        ------
+        CallAbandoned
+            As of `slot`.
+        """
+        slots = [await self.slot()]
+        even = self._governor.spacing(slots[0])
+        if even is None:
+            return Reservation(self, slots[:1])  # nothing is known before its answer
+        while len(slots) < count:
+            booked = max(slots[-1], self._governor.due(slots[0]))
+            self._governor.sent(booked)
+            slots.append(booked)
+        # Where the budget is spent in between, the first waits, so that all leave at one pace.
+        late = slots[-1] - slots[0] - even * (count - 1)
+        if late > _SHORT_SECONDS:
+            slots = [min(slot + late, slots[-1]) for slot in slots]
+            await self._until(slots[0])
+        return Reservation(self, slots)
+
+    def _due(self, now: float) -> float:
+        due = self._governor.due(now)
+        return min(due, self._given_back[0]) if self._given_back else due
+
+    def _leaves(self, now: float) -> bool:
+        """Let one request leave now if there is a slot: one that was given back, or its own."""
+        while self._given_back and self._given_back[0] < now - _KEPT_SECONDS:
+            self._given_back.popleft()
+        if self._given_back and self._given_back[0] <= now and self._governor.bears(now):
+            self._given_back.popleft()
+            return True
+        if self._governor.due(now) > now:
+            return False
+        self._governor.sent(now)
+        return True
+
+    async def _until(self, slot: float) -> float:
+        while True:
+            if self._held:
+                raise abandoned()
+            now = self._clock()
+            if slot <= now:
+                return now
+            await self._sleep(min(slot - now, _SHORT_SECONDS))
+
+    def _take_back(self, slots: Iterable[float]) -> None:
+        self._given_back.extend(slots)
+        self._tell_head()
 
     async def _stand_in_line(self, *, ahead: bool) -> None:
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +12,12 @@ import typer
 from tokenvault_data.cli import options
 from tokenvault_data.cli.cleanup.plans import (
     PlanReference,
+    approval_sentence,
     campaign_folder,
     plan_at,
     plan_document,
     print_plan,
+    room_of,
 )
 from tokenvault_data.cli.invocation import command_line
 from tokenvault_data.cli.output import INDENT, print_json, print_line, print_paragraph
@@ -53,6 +57,23 @@ MaxBankShare = Annotated[
     float, typer.Option(metavar="SHARE", help="Cap: share of each single bank's cards, 0 to 1.")
 ]
 MaxPerCustomer = Annotated[int, typer.Option(metavar="N", help="Cap: cards of one customer.")]
+MaxPerDay = Annotated[
+    int,
+    typer.Option(
+        metavar="N", help="Cap: deletes sent for the account in 24 hours, by all campaigns."
+    ),
+]
+Hold = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--hold",
+        metavar="FILE",
+        dir_okay=False,
+        help="Customers or cards never to be deleted, beside the lists of the store and of the"
+        " machine: customer ids, one a line, or a CSV or Parquet file of customer_id and"
+        " instrument_id. May be given several times.",
+    ),
+]
 AllowLastUsable = Annotated[
     bool,
     typer.Option(
@@ -85,7 +106,9 @@ def simulate(  # noqa: PLR0917  one parameter an option
     max_vault_share: MaxVaultShare = 0.01,
     max_bank_share: MaxBankShare = 0.05,
     max_per_customer: MaxPerCustomer = 3,
+    max_per_day: MaxPerDay = 1000,
     allow_last_usable: AllowLastUsable = False,
+    hold: Hold = None,
     max_age: MaxAge = 24.0,
     share: Share = 0.5,
     limit_per_minute: LimitPerMinute = None,
@@ -100,11 +123,23 @@ def simulate(  # noqa: PLR0917  one parameter an option
     cards.
     """
     from tokenvault_data.analysis.bank_names import load_bank_names
+    from tokenvault_data.cleanup.day_room import day_room
+    from tokenvault_data.cleanup.holds import load_holds
     from tokenvault_data.cleanup.simulation import simulate as simulate_cleanup
     from tokenvault_data.dataset.snapshots import open_snapshot
 
     names = load_bank_names(banks)
     opened = open_snapshot(store, snapshot, environment=options.environment_of_profile(profile))
+    limits = _limits(
+        rows=max_cards,
+        vault_share=max_vault_share,
+        bank_share=max_bank_share,
+        per_customer=max_per_customer,
+        per_day=max_per_day,
+        keep_last_usable=not allow_last_usable,
+        snapshot_hours=max_age,
+        rate_share=share,
+    )
     simulation = simulate_cleanup(
         opened,
         _rule(
@@ -116,18 +151,15 @@ def simulate(  # noqa: PLR0917  one parameter an option
             where=where,
             as_of=as_of,
         ),
-        _limits(
-            rows=max_cards,
-            vault_share=max_vault_share,
-            bank_share=max_bank_share,
-            per_customer=max_per_customer,
-            keep_last_usable=not allow_last_usable,
-            snapshot_hours=max_age,
-            rate_share=share,
-        ),
+        limits,
         as_of=as_of,
         banks=names,
+        holds=load_holds(store, files=hold or ()),
         limit_per_minute=limit_per_minute,
+    )
+    manifest = opened.manifest
+    room = day_room(
+        manifest.environment, manifest.merchant, limits, simulation.vault_cards, store=store
     )
     if as_json:
         print_json(
@@ -141,6 +173,7 @@ def simulate(  # noqa: PLR0917  one parameter an option
                 "requests": simulation.requests,
                 "minutes": simulation.minutes,
                 "refusals": [violation.sentence for violation in simulation.violations],
+                "today": asdict(room),
                 "networks": table_document(simulation.by_network)["rows"],
                 "banks": table_document(simulation.by_bank)["rows"],
                 "months": table_document(simulation.by_expiry)["rows"],
@@ -150,7 +183,7 @@ def simulate(  # noqa: PLR0917  one parameter an option
     print_line()
     print_paragraph(simulation.headline)
     print_line()
-    for finding in simulation.findings:
+    for finding in (*simulation.findings, room.sentence(simulation.cards)):
         print_paragraph(finding, indent=INDENT, first="* ")
     for table in simulation.tables:
         print_table(table[table["cards_planned"] > 0])
@@ -169,7 +202,9 @@ def plan(  # noqa: PLR0917  one parameter an option
     max_vault_share: MaxVaultShare = 0.01,
     max_bank_share: MaxBankShare = 0.05,
     max_per_customer: MaxPerCustomer = 3,
+    max_per_day: MaxPerDay = 1000,
     allow_last_usable: AllowLastUsable = False,
+    hold: Hold = None,
     max_age: MaxAge = 24.0,
     share: Share = 0.5,
     planner: Annotated[
@@ -190,6 +225,7 @@ def plan(  # noqa: PLR0917  one parameter an option
     cards. Nothing is sent. A single changed byte makes the plan worthless.
     """
     from tokenvault_data.analysis.bank_names import load_bank_names
+    from tokenvault_data.cleanup.holds import keep_copies, load_holds
     from tokenvault_data.cleanup.plan import seal
     from tokenvault_data.cleanup.planning import plan_cleanup
     from tokenvault_data.dataset.snapshots import open_snapshot
@@ -212,6 +248,7 @@ def plan(  # noqa: PLR0917  one parameter an option
             vault_share=max_vault_share,
             bank_share=max_bank_share,
             per_customer=max_per_customer,
+            per_day=max_per_day,
             keep_last_usable=not allow_last_usable,
             snapshot_hours=max_age,
             rate_share=share,
@@ -220,12 +257,17 @@ def plan(  # noqa: PLR0917  one parameter an option
         planner=planner,
         banks=names,
         note=note,
+        holds=load_holds(store, files=hold or ()),
     )
+    keep_copies(hold or (), campaign_folder(made, store))
     path = seal(made, store)
+    room = room_of(made, store)
     if as_json:
-        print_json(plan_document(made) | {"path": str(path)})
+        print_json(plan_document(made) | {"today": asdict(room), "path": str(path)})
         return
     print_plan(made)
+    print_line()
+    print_paragraph(room.sentence(len(made.cards)))
     print_line()
     print_line(f"Sealed in {path}; nothing was sent. What to do next:")
     for step, *more in (("show",), ("approve", "--key", "NAME"), ("apply",)):
@@ -239,14 +281,37 @@ def show(
     store: options.Store = options.DEFAULT_STORE,
     as_json: options.Json = False,
 ) -> None:
-    """Show a plan for review: what, how many, at which banks, by whom."""
+    """Show a plan for review: what, how many, at which banks, by whom.
+
+    It has to be true of its snapshot, where the store has that.
+    """
+    from tokenvault_data.cleanup.approval import approval_states
+    from tokenvault_data.cleanup.approvers import load_trust, phrase_for
+
     del profile
     opened = plan_at(plan, store)
+    folder, room = campaign_folder(opened, store), room_of(opened, store)
+    trust = load_trust()
+    states = approval_states(opened, folder, trust, now=datetime.now(UTC))
+    phrase = phrase_for(opened, trust)
     if as_json:
-        folder = campaign_folder(opened, store)
-        print_json(plan_document(opened) | {"path": str(folder / "plan.json")})
-    else:
-        print_plan(opened)
+        more = {
+            "phrase": phrase,
+            "today": asdict(room),
+            "path": str(folder / "plan.json"),
+            "approvals": [one._asdict() for one in states],
+        }
+        print_json(plan_document(opened) | more)
+        return
+    print_plan(opened)
+    print_line()
+    print_paragraph(room.sentence(len(opened.cards)))
+    for one in states:
+        print_paragraph(approval_sentence(one))
+    if not states:
+        print_paragraph("Nobody has approved it.")
+    print_line()
+    print_line(f"To apply it, this is typed: {phrase}")
 
 
 def _rule(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,29 +12,61 @@ from tokenvault_data.cli.grid import Row
 from tokenvault_data.cli.output import INDENT, print_grid, print_line, print_paragraph
 
 if TYPE_CHECKING:
+    from tokenvault_data.cleanup.approval import ApprovalState
+    from tokenvault_data.cleanup.day_room import DayRoom
     from tokenvault_data.cleanup.plan import Plan
 
 PlanReference = Annotated[
-    str, typer.Argument(metavar="PLAN", help="Id of a plan in the store, or path of its file.")
+    str,
+    typer.Argument(
+        metavar="PLAN",
+        help="Id of a plan in the store, the first digits of one, or path of its file.",
+    ),
 ]
 SHOWN_BANKS = 10
 SHOWN_CARDS = 5
 
+_FIRST_DIGITS: Final = re.compile(r"[0-9a-f]{4,}")
+_APART: Final = frozenset({"plan", "phrase"})
+"""Facts that a screen shows by themselves."""
 
-def plan_at(reference: str, store: Path) -> Plan:
+
+def plan_at(reference: str, store: Path, *, against_snapshot: bool = True) -> Plan:
     """Open the plan that somebody has named.
+
+    Parameters
+    ----------
+    reference : str
+        Id of a plan in the store, its first digits where no other plan has the same, or a path.
+    store : Path
+    against_snapshot : bool
+        Whether the plan has to be true of its snapshot, where the store has that. Not for what
+        has to work on a campaign that was begun, such as pausing it.
 
     Raises
     ------
     UsageError
-        There is none.
+        There is none, or more than one.
     PlanDamaged
-        It is not, byte for byte, the one that was sealed.
+        It is not, byte for byte, the one that was sealed, or not true of its snapshot.
+    RefusedByGuardRail
+        The folder of a campaign holds the plan of another one.
     """
     from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, read_plan
+    from tokenvault_data.cleanup.plan_snapshot import check_against_snapshot
+    from tokenvault_data.errors import RefusedByGuardRail
 
-    in_store = store / CAMPAIGNS_FOLDER / reference
-    return read_plan(in_store if in_store.is_dir() else Path(reference))
+    place = _folder_of(reference, store / CAMPAIGNS_FOLDER) or Path(reference)
+    plan = read_plan(place)
+    folder = (place if place.is_dir() else place.parent).resolve()
+    if folder.parent.name == CAMPAIGNS_FOLDER and folder.name != plan.id:
+        raise RefusedByGuardRail(
+            f"the folder {folder.name} holds the plan {plan.id}, not its own; nothing was done."
+            f" Name the plan you mean by its id, or move it to a folder {plan.id}"
+        )
+    if against_snapshot:
+        check_against_snapshot(plan, store)
+    return plan
 
 
 def campaign_folder(plan: Plan, store: Path) -> Path:
@@ -46,38 +78,65 @@ def campaign_folder(plan: Plan, store: Path) -> Path:
 
 def print_plan(plan: Plan) -> None:
     """Print a plan for somebody who has to decide about it."""
+    from tokenvault_data.cleanup.plan_text import describe
+
+    told = describe(plan)
+    print_line()
+    print_line(f"Plan {plan.id}", style="bold")
+    print_paragraph(told.headline, indent=INDENT, first=INDENT)
+    if told.warnings:
+        print_line()
+        print_line("Switched off, or looser than the defaults:", style="bold red")
+        for warning in told.warnings:
+            print_paragraph(warning, indent=f"{INDENT}  ", first=f"{INDENT}! ")
+    print_line()
+    print_facts([(one.label, one.text) for one in told.facts if one.key not in _APART])
+    print_line()
+    rows = [
+        Row((one.bank or "(none)", f"{one.cards:,}", f"{one.vault_cards:,}"))
+        for one in told.banks[:SHOWN_BANKS]
+    ]
+    rest = told.banks[SHOWN_BANKS:]
+    if rest:
+        cards, of_vault = (
+            f"{sum(n):,}" for n in zip(*((o.cards, o.vault_cards) for o in rest), strict=True)
+        )
+        rows.append(Row((f"{len(rest):,} others", cards, of_vault)))
+    print_grid([Row(("bank", "cards", "of the vault's"), "bold"), *rows], right=(1, 2))
+    _print_sample(plan)
+
+
+def print_facts(facts: list[tuple[str, str]]) -> None:
+    """Print labels and texts, whole: a text is broken between words and never cut."""
+    width = max(len(label) for label, _ in facts)
+    for label, text in facts:
+        print_paragraph(text, indent=" " * (width + 2), first=f"{label.ljust(width)}  ")
+
+
+def room_of(plan: Plan, store: Path) -> DayRoom:
+    """Return what is left today of the caps per day, as a plan has them."""
+    from tokenvault_data.cleanup.day_room import day_room
+
+    account = (plan.environment, plan.merchant)
+    return day_room(*account, plan.limits, plan.vault_cards, store=store)
+
+
+def approval_sentence(state: ApprovalState) -> str:
+    """Say who has approved a plan, and whether that counts."""
     from tokenvault_data.analysis.wording import utc_minute
 
-    print_line()
-    print_line(f"Plan {plan.id}: {len(plan.cards):,} cards, {plan.environment}", style="bold")
-    print_paragraph(plan.rule.sentence(), indent=INDENT, first=INDENT)
-    if plan.note:
-        print_paragraph(f"Note: {plan.note}", indent=INDENT, first=INDENT)
-    print_line()
-    customers = len({card.customer_id for card in plan.cards})
-    facts = (
-        ("planned by", plan.planner),
-        ("made", f"{utc_minute(plan.created_at)}, good until {utc_minute(plan.expires_at)}"),
-        ("from snapshot", f"{plan.snapshot}, {plan.vault_cards:,} cards"),
-        ("merchant", plan.merchant or "not known"),
-        ("customers", f"{customers:,}"),
-        ("canary", f"{len(plan.canary):,} cards first, then a person looks"),
-        ("left out", _left_out(plan)),
-        ("digest", plan.digest),
-    )
-    print_grid([Row(fact) for fact in facts], shrinks=1)
-    print_line()
-    banks = Counter(card.bank or "(none)" for card in plan.cards).most_common()
-    rows = [Row((bank, f"{cards:,}")) for bank, cards in banks[:SHOWN_BANKS]]
-    rest = sum(cards for _, cards in banks[SHOWN_BANKS:])
-    if rest:
-        rows.append(Row((f"{len(banks) - SHOWN_BANKS:,} others", f"{rest:,}")))
-    print_grid([Row(("bank", "cards"), "bold"), *rows], right=(1,))
-    _print_sample(plan)
+    if not state.counts:
+        return f"An approval by {state.approver} does not count, because {state.why}."
+    given = f"{state.approver} on {utc_minute(state.approved_at)}"
+    return f"Approved by {given}, key {state.fingerprint[:12]}."
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
     """Return what a plan says, as JSON content; nobody's id."""
+    from tokenvault_data.cleanup.plan_text import describe, names_somebody, shown_sentence
+
+    told = describe(plan)
+    rule = {"kind": plan.rule.kind} if names_somebody(plan.rule) else plan.rule.to_dict()
     return {
         "plan": plan.id,
         "digest": plan.digest,
@@ -88,19 +147,44 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "planner": plan.planner,
         "created_at": plan.created_at,
         "expires_at": plan.expires_at,
-        "rule": plan.rule.to_dict() if plan.rule.kind != "listed" else {"kind": "listed"},
-        "sentence": plan.rule.sentence(),
+        "rule": rule,
+        "sentence": shown_sentence(plan.rule),
         "cards": len(plan.cards),
         "customers": len({card.customer_id for card in plan.cards}),
         "canary": len(plan.canary),
         "left_out": dict(plan.left_out),
         "limits": plan.limits.to_dict(),
+        "headline": told.headline,
+        "warnings": list(told.warnings),
+        "facts": {one.key: one.text for one in told.facts},
+        "banks": [
+            {"bank": one.bank, "cards": one.cards, "vault_cards": one.vault_cards}
+            for one in told.banks
+        ],
+        "holds": [
+            {"name": one.name, "sha256": one.sha256, "entries": one.entries} for one in plan.holds
+        ],
+        "vault_cards": plan.vault_cards,
+        "vault_customers": plan.vault_customers,
+        "note": plan.note,
     }
 
 
-def _left_out(plan: Plan) -> str:
-    reasons = [f"{count:,} {reason}" for reason, count in plan.left_out.items() if count]
-    return "; ".join(reasons) or "nothing"
+def _folder_of(reference: str, campaigns: Path) -> Path | None:
+    """Return the folder in the store that a reference names by its id, or by its first digits."""
+    from tokenvault_data.errors import UsageError
+
+    if (campaigns / reference).is_dir():
+        return campaigns / reference
+    if _FIRST_DIGITS.fullmatch(reference) is None or Path(reference).exists():
+        return None
+    found = sorted(campaigns.glob(f"{reference}*"))
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found):,} plans of the store begin with {reference}; nothing was done; give more"
+            " digits of the one you mean"
+        )
+    return found[0] if found else None
 
 
 def _print_sample(plan: Plan) -> None:

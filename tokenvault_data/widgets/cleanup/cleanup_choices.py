@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.analysis.today import day_of, today_in_india
 from tokenvault_data.cleanup import rules
+from tokenvault_data.cleanup.plan_text import names_somebody
 from tokenvault_data.cleanup.rules import Rule, as_rule
-from tokenvault_data.dataset.result_table import is_identifying
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
@@ -122,20 +122,3 @@ def as_choice(rule: Rule | Predicate | Mapping[str, Any] | None) -> RuleChoice:
     made = RuleChoice(kind, **more)
     made.rule()  # so that a wrong number of days is told now
     return made
-
-
-def names_somebody(rule: Rule) -> bool:
-    """Say whether a rule holds ids of customers or cards, which no screen shows."""
-    return rule.kind == "listed" or any(map(is_identifying, rule.condition.columns))
-
-
-def shown_sentence(rule: Rule) -> str:
-    """Return a rule in English, without the ids that a condition may hold."""
-    if any(map(is_identifying, rule.condition.columns)):
-        return "meets a rule that names customers or cards, whose ids are not shown"
-    return rule.sentence()
-
-
-def without_ids(text: str, rule: Rule) -> str:
-    """Return a text that holds a rule's sentence with the one that may be shown in its place."""
-    return text.replace(rule.sentence(), shown_sentence(rule))

@@ -156,7 +156,7 @@ class CleanupPage:
             _mark(box, "tv-open", when=is_open)
             _mark(box, "tv-waiting", when=not (is_open or blocks or _has_controls(box)))
         why = why_not(facts)
-        if why in session.approvals.refused:
+        if session.approvals.refused and facts.refusal == why:
             why = "It cannot be applied as it is approved; step 4 says why."
         controls.hint.show(("note" if facts.refusal is None else "warning", why) if why else None)
         show(controls.hint, when=bool(why))
@@ -264,7 +264,7 @@ class CleanupPage:
         if number == 1:
             blocks += self._rule_blocks()
         elif number == 2 and session.simulation is not None:
-            blocks += words.simulation_words(session.simulation)
+            blocks += words.simulation_words(session.simulation, session.room)
         elif number == 3 and plan is not None:
             blocks += words.plan_words(plan, session.folder / PLAN_NAME)
         elif number == 4 and plan is not None:

@@ -8,27 +8,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.cleanup.applying import abort_cleanup, apply_cleanup
-from tokenvault_data.cleanup.approvers import load_approvers
+from tokenvault_data.cleanup.approvers import load_trust
 from tokenvault_data.cleanup.audit import AuditResult, audit
 from tokenvault_data.cleanup.completion_report import completion_report
 from tokenvault_data.cleanup.control_file import Word, clear_word, leave_word, read_word
+from tokenvault_data.cleanup.day_room import DayRoom, day_room
+from tokenvault_data.cleanup.holds import load_holds
 from tokenvault_data.cleanup.journal import FILE_NAME as JOURNAL_NAME
 from tokenvault_data.cleanup.locking import is_campaign_at_work
 from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, Plan, read_plan, seal
+from tokenvault_data.cleanup.plan_snapshot import check_against_snapshot
 from tokenvault_data.cleanup.planning import plan_cleanup
 from tokenvault_data.cleanup.simulation import Simulation, simulate
 from tokenvault_data.cleanup.stored_status import stored_status
 from tokenvault_data.cleanup.verification import VerificationResult, verify
 from tokenvault_data.errors import TokenVaultError, UsageError
-from tokenvault_data.private_files import config_directory
 from tokenvault_data.widgets.cleanup.cleanup_steps import Facts, Stage, stage_of
 from tokenvault_data.widgets.cleanup.cleanup_store import (
-    ApprovalState,
+    Approvals,
     OpenCampaign,
-    approval_state,
+    approvals_of,
     open_campaigns,
     refusal_of,
 )
+from tokenvault_data.widgets.parts.panel import in_a_sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,6 +67,8 @@ class CleanupSession:
     ----------
     simulation : Simulation or None
         Of `rule`.
+    room : DayRoom or None
+        What was left of the caps per day when it was made.
     rule : Rule or None
         Of the simulation, or of the plan.
     plan : Plan or None
@@ -105,11 +110,13 @@ class CleanupSession:
     def forget(self) -> None:
         """Begin anew with a rule; a plan that was sealed stays in the store."""
         self.simulation: Simulation | None = None
+        self.room: DayRoom | None = None
         self.rule: Rule | None = None
         self.plan: Plan | None = None
         self.customers = 0
+        self._untrue: str | None = None
         self.status: CampaignStatus | None = None
-        self.approvals = ApprovalState(is_needed=False)
+        self.approvals = Approvals(is_needed=False)
         self.refusal: str | None = None
         self.verification: VerificationResult | None = None
         self.proof: AuditResult | None = None
@@ -140,6 +147,7 @@ class CleanupSession:
             is_elsewhere=self.is_elsewhere,
             refusal=self.refusal,
             is_connected=self.account.is_connected,
+            phrase=self.approvals.phrase,
             typed=typed,
         )
 
@@ -172,13 +180,13 @@ class CleanupSession:
         plan, folder = self.plan, self.folder
         # That the plan's file is the one sealed is read again by whatever applies it.
         self.status = stored_status(folder / JOURNAL_NAME, plan)
-        self.approvals = approval_state(plan, folder, self._config_dir)
+        self.approvals = approvals_of(plan, folder, self._config_dir)
         admitted = account.admitted(plan.limits.rate_share)
         self.refusal = None
         if self.account.is_connected and admitted is None:
             self.refusal = "The vault was closed; connect again, and make the panel with that."
         elif admitted is not None and self.status.state != "aborted":
-            self.refusal = refusal_of(plan, admitted, folder, self._config_dir)
+            self.refusal = self._untrue or refusal_of(plan, admitted, self.store, self._config_dir)
 
     def simulate(self, choice: RuleChoice) -> None:
         """Count what a rule would do; a plan that was shown is not shown any more."""
@@ -193,6 +201,15 @@ class CleanupSession:
             choice.as_of,
             limit_per_minute=limit,
             banks=self._banks,
+            holds=load_holds(self.store),
+        )
+        self.room = day_room(
+            self.snapshot.manifest.environment,
+            self.snapshot.manifest.merchant,
+            self.limits,
+            self.simulation.vault_cards,
+            store=self.store,
+            config_dir=self._config_dir,
         )
         self.rule = rule
 
@@ -208,6 +225,7 @@ class CleanupSession:
             planner=planner or None,
             banks=self._banks,
             note=note,
+            holds=load_holds(self.store),
         )
         seal(plan, self.store)
         self._show(plan)
@@ -215,7 +233,16 @@ class CleanupSession:
     def open(self, plan_id: str) -> None:
         """Show a plan of the store, and where its campaign stands."""
         plan = read_plan(self.store / CAMPAIGNS_FOLDER / plan_id)
+        if plan.id != plan_id:
+            raise UsageError(
+                f"The folder {plan_id} holds another plan, {plan.id}; nothing was done; move it to"
+                " a folder of that name."
+            )
         self.forget()
+        try:
+            check_against_snapshot(plan, self.store)
+        except TokenVaultError as error:  # it can still be looked at, and aborted
+            self._untrue = in_a_sentence(error)
         self.rule = plan.rule
         self._show(plan)
 
@@ -263,7 +290,7 @@ class CleanupSession:
 
     def prove(self) -> None:
         """Run the audit."""
-        trusted = load_approvers(self._config_dir or config_directory())
+        trusted = load_trust(self._config_dir).approvers
         self.proof = audit(self.folder, approvers=trusted)
 
     def prove_at_rest(self) -> None:
@@ -273,7 +300,7 @@ class CleanupSession:
 
     def write_report(self, *places: Path | str) -> None:
         """Write the completion report; each place is a page or a table, by its name's end."""
-        trusted = load_approvers(self._config_dir or config_directory())
+        trusted = load_trust(self._config_dir).approvers
         written = [completion_report(self.folder, one, approvers=trusted) for one in places]
         self.files = tuple(written)
 

@@ -63,6 +63,8 @@ class Facts:
         Why the plan may not be applied here and now, as a sentence.
     is_connected : bool
         Whether there is an account to send requests to.
+    phrase : str
+        What has to be typed; empty without a plan, or where nobody's trust can be read.
     typed : str
         What stands in the field for the phrase.
     """
@@ -75,6 +77,7 @@ class Facts:
     is_elsewhere: bool = False
     refusal: str | None = None
     is_connected: bool = True
+    phrase: str = ""
     typed: str = ""
 
 
@@ -135,7 +138,7 @@ def pressable(facts: Facts) -> frozenset[str]:
         allowed.add("seal")
     if stage in _APPLIED_BY_PHRASE and facts.is_connected and facts.refusal is None:
         allowed.add("type")
-        if facts.plan is not None and facts.typed == facts.plan.phrase:
+        if facts.phrase and facts.typed == facts.phrase:
             allowed.add("run")
     if stage in _BEGUN and facts.is_connected:
         allowed.add("abort")
@@ -178,6 +181,6 @@ def why_not(facts: Facts) -> str:
         (facts.is_elsewhere, "Another cleanup of this account is at work; wait for it to end."),
         (facts.refusal is not None, facts.refusal or ""),
         (not facts.typed, "The button opens once the phrase is typed."),
-        (facts.typed != plan.phrase, "What is typed is not the phrase of this plan."),
+        (facts.typed != facts.phrase, "What is typed is not the phrase of this plan."),
     )
     return next((reason for is_so, reason in reasons if is_so), "")

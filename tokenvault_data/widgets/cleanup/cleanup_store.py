@@ -7,19 +7,20 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.cleanup.admission import refuse_unsafe, refuse_wrong_account
-from tokenvault_data.cleanup.approval import PRODUCTION, check_approval, read_approvals
-from tokenvault_data.cleanup.approvers import load_approvers
+from tokenvault_data.cleanup.approval import PRODUCTION, approval_states, read_approvals
+from tokenvault_data.cleanup.approvers import load_trust, phrase_for
 from tokenvault_data.cleanup.campaign import Campaign
+from tokenvault_data.cleanup.holds import load_holds, missing
 from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, PLAN_NAME, Plan, read_plan
 from tokenvault_data.cleanup.seal import SEAL_NAME
 from tokenvault_data.errors import TokenVaultError
-from tokenvault_data.private_files import config_directory
 from tokenvault_data.widgets.parts.panel import in_a_sentence
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tokenvault_data.cleanup.admission import Account
+    from tokenvault_data.cleanup.approval import ApprovalState
     from tokenvault_data.cleanup.status import CampaignStatus
 
 _FIRST: Final = (
@@ -94,55 +95,70 @@ def open_campaigns(
 
 
 @dataclass(frozen=True, slots=True)
-class ApprovalState:
-    """Who has approved a plan, and whether that is enough.
+class Approvals:
+    """Who has approved a plan, whether that is enough, and what is typed to apply it.
 
     Attributes
     ----------
     is_needed : bool
         Whether nothing is applied without one.
-    counting : tuple of (str, str)
-        Name of the approver, and when they approved; ISO 8601.
-    refused : tuple of str
-        Why others do not count, a sentence each.
+    states : tuple of ApprovalState
+        Every approval beside the plan, and whether it counts.
+    phrase : str
+        What has to be typed; empty where nobody's trust can be read.
+    problem : str or None
+        Why nobody's trust can be read, as a sentence.
     """
 
     is_needed: bool
-    counting: tuple[tuple[str, str], ...] = ()
-    refused: tuple[str, ...] = ()
+    states: tuple[ApprovalState, ...] = ()
+    phrase: str = ""
+    problem: str | None = None
+
+    @property
+    def counting(self) -> tuple[ApprovalState, ...]:
+        """Those that count."""
+        return tuple(one for one in self.states if one.counts)
+
+    @property
+    def refused(self) -> tuple[ApprovalState, ...]:
+        """Those that do not; each closes the button."""
+        return tuple(one for one in self.states if not one.counts)
 
     @property
     def is_enough(self) -> bool:
         """Whether approvals are no reason to refuse the plan."""
-        return not self.refused and (bool(self.counting) or not self.is_needed)
+        fine = self.problem is None and not self.refused
+        return fine and (bool(self.counting) or not self.is_needed)
 
 
-def approval_state(plan: Plan, folder: Path, config_dir: Path | None = None) -> ApprovalState:
+def approvals_of(plan: Plan, folder: Path, config_dir: Path | None = None) -> Approvals:
     """Read the approvals beside a plan, and judge them as the campaign will."""
     is_needed = plan.environment == PRODUCTION
     try:
-        trusted = load_approvers(config_dir or config_directory())
-        given = read_approvals(folder) if folder.is_dir() else []
+        trust = load_trust(config_dir)
+        states = approval_states(plan, folder, trust, now=datetime.now(UTC))
     except TokenVaultError as error:
-        return ApprovalState(is_needed, refused=(in_a_sentence(error),))
-    now = datetime.now(UTC)
-    judged = [(one, check_approval(plan, one, trusted, now=now)) for one in given]
-    return ApprovalState(
-        is_needed,
-        tuple((one.approver, one.approved_at) for one, problem in judged if problem is None),
-        tuple(in_a_sentence(problem) for _, problem in judged if problem is not None),
-    )
+        return Approvals(is_needed, problem=in_a_sentence(error))
+    return Approvals(is_needed, tuple(states), phrase_for(plan, trust))
 
 
 def refusal_of(
-    plan: Plan, account: Account, folder: Path, config_dir: Path | None = None
+    plan: Plan, account: Account, store: Path, config_dir: Path | None = None
 ) -> str | None:
     """Return why a plan would be refused here and now, in a sentence; None where it would not."""
+    folder = store / CAMPAIGNS_FOLDER / plan.id
     try:
         refuse_wrong_account(plan, account)
-        trusted = load_approvers(config_dir or config_directory())
+        trusted = load_trust(config_dir).approvers
         given = read_approvals(folder) if folder.is_dir() else []
         refuse_unsafe(plan, account, given, trusted, datetime.now(UTC))
+        gone = missing(plan, load_holds(store, folder=folder))
     except TokenVaultError as error:
         return in_a_sentence(error)
+    if gone:
+        return (
+            f"The hold list {gone[0]} was in force when the plan was made, and is not any more;"
+            " nothing is sent. Put it back, or make a new plan."
+        )
     return None

@@ -6,10 +6,9 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.analysis.wording import counted, utc_minute
-from tokenvault_data.cleanup import plan_text
 from tokenvault_data.cleanup.completion_page import MEANINGS
+from tokenvault_data.cleanup.plan_text import describe, shown_sentence
 from tokenvault_data.errors import CampaignHalted, CampaignPaused, Locked, RefusedByGuardRail
-from tokenvault_data.widgets.cleanup.cleanup_choices import shown_sentence
 from tokenvault_data.widgets.cleanup.cleanup_steps import STEPS, Facts, Stage, stage_of
 from tokenvault_data.widgets.parts.panel import in_a_sentence
 
@@ -17,13 +16,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tokenvault_data.cleanup.audit import AuditResult
+    from tokenvault_data.cleanup.day_room import DayRoom
     from tokenvault_data.cleanup.plan import Plan
     from tokenvault_data.cleanup.rules import Rule
     from tokenvault_data.cleanup.simulation import Simulation
     from tokenvault_data.cleanup.status import CampaignStatus
     from tokenvault_data.cleanup.verification import VerificationResult
     from tokenvault_data.dataset.snapshots import Snapshot
-    from tokenvault_data.widgets.cleanup.cleanup_store import ApprovalState
+    from tokenvault_data.widgets.cleanup.cleanup_store import Approvals
     from tokenvault_data.widgets.parts.prose import Block
 
 _UNTIL: Final = "before a plan's phrase is typed in step 5"
@@ -69,8 +69,8 @@ def rule_words(rule: Rule) -> list[Block]:
     ]
 
 
-def simulation_words(simulation: Simulation) -> list[Block]:
-    """Say what a rule would do, and which guard rails it would meet."""
+def simulation_words(simulation: Simulation, room: DayRoom | None = None) -> list[Block]:
+    """Say what a rule would do, which guard rails it would meet, and what is left today."""
     figures = [
         (f"{simulation.cards:,}", f"of {simulation.vault_cards:,} cards would be deleted"),
         (f"{simulation.customers:,}", "customers have them"),
@@ -84,6 +84,8 @@ def simulation_words(simulation: Simulation) -> list[Block]:
     blocks: list[Block] = [("figures", figures)]
     if left_out:
         blocks.append(("note", f"Selected by the rule and left out: {'; '.join(left_out)}."))
+    if room is not None:
+        blocks.append(("note", room.sentence(simulation.cards)))
     if simulation.violations:
         blocks += [
             ("warning", f"A guard rail would refuse the plan: {one.sentence}.")
@@ -103,18 +105,25 @@ def simulation_words(simulation: Simulation) -> list[Block]:
 
 def plan_words(plan: Plan, path: Path) -> list[Block]:
     """Say what was sealed; its phrase is said where it has to be typed."""
-    known = [(label, text) for label, text in plan_text.facts(plan) if label != "to apply, type"]
-    rows = [("rule", shown_sentence(plan.rule)), *known, ("file", str(path))]
-    return [("facts", [(_capital(label), text) for label, text in rows])]
+    told = describe(plan)
+    known = [(one.label, one.text) for one in told.facts if one.key != "phrase"]
+    rows = [(_capital(label), text) for label, text in (*known, ("file", str(path)))]
+    warnings: list[Block] = [("warning", text) for text in told.warnings]
+    return [("lead", told.headline), *warnings, ("facts", rows)]
 
 
-def approval_words(facts: Facts, approvals: ApprovalState, store: Path) -> list[Block]:
+def approval_words(facts: Facts, approvals: Approvals, store: Path) -> list[Block]:
     """Say whether a second person has agreed, and how they do."""
     blocks: list[Block] = [
-        ("good", f"Approved by {name} on {utc_minute(at)}; the signature counts.")
-        for name, at in approvals.counting
+        ("good", f"Approved by {one.approver} on {utc_minute(one.approved_at)}; it counts.")
+        for one in approvals.counting
     ]
-    blocks += [("warning", text) for text in approvals.refused]
+    blocks += [
+        ("warning", f"An approval by {one.approver} does not count, because {one.why}.")
+        for one in approvals.refused
+    ]
+    if approvals.problem is not None:
+        blocks.append(("warning", approvals.problem))
     plan = facts.plan
     if plan is None or approvals.counting:
         return blocks
@@ -140,12 +149,14 @@ def simulation_finding(simulation: Simulation) -> str:
     return f"{counted(cards, 'card')} of {counted(customers, 'customer')} would be deleted"
 
 
-def approval_finding(plan: Plan, approvals: ApprovalState) -> str:
+def approval_finding(plan: Plan, approvals: Approvals) -> str:
     """Say it in a title."""
     if approvals.refused:
         return "an approval does not count"
+    if approvals.problem is not None:
+        return "nobody's trust can be read"
     if approvals.counting:
-        return f"given by {', '.join(name for name, _ in approvals.counting)}"
+        return f"given by {', '.join(one.approver for one in approvals.counting)}"
     return "needed" if approvals.is_needed else f"not needed in {place(plan.environment)}"
 
 
@@ -182,7 +193,7 @@ def run_words(facts: Facts) -> list[Block]:
             Stage.HELD: f"If that is as it should be: to delete the other {left} for good, type",
             Stage.STOPPED: f"To go on with the {left} left, type",
         }[stage]
-        blocks += [("text", f"{what} the phrase of the plan:"), ("lead", plan.phrase)]
+        blocks += [("text", f"{what} the phrase of the plan:"), ("lead", facts.phrase)]
     return blocks
 
 

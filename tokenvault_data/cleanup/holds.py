@@ -1,0 +1,373 @@
+"""Hold lists: customers and cards that no cleanup deletes, such as disputes, mandates, legal holds.
+
+A list is a text file of customer ids, one a line; a CSV or Parquet file with the column
+``customer_id`` holds customers, and with ``instrument_id`` beside it single cards, or the whole
+customer where that cell is empty. Lists are in force from four places: the system's folder, the
+folder ``holds`` of the store, ``hold-*`` in the folder of a campaign, and files that are named.
+
+Nothing of a list is skipped: a list of which one line cannot be read stops everything, because a
+card that its author wanted to keep would be deleted otherwise. Names that begin with a dot are no
+lists.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tokenvault_data.analysis.wording import counted
+from tokenvault_data.cleanup.plan_content import HoldUsed
+from tokenvault_data.collection.customer_columns import is_list_heading
+from tokenvault_data.collection.customer_files import columns_of, rows_of_stream
+from tokenvault_data.collection.customer_sifting import MISFIT, MisfitRow
+from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER
+from tokenvault_data.errors import CustomerListError, RefusedByGuardRail, UsageError
+from tokenvault_data.identifiers import RefusedId, judge_id
+from tokenvault_data.private_files import write_private_file
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+
+    from tokenvault_data.cleanup.plan_content import Plan
+    from tokenvault_data.dataset.snapshots import Snapshot
+
+SYSTEM_HOLDS: Final = Path("/etc/tokenvault-data/holds")
+"""Lists that are in force on the whole machine, whatever the store."""
+
+HOLDS_FOLDER: Final = "holds"
+CAMPAIGN_PREFIX: Final = "hold-"
+"""How the name of a list begins that a campaign's folder has a copy of."""
+
+_HEADING: Final = re.compile(r", column '(.*)'$")
+
+
+@dataclass(frozen=True, slots=True)
+class HoldList:
+    """One list, as it was read.
+
+    Attributes
+    ----------
+    path : Path
+    used : HoldUsed
+        What a plan says of it.
+    of_campaign : bool
+        Whether it is a campaign's own copy, which never changes.
+    content : bytes
+        The file.
+    customers : frozenset of str
+        Customers of whom nothing is deleted.
+    cards : frozenset of (str, str)
+        Customer and instrument ids of single cards.
+    """
+
+    path: Path
+    used: HoldUsed
+    of_campaign: bool
+    content: bytes = field(repr=False)
+    customers: frozenset[str] = field(repr=False)
+    cards: frozenset[tuple[str, str]] = field(repr=False)
+
+
+class Holds:
+    """The lists that are in force, as `load_holds` found them.
+
+    Attributes
+    ----------
+    lists : tuple of HoldList
+    customers : frozenset of str
+        Customers on any of them.
+    cards : frozenset of (str, str)
+        Single cards on any of them.
+    """
+
+    def __init__(
+        self,
+        lists: Iterable[HoldList] = (),
+        places: Iterable[Path] = (),
+        seen: tuple[object, ...] = (),
+    ) -> None:
+        self.lists = tuple(lists)
+        self.customers = frozenset(chain.from_iterable(one.customers for one in self.lists))
+        self.cards = frozenset(chain.from_iterable(one.cards for one in self.lists))
+        self._places = tuple(places)
+        self._seen = seen
+
+    @property
+    def used(self) -> tuple[HoldUsed, ...]:
+        """What a plan says of the lists, in the order of their names."""
+        return tuple(
+            sorted((one.used for one in self.lists), key=lambda one: (one.name, one.sha256))
+        )
+
+    def covers(self, customer_id: str, instrument_id: str) -> bool:
+        """Say whether a card must not be deleted."""
+        return customer_id in self.customers or (customer_id, instrument_id) in self.cards
+
+    def changed(self) -> bool:
+        """Say whether a list was added, removed or altered since; looks at no content."""
+        try:
+            return _signature(self._places) != self._seen
+        except OSError:
+            return True
+
+
+def load_holds(
+    store: str | os.PathLike[str] | None,
+    *,
+    folder: Path | None = None,
+    files: Iterable[str | os.PathLike[str]] = (),
+    system: Path = SYSTEM_HOLDS,
+) -> Holds:
+    """Read every list that is in force.
+
+    Parameters
+    ----------
+    store : path or None
+        Its folder ``holds`` is read; None where there is no store.
+    folder : Path, optional
+        Of a campaign, whose copies ``hold-*`` are read.
+    files : iterable of path
+        Further lists.
+    system : Path
+        The system's folder.
+
+    Raises
+    ------
+    UsageError
+        A list cannot be read, holds something that is no id, or is empty.
+    """
+    named = tuple(Path(one) for one in files)
+    folders = [system] + ([] if store is None else [Path(store) / HOLDS_FOLDER])
+    places = (*folders, *([] if folder is None else [folder / f"{CAMPAIGN_PREFIX}*"]), *named)
+    try:
+        seen = _signature(places)
+        lists = [read_hold(path) for one in folders for path in _lists_in(one)]
+        if folder is not None:
+            lists += [read_hold(path, of_campaign=True) for path in _copies_in(folder)]
+    except OSError as error:
+        raise UsageError(
+            f"The hold lists in {error.filename} cannot be read ({error.strerror}); nothing was "
+            "deleted; give this user the right to read them."
+        ) from None
+    lists += [read_hold(path) for path in named]
+    return Holds(lists, places, seen)
+
+
+def holds_beside(snapshot: Snapshot) -> Holds:
+    """Read the lists that are in force for the store of a snapshot, and for the machine."""
+    is_in_store = snapshot.path.parent.name == SNAPSHOTS_FOLDER
+    return load_holds(snapshot.path.parent.parent if is_in_store else None)
+
+
+def read_hold(path: Path, *, of_campaign: bool = False) -> HoldList:
+    """Read one list.
+
+    Raises
+    ------
+    UsageError
+        It cannot be read, holds something that is no id, or is empty; the message names the file
+        and the first lines.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _unusable(path, f"it cannot be read ({error.strerror})") from None
+    name = path.name.removeprefix(CAMPAIGN_PREFIX) if of_campaign else path.name
+    if not name.isprintable():
+        raise _unusable(path, "its name holds a sign that cannot be shown")
+    try:
+        customers, cards = _entries(path, content)
+    except CustomerListError as error:
+        raise _unusable(path, str(error).partition(": ")[2].rstrip(".") or str(error)) from None
+    if not customers and not cards:
+        raise _unusable(path, "it names nobody")
+    entries = len(customers) + len(cards)
+    used = HoldUsed(name, hashlib.sha256(content).hexdigest(), entries)
+    return HoldList(path, used, of_campaign, content, frozenset(customers), frozenset(cards))
+
+
+def missing(plan: Plan, holds: Holds) -> list[str]:
+    """Return the names of lists that were in force when a plan was made, and are not any more.
+
+    A list that has changed since is in force as it is now; the copy that a campaign keeps has to
+    be the same.
+    """
+    left = list(holds.lists)
+    unmatched = []
+    for one in plan.holds:  # those that are as they were first, so that no other takes their place
+        same = next((here for here in left if here.used.sha256 == one.sha256), None)
+        if same is None:
+            unmatched.append(one)
+        else:
+            left.remove(same)
+    gone = []
+    for one in unmatched:
+        now = next((h for h in left if h.used.name == one.name and not h.of_campaign), None)
+        if now is None:
+            gone.append(one.name)
+        else:
+            left.remove(now)
+    return gone
+
+
+def keep_copies(files: Iterable[str | os.PathLike[str]], folder: Path) -> list[Path]:
+    """Copy lists that were named into the folder of a campaign, so that applying it sees them.
+
+    Raises
+    ------
+    UsageError
+        Two have one name, one cannot be read, or the copy cannot be written.
+    """
+    lists = [read_hold(Path(one)) for one in files]
+    twice = [name for name, count in Counter(one.path.name for one in lists).items() if count > 1]
+    if twice:
+        raise UsageError(
+            f"Two hold lists are called {twice[0]}; nothing was planned; give one another name."
+        )
+    return [
+        _written(one, folder / f"{CAMPAIGN_PREFIX}{one.path.name}", replace=False) for one in lists
+    ]
+
+
+def add_hold(path: Path, store: str | os.PathLike[str], *, replace: bool = False) -> HoldList:
+    """Check a list, and put it into the store, where it is in force from now on.
+
+    Parameters
+    ----------
+    path : Path
+    store : path
+    replace : bool
+        Whether a list of that name gives way.
+
+    Returns
+    -------
+    HoldList
+        As it is in the store.
+
+    Raises
+    ------
+    UsageError
+        It cannot be read or written.
+    RefusedByGuardRail
+        Another list of that name is there.
+    """
+    one = read_hold(path)
+    if path.name.startswith("."):
+        raise _unusable(path, "a name that begins with a dot is no list in a folder of lists")
+    return read_hold(_written(one, Path(store) / HOLDS_FOLDER / path.name, replace=replace))
+
+
+def _written(one: HoldList, place: Path, *, replace: bool) -> Path:
+    try:
+        write_private_file(place, one.content, replace=replace)
+    except FileExistsError:
+        if place.read_bytes() != one.content:
+            raise RefusedByGuardRail(
+                f"{place} is another list of that name; nothing was written; give yours another "
+                "name, or replace that one with --replace."
+            ) from None
+    except OSError as error:
+        raise UsageError(
+            f"The hold list cannot be written to {place} ({error.strerror}); nothing was done; "
+            "check the folder and the disk."
+        ) from error
+    return place
+
+
+def _lists_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _copies_in(folder: Path) -> list[Path]:
+    return [path for path in _lists_in(folder) if path.name.startswith(CAMPAIGN_PREFIX)]
+
+
+def _signature(places: Iterable[Path]) -> tuple[object, ...]:
+    found: list[object] = []
+    for place in places:
+        if place.name == f"{CAMPAIGN_PREFIX}*":
+            paths = _copies_in(place.parent)
+        elif place.is_dir():
+            paths = _lists_in(place)
+        else:
+            paths = [place] if place.exists() else []
+        for path in paths:
+            status = path.stat()
+            found.append((str(path), status.st_mtime_ns, status.st_size, status.st_ino))
+    return tuple(found)
+
+
+def _entries(path: Path, content: bytes) -> tuple[set[str], set[tuple[str, str]]]:
+    names = {name.strip().lower() for name in columns_of(io.BytesIO(content), path.name)}
+    if names and "customer_id" not in names:
+        raise _unusable(path, "its first line names no column customer_id")
+    customer_ids, word, first = _column(path, content, "customer_id" if names else None)
+    cards: list[Any] = [""] * len(customer_ids)
+    if "instrument_id" in names:
+        cards, word, first = _column(path, content, "instrument_id")
+    customers: set[str] = set()
+    pairs: set[tuple[str, str]] = set()
+    wrong: list[int] = []
+    reason = ""
+    for number, pair in enumerate(zip(customer_ids, cards, strict=True), start=first):
+        customer, card = ("" if _is_blank(value) else judge_id(value) for value in pair)
+        if customer == card == "":
+            continue  # an empty line
+        refused = next((one for one in (customer, card) if isinstance(one, RefusedId)), None)
+        if refused is not None or not customer:
+            wrong.append(number)
+            reason = reason or _reason(pair, refused)
+        elif card:
+            pairs.add((str(customer), str(card)))
+        else:
+            customers.add(str(customer))
+    if wrong:
+        others = f"; so with {counted(len(wrong) - 1, f'other {word}')}" * (len(wrong) > 1)
+        raise _unusable(path, f"{word} {wrong[0]} {reason}{others}")
+    return customers, pairs
+
+
+def _reason(pair: tuple[object, object], refused: RefusedId | None) -> str:
+    if any(isinstance(value, MisfitRow) for value in pair):
+        return MISFIT.replace("row with", "has")
+    return "names no customer" if refused is None else refused.explanation
+
+
+def _column(path: Path, content: bytes, column: str | None) -> tuple[list[Any], str, int]:
+    """Return the cells of a column, of a plain list its lines; what rows are called; the first."""
+    with rows_of_stream(io.BytesIO(content), path.name, column) as rows:
+        heading = _HEADING.search(rows.described)
+        values = list(_values(rows.chunks))
+        # Of a file of one column a heading that is not known might be an id, and would be lost.
+        if column is None and heading is not None and not is_list_heading(heading[1]):
+            raise _unusable(
+                path, "its first line may be an id or a heading; put customer_id above the ids"
+            )
+        if column is None and values[:1] == ["instrument_id"]:
+            raise _unusable(path, "it holds instrument ids without their customers")
+        return values, rows.row_word, rows.first_row
+
+
+def _values(chunks: Iterator[Any]) -> Iterator[Any]:
+    for chunk in chunks:
+        yield from chunk if isinstance(chunk, list) else chunk.to_pylist()
+
+
+def _is_blank(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _unusable(path: Path, problem: str) -> UsageError:
+    return UsageError(
+        f"The hold list {path} cannot be used: {problem}; nothing was deleted; correct the list, or"
+        " take it away if nobody needs it."
+    )

@@ -20,7 +20,6 @@ from cleanup_journals import (
 )
 
 from tokenvault_data.cleanup import audit_law, states
-from tokenvault_data.cleanup.seal import seal_journal
 from tokenvault_data.errors import UsageError
 
 
@@ -63,12 +62,12 @@ def test_a_campaign_of_the_engine_passes(tmp_path):
     with bench(tmp_path, customers=20) as made:
         made.apply()
         folder = tmp_path / "campaigns" / made.plan.id
-        held = proof(folder)
+        held = proof(folder, config_dir=tmp_path / "config")
         assert (held.ok, held.complete, held.state) == (True, False, "held")
         made.apply()
-        seal_journal(folder)
-        result = proof(folder)
-        assert (result.findings, result.complete) == ((), True)
+        result = proof(folder, config_dir=tmp_path / "config")
+        assert (result.findings, result.complete, result.proven) == ((), True, True)
+        assert result.anchors == ("ledger",)
         assert result.finals == {"deleted": len(made.plan.cards)}
 
 

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tokenvault_data.cleanup.approval import write_approval
 from tokenvault_data.cleanup.approvers import Trust
 from tokenvault_data.cleanup.keys import SigningKey
+from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.revocation import revoke, write_revocation
 
 
@@ -37,7 +38,11 @@ def test_production_needs_an_approval_that_was_valid(tmp_path):
     assert found(unsealed(tmp_path, none), "without an approval that was valid")
     late = Book(plan).confirmed().approved(approval_of(plan)).go("canary")
     assert found(unsealed(tmp_path, late), "without an approval that was valid")
-    old = make_plan(1, expires_at=(START + timedelta(days=3)).isoformat())
+    old = make_plan(
+        1,
+        limits=Limits(vault_share=1.0, bank_share=1.0, plan_hours=72),
+        expires_at=(START + timedelta(days=3)).isoformat(),
+    )
     book = Book(old).begin(approval_of(old)).go("paused", "somebody asked for it")
     assert proof(unsealed(tmp_path, book)).ok
     book.later(90_000).confirmed()
@@ -76,10 +81,10 @@ def revoked_folder(tmp_path, book, minutes, *, key=BALA):
 
 def test_a_revoked_approval_carries_nothing_after_it(tmp_path):
     """Neither a confirmation nor a delete, some minutes apart; before it both were fine."""
-    plan = make_plan(3, canary=(0, 1))
+    plan = make_plan(3)
 
     def book():
-        return Book(plan).begin(approval_of(plan)).delete(0)
+        return Book(plan).begin(approval_of(plan)).delete(0).release()
 
     result = proof(revoked_folder(tmp_path, book(), 30))
     assert result.ok
@@ -94,10 +99,10 @@ def test_a_revoked_approval_carries_nothing_after_it(tmp_path):
 
 def test_a_later_approval_counts_again(tmp_path):
     """Approved anew after the revocation, the campaign may go on."""
-    plan = make_plan(3, canary=(0, 1))
+    plan = make_plan(3)
     again = approval_of(plan, hours=1)
-    book = Book(plan).begin(approval_of(plan)).delete(0).go("paused", "it was revoked")
-    book.later(5000).approved(again).confirmed().go("canary").intend(1)
+    book = Book(plan).begin(approval_of(plan)).delete(0).release().go("paused", "it was revoked")
+    book.later(5000).approved(again).confirmed().go("running").intend(1)
     folder = revoked_folder(tmp_path, book, 30)
     assert found(folder, "after the plan's approval was revoked") is False
     write_approval(again, folder)

@@ -215,7 +215,7 @@ def test_a_history_that_no_campaign_has_is_found(tmp_path, make, words):
 @pytest.mark.parametrize("at", ["attempt", "idempotency_key"])
 def test_ids_and_keys_are_used_once(tmp_path, at):
     """An attempt's id, or its idempotency key, twice is a finding."""
-    book = small(canary=(0, 1)).delete(0).intend(1)
+    book = small().delete(0).release().intend(1)
     book.rows[-2][4][at] = {"attempt": "attempt-0-1", "idempotency_key": "key-0-1"}[at]
     book_tables = book.tables
     book.tables = lambda: (book_tables()[0], book_tables()[1], [])  # SQLite forbids it as well
@@ -325,6 +325,6 @@ def test_a_late_delete_is_a_note(tmp_path):
 def test_more_sends_a_day_than_the_plan_allows_are_found(tmp_path, hours, is_fine):
     """Within any 24 hours; withdrawn intents are no sends."""
     limits = Limits(vault_share=1.0, bank_share=1.0, per_day=1)
-    book = small(limits=limits, canary=(0, 1)).intend(1).withdraw(1).delete(0)
+    book = small(limits=limits).intend(0).withdraw(0).delete(0).release()
     book.later(hours * 3600).delete(1)
     assert found(unsealed(tmp_path, book), "the cap per_day") != is_fine

@@ -23,6 +23,7 @@ from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.plan import BankTotal, ControlCard, Plan, PlannedCard, write_plan
 from tokenvault_data.cleanup.rules import expired
 from tokenvault_data.cleanup.seal import seal_journal
+from tokenvault_data.cleanup.spreading import canary_of
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 BALA = SigningKey("Bala Rao", Ed25519PrivateKey.from_private_bytes(b"b" * 32))
@@ -43,7 +44,7 @@ CREATE TABLE audit(seq INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL
 """
 
 
-def make_plan(count=6, *, environment="production", controls=2, canary=(0,), **changes):
+def make_plan(count=6, *, environment="production", controls=2, **changes):
     """A plan of expired cards, one a customer; `changes` are those of the header."""
     at = START.isoformat()
     rule = expired("2026-11-22")
@@ -87,9 +88,9 @@ def make_plan(count=6, *, environment="production", controls=2, canary=(0,), **c
         "bank_totals": (BankTotal("HDFC Bank", 100),),
         "left_out": {},
         "controls": tuple(ControlCard(f"kept_{n}", f"kept-{n}") for n in range(controls)),
-        "canary": tuple(canary),
     }
-    return Plan(**header | {"cards": planned} | changes)
+    made = header | {"cards": planned} | changes
+    return Plan(**{"canary": canary_of(made["cards"], made["limits"].canary)} | made)
 
 
 def canonical(value):

@@ -9,7 +9,6 @@ from contextlib import closing
 import pytest
 from campaign_bench import bench
 from cleanup_journals import (
-    BALA,
     campaign_folder,
     canonical,
     every_final,
@@ -21,8 +20,7 @@ from cleanup_journals import (
 )
 
 from tokenvault_data.cleanup import audit_law, states
-from tokenvault_data.cleanup.audit import audit
-from tokenvault_data.cleanup.seal import seal_journal
+from tokenvault_data.errors import UsageError
 
 
 @pytest.fixture(scope="module")
@@ -64,12 +62,12 @@ def test_a_campaign_of_the_engine_passes(tmp_path):
     with bench(tmp_path, customers=20) as made:
         made.apply()
         folder = tmp_path / "campaigns" / made.plan.id
-        held = proof(folder)
+        held = proof(folder, config_dir=tmp_path / "config")
         assert (held.ok, held.complete, held.state) == (True, False, "held")
         made.apply()
-        seal_journal(folder)
-        result = proof(folder)
-        assert (result.findings, result.complete) == ((), True)
+        result = proof(folder, config_dir=tmp_path / "config")
+        assert (result.findings, result.complete, result.proven) == ((), True, True)
+        assert result.anchors == ("ledger",)
         assert result.finals == {"deleted": len(made.plan.cards)}
 
 
@@ -252,3 +250,31 @@ def test_it_does_not_wait_for_a_campaign_at_work(tmp_path):
         connection.execute("UPDATE items SET reason='at work'")
         assert proof(folder).ok
         connection.execute("ROLLBACK")
+
+
+def test_a_noted_digest_vouches_or_is_found(whole):
+    """The digest that was noted when it ended; another one is found, and half of one refused."""
+    digest = proof(whole).seal_digest
+    result = proof(whole, noted_seal=digest)
+    assert (result.anchors, result.proven) == (("noted seal",), True)
+    assert result.verdict.startswith(
+        "Everything holds, and the noted seal vouches for it: 9 planned"
+    )
+    assert found(whole, "seal.json", "not the one that was noted", noted_seal="0" * 64)
+    for odd in ("", digest[:12], digest.upper(), f"{digest}0"):
+        with pytest.raises(UsageError, match="64 hexadecimal digits"):
+            proof(whole, noted_seal=odd)
+
+
+def test_a_noted_digest_of_a_campaign_that_is_not_over_is_found(tmp_path):
+    """It cannot have been noted yet."""
+    assert found(unsealed(tmp_path, small().delete(0)), "seal.json", noted_seal="0" * 64)
+
+
+def test_without_an_anchor_it_does_not_say_that_everything_holds(whole):
+    """It says what is not proven, and what would prove it."""
+    result = proof(whole)
+    assert (result.ok, result.complete, result.anchors, result.proven) == (True, True, (), False)
+    assert "Everything holds" not in result.verdict
+    for words in ("were not rewritten as a whole", "`--seal DIGEST`", "cleanup countersign"):
+        assert words in result.verdict

@@ -170,6 +170,18 @@ def test_what_contradicts_the_ledger_is_found(tmp_path, monkeypatch, place, chan
     assert not result.proven
 
 
+def test_a_process_killed_between_journal_and_ledger_is_no_contradiction(tmp_path):
+    """Its delete is in doubt in the journal, was never sent, and the ledger does not know it."""
+    book = small(machine=machine_id()).intend(0)
+    book.outcome(0, "in_doubt", None, evidence=None).item(0, "in_doubt")
+    folder = unsealed(tmp_path, book)
+    opened = ledger_lines(book)[:1]
+    write_ledger(tmp_path / "config" / "ledger", book.plan, opened)
+    assert findings(folder) == ()
+    book.rows[-2][4]["evidence_seconds"] = 0.5
+    assert found(unsealed(tmp_path, book), "it holds a delete of card 0 that the ledger does not")
+
+
 def test_the_copy_in_the_store_does_not_vouch(tmp_path):
     """It lies beside the journal, so whoever rewrites the one can rewrite the other."""
     store = tmp_path / "store"
@@ -231,7 +243,7 @@ def test_a_journal_put_back_from_a_copy_is_found(tmp_path):
 
 def recovered(attempts):
     """A new journal in place of a lost one that had attempted cards, which it now remembers."""
-    book = Book(make_plan(3, environment="emulator", canary=(0, 1)), machine=machine_id())
+    book = Book(make_plan(3, environment="emulator"), machine=machine_id())
     book.go("halted", "the journal is missing").recovered(machine=machine_id())
     book.go("verifying").control()
     for number, attempt in enumerate(attempts):
@@ -248,7 +260,7 @@ def recovered(attempts):
 
 def test_a_recovered_journal_starts_a_new_history(tmp_path):
     """Marks before the recovery do not count, deletes do; what that means is said."""
-    lost = small(machine=machine_id(), canary=(0, 1)).delete(0).delete(1)
+    lost = small(machine=machine_id()).delete(0).release().delete(1)
     attempts = [line["attempt"] for line in ledger_lines(lost) if line["attempt"]]
     assert len(attempts) == 2
     folder = remembered(tmp_path, recovered(attempts), lambda new: [*ledger_lines(lost), *new])

@@ -196,7 +196,8 @@ def _contradictions(
     if replay.recovered or not any(one.of(plan.id) for one in memories):
         return  # what another machine remembers is not known here
     for attempt, (number, trail) in attempts.items():
-        if trail.was_sent and attempt not in known:
+        # A process that was killed between journal and ledger cannot say that it sent nothing.
+        if trail.was_handed_over and attempt not in known:
             yield f"it holds a delete of card {number} that the ledger does not know"
 
 

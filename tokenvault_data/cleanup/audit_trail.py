@@ -62,6 +62,7 @@ class AttemptTrail:
     deadline: str
     asked_at: str | None
     bound_seconds: float
+    evidence_seconds: float | None = None
     outcome: str | None = None
     status: int | None = None
     code: str | None = None
@@ -74,6 +75,11 @@ class AttemptTrail:
         if self.outcome == "withdrawn":
             return False
         return not (self.outcome == "not_executed" and self.status is None)
+
+    @property
+    def was_handed_over(self) -> bool:
+        """Whether the process wrote down that it sent it, and did not just end meanwhile."""
+        return self.was_sent and (self.status is not None or self.evidence_seconds is not None)
 
     @property
     def may_have_deleted(self) -> bool:

@@ -159,6 +159,7 @@ class CardLaw:
         attempt.ended_at = entry.at
         attempt.outcome = detail.get("outcome", "withdrawn")
         attempt.status = detail.get("status")
+        attempt.evidence_seconds = detail.get("evidence_seconds")
         attempt.code, attempt.request_id = detail.get("code"), detail.get("request_id")
         if attempt.outcome == "accepted" and attempt.status != 200:
             self._add(entry, f"calls an answer of status {attempt.status} accepted")

@@ -93,7 +93,7 @@ def violations(evidence: Evidence, *, ended: bool = True) -> list[str]:
         *_unplanned(evidence),
         *_without_intent(evidence),
         *_after_drift(evidence),
-        *_untrue_finals(evidence),
+        *untrue_finals(evidence),
         *_unproven(evidence),
         *_over_caps(evidence),
         *_old_evidence(evidence),
@@ -204,7 +204,7 @@ def _history(evidence: Evidence, instrument: str) -> list[Request | Change]:
     return sorted(events, key=lambda event: event.monotonic)
 
 
-def _untrue_finals(evidence: Evidence) -> list[str]:
+def untrue_finals(evidence: Evidence) -> list[str]:
     found = []
     every = [request for request in evidence.vault.deletes() if request.applied]
     for campaign in evidence.campaigns:

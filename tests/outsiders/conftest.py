@@ -1,8 +1,8 @@
 """Run stories that take minutes at the same time, and hand each to the tests that ask about it.
 
-A campaign waits a minute before it calls a card deleted. So each story of a vault and a user runs in
-its own thread. All stories that the chosen tests ask for start at once, and a test waits for its own:
-`@pytest.mark.story(function, *arguments)`, and the fixture `told`.
+A campaign waits a minute before it calls a card deleted. So each story of a vault and a user runs
+in its own thread. All stories that the chosen tests ask for start at once, and a test waits for its
+own: `@pytest.mark.story(function, *arguments)`, and the fixture `told`.
 """
 
 from __future__ import annotations

@@ -328,19 +328,20 @@ class World:
         for _ in range(times):
             ran = self.apply(plan).ended(timeout)
             self.runs.append(ran)
-            if not self.can_go_on(plan):
-                return ran
+            if ran.code not in {3, 130} or not self.can_go_on(plan):
+                break
+        return ran
+
+    def canary(self, plan: Plan) -> Ran:
+        """Apply a plan until it is held after its canary."""
+        ran = self.apply(plan).ended(300)
+        self.runs.append(ran)
+        assert self.status(plan)["state"] == "held", ran.text
         return ran
 
     def can_go_on(self, plan: Plan) -> bool:
-        """Whether a campaign is held or paused."""
-        return self.status(plan).get("state") in {
-            "held",
-            "paused",
-            "canary",
-            "running",
-            "verifying",
-        }
+        """Whether a campaign can be resumed."""
+        return self.status(plan).get("state") in GOES_ON
 
     def status(self, plan: Plan) -> dict[str, Any]:
         """Give what `cleanup status` says."""
@@ -356,6 +357,7 @@ class World:
         return self.run("cleanup", "audit", name, *more, config=config)
 
 
+GOES_ON = {"held", "paused", "canary", "running", "verifying"}
 PHRASE = re.compile(
     r"\b([a-z-]+ (?:\d+ )?(?:emulator|sandbox|production) [0-9a-f]{6}(?: self-administered)?)\b"
 )

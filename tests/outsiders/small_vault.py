@@ -61,6 +61,23 @@ def card(
     }
 
 
+def shop(
+    customers: int, networks: tuple[str, ...] = ("visa", "mastercard"), others: int = 4
+) -> list[Card]:
+    """Make customers with a card of each network, and others to check the account by.
+
+    Each network has a bank of its own. A card is called by its network and its customer.
+    """
+    names = [f"cust_{number:02d}" for number in range(customers)]
+    planned = [
+        card(name, f"{network}-{name}", network=network, bank=f"{network.title()} Bank")
+        for name in names
+        for network in networks
+    ]
+    rest = [f"other_{number:02d}" for number in range(others)]
+    return planned + [card(name, f"diners-{name}", network="diners") for name in rest]
+
+
 def is_usable(card: Card) -> bool:
     """Whether a shop can charge it today: active, and valid through the end of its month."""
     details = (card.get("instrument_meta") or {}).get("card_token_details") or {}

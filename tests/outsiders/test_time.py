@@ -1,0 +1,129 @@
+"""No old evidence is used: a process that is stopped, a clock that jumps, a slow account."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+from checker import left_without, read_evidence, violations
+from driver import FAKETIME
+from small_vault import shop
+
+needs_faketime = pytest.mark.skipif(FAKETIME is None, reason="needs Debian's package faketime")
+UNDER_WAY = 0.3  # seconds that bytes which have left may take to the vault
+
+
+def stopped(stage, operation, seconds, jump=None):
+    """Stop a campaign with answers unread, and renew every card that is still there meanwhile."""
+    vault = stage.vault(shop(12), announced=600)
+    world = stage.world(vault)
+    plan = world.plan("--where", "card_network=visa")
+    world.canary(plan)
+    customers = [name for name in vault.customers() if name.startswith("cust")]
+    gate = vault.hold(operation, customers=customers)
+    process = world.apply(plan, faked=jump is not None)
+    came = gate.wait_for(1, 90)
+    time.sleep(UNDER_WAY)
+    process.stop()
+    time.sleep(UNDER_WAY)
+    renewed = [one for one in plan.instruments if vault.has(one)]
+    for instrument in renewed:
+        vault.renew(instrument)
+    renewed_at = time.monotonic()
+    if jump:
+        world.clock.write_text(jump + "\n")
+    gate.open()
+    time.sleep(seconds)
+    process.go_on()
+    world.runs.append(process.ended(300))
+    return SimpleNamespace(**locals())
+
+
+def stops(operations, seconds, jump=None):
+    """Give a case of the story for each."""
+    return [
+        pytest.param(
+            operation,
+            id=f"{operation}-{pause:g}s{jump or ''}",
+            marks=pytest.mark.story(stopped, operation, pause, jump),
+        )
+        for operation in operations
+        for pause in seconds
+    ]
+
+
+def no_renewed_card_was_deleted(told, operation, *, clocks=True):
+    assert told.came, f"no {operation} of a planned customer was asked, so nothing was tried"
+    assert told.renewed, "all cards were gone before the process stopped, so nothing was tried"
+    late = [r for r in told.vault.deletes() if r.monotonic > told.renewed_at]
+    assert not [r.instrument for r in late if r.instrument in told.renewed]
+    evidence = read_evidence(
+        told.vault,
+        [told.plan.folder],
+        settings=told.world.config,
+        store=told.world.store,
+        clocks=clocks,
+        spacing=0.2,
+    )
+    assert violations(evidence, ended=False) == []
+
+
+@pytest.mark.parametrize("operation", stops(["list", "fetch"], [3, 8, 15]))
+def test_a_card_renewed_while_the_process_stood_still_is_not_deleted(told, operation):
+    """A process stopped with answers unread deletes no card that was renewed in that time."""
+    no_renewed_card_was_deleted(told, operation)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("operation", stops(["list", "fetch"], [1, 2.5, 45]))
+def test_a_card_renewed_in_a_short_or_long_stop_is_not_deleted(told, operation):
+    """Nor does one stopped for most of a minute, or for about as long as evidence may be old."""
+    if told.seconds > 2:
+        no_renewed_card_was_deleted(told, operation)
+    # Within the two seconds that evidence may be old a delete can meet a renewed card: the vault
+    # knows no conditional delete. All else still has to hold.
+    evidence = read_evidence(
+        told.vault,
+        [told.plan.folder],
+        settings=told.world.config,
+        store=told.world.store,
+        spacing=0.2,
+    )
+    assert violations(evidence, ended=False) == []
+
+
+@needs_faketime
+@pytest.mark.parametrize("operation", stops(["list", "fetch"], [0.5], "+3h"))
+def test_a_card_renewed_in_a_laptop_s_sleep_is_not_deleted(told, operation):
+    """A wall clock three hours on with answers unread makes all of them worthless.
+
+    In a laptop's sleep the monotonic clock stands still; here too it has gone on by a second only.
+    """
+    no_renewed_card_was_deleted(told, operation, clocks=False)
+
+
+def slow_account(stage):
+    """Clean up where the account allows 20 requests a minute and never two within three seconds."""
+    vault = stage.vault(shop(3, others=2), per_minute=20, strict=True)
+    world = stage.world(vault)
+    plan = world.plan("--where", "card_network=visa", "--share", "0.5")
+    last = world.carry_out(plan, timeout=1500)
+    return SimpleNamespace(**locals())
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(3000)
+@pytest.mark.story(slow_account)
+def test_a_campaign_completes_at_twenty_requests_a_minute(told):
+    """At 20 requests a minute, share one half and strict spacing, a campaign completes."""
+    assert told.world.status(told.plan)["state"] == "completed", told.last.text
+    evidence = read_evidence(
+        told.vault,
+        [told.plan.folder],
+        settings=told.world.config,
+        store=told.world.store,
+        spacing=6.0,
+    )
+    assert violations(evidence) == []
+    assert left_without(told.vault, told.vault.customers()) == []

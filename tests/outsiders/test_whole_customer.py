@@ -37,7 +37,7 @@ def test_two_plans_of_one_snapshot_keep_every_promise(told):
 
 
 def vanished(stage):
-    """Let keepers vanish, expire and go inactive after planning, and put customers on hold."""
+    """Let keepers vanish or expire after planning, and put customers on hold."""
     cards = shop(13)
     cards.append(card("cust_06", "visa-second", network="visa", bank="Second Bank"))
     vault = stage.vault(cards)
@@ -63,7 +63,7 @@ def vanished(stage):
 
 @pytest.mark.story(vanished)
 def test_nobody_is_left_without_a_card_when_keepers_vanish(told):
-    """Whose other card was removed, expired or went inactive after planning keeps the planned one."""
+    """A customer whose other card vanished or expired after planning keeps the planned one."""
     assert left_without(told.vault, told.vault.customers()) == []
     ends = finals(told.plan)
     for number in range(6):

@@ -2,7 +2,7 @@
 
 A campaign waits a minute before it calls a card deleted. So each story of a vault and a user runs
 in its own thread. All stories that the chosen tests ask for start at once, and a test waits for its
-own: `@pytest.mark.story(function, *arguments)`, and the fixture `told`.
+own: `@about(story, *arguments)`, and the fixture `told`.
 """
 
 from __future__ import annotations

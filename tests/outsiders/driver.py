@@ -255,9 +255,15 @@ class World:
         self.runs.append(ran)
         return ran
 
-    def start(self, *args: str | Path, config: Path | None = None, faked: bool = False) -> Typed:
+    def start(
+        self,
+        *args: str | Path,
+        config: Path | None = None,
+        store: Path | None = None,
+        faked: bool = False,
+    ) -> Typed:
         """Start a command in a terminal."""
-        argv = [TOKENVAULT, *map(str, args), "--store", str(self.store)]
+        argv = [TOKENVAULT, *map(str, args), "--store", str(store or self.store)]
         return Typed(argv, self.env(config=config, faked=faked), self.folder)
 
     # The steps of a campaign
@@ -310,13 +316,23 @@ class World:
         self.runs.append(ran)
         return ran
 
-    def begin(self, *args: str | Path, config: Path | None = None, faked: bool = False) -> Typed:
-        """Start a command in a terminal, and type the phrase where it asks for one."""
+    def begin(
+        self,
+        *args: str | Path,
+        config: Path | None = None,
+        store: Path | None = None,
+        faked: bool = False,
+        answer: bool = True,
+    ) -> Typed:
+        """Start a command in a terminal, and type the phrase where it asks for one.
+
+        Without `answer` something else is typed, as by somebody who does not agree.
+        """
         with BUSY:
-            typed = self.start(*args, config=config, faked=faked)
+            typed = self.start(*args, config=config, store=store, faked=faked)
             phrase = typed.saw(PHRASE.pattern, 90) and asked_phrase(typed.text)
             if phrase and typed.running:
-                typed.type(phrase)
+                typed.type(phrase if answer else "no")
         return typed
 
     def apply(self, plan: Plan, *, config: Path | None = None, faked: bool = False) -> Typed:

@@ -6,12 +6,20 @@ import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
+import pytest
 from campaign_files import read_journal, read_plan
 from small_vault import shop
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from conftest import Stage
     from driver import Plan, Ran
+
+
+def about(story: Callable[..., SimpleNamespace], *arguments: object) -> pytest.MarkDecorator:
+    """Mark a test with the story that it asks about."""
+    return pytest.mark.story.with_args(story, *arguments)
 
 
 def finals(plan: Plan) -> dict[str, str]:

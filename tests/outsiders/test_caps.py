@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from driver import FAKETIME
 from small_vault import shop
+from stories import about
 
 PER_DAY = 6
 
@@ -43,14 +44,14 @@ def slices(stage):
     return SimpleNamespace(**locals())
 
 
-@pytest.mark.story(slices)
+@about(slices)
 def test_the_cap_of_a_day_holds_across_plans(told):
     """Slices of one snapshot share the account's day: no delete leaves beyond its cap."""
     assert told.option, "cleanup plan has no option for the cap of a day"
     assert len(told.vault.deletes()) == PER_DAY
 
 
-@pytest.mark.story(slices)
+@about(slices)
 def test_a_reached_cap_of_a_day_waits(told):
     """A campaign that has reached the day's cap waits; it neither fails nor ends."""
     assert told.option, "cleanup plan has no option for the cap of a day"
@@ -60,7 +61,7 @@ def test_a_reached_cap_of_a_day_waits(told):
 
 
 @pytest.mark.skipif(FAKETIME is None, reason="needs Debian's package faketime")
-@pytest.mark.story(slices)
+@about(slices)
 def test_a_clock_put_back_or_on_frees_no_deletes(told):
     """Two days back or 25 hours on, the clock of the machine does not make room in a day."""
     assert told.option, "cleanup plan has no option for the cap of a day"
@@ -84,7 +85,7 @@ def two_folders(stage):
     return SimpleNamespace(**locals())
 
 
-@pytest.mark.story(two_folders)
+@about(two_folders)
 def test_the_loser_of_a_race_is_told_so(told):
     """The second process at one campaign ends with 75, and the first one is not disturbed."""
     assert told.at_work
@@ -118,7 +119,7 @@ NUMBERS = [
 
 
 @pytest.mark.parametrize(("option", "number"), NUMBERS)
-@pytest.mark.story(a_snapshot)
+@about(a_snapshot)
 def test_absurd_numbers_are_refused_by_a_sentence(told, option, number):
     """A number that no guard rail can mean is wrong usage, not a plan and not a traceback."""
     ran = told.world.run(
@@ -145,7 +146,7 @@ else:
 
 @pytest.mark.parametrize("number", ["1e300", "inf", "nan", "-1e300"])
 @pytest.mark.parametrize("name", ["plan_hours", "approval_hours", "snapshot_hours"])
-@pytest.mark.story(a_snapshot)
+@about(a_snapshot)
 def test_absurd_limits_are_refused_in_python_too(told, name, number):
     """From Python as well: an error of the toolkit's own, never a bare `OverflowError`."""
     done = subprocess.run(
@@ -162,7 +163,7 @@ LOOK_ALIKES = ["Asha", "ASHA", "\uff41\uff53\uff48\uff41", "\u0430sha", "asha\u2
 
 
 @pytest.mark.parametrize("name", LOOK_ALIKES, ids=ascii)
-@pytest.mark.story(a_snapshot)
+@about(a_snapshot)
 def test_a_look_alike_of_the_planner_cannot_approve(told, name, tmp_path):
     """Whoever only looks like another person than the planner is refused as an approver."""
     config = tmp_path / "config"

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 from checker import Campaign, Evidence, read_evidence, untrue_finals, violations
 from small_vault import shop
-from stories import finals
+from stories import about, finals
 
 
 def _removed(copy, plan, _):
@@ -97,7 +97,7 @@ every_loss = pytest.mark.parametrize("how", LOSSES)
 
 
 @every_loss
-@pytest.mark.story(losses)
+@about(losses)
 def test_a_lost_journal_stops_a_campaign_before_any_request(told, how):
     """Without its own journal as it last was, `apply` sends not one request."""
     copy = told.copies[how]
@@ -107,21 +107,21 @@ def test_a_lost_journal_stops_a_campaign_before_any_request(told, how):
 
 
 @every_loss
-@pytest.mark.story(losses)
+@about(losses)
 def test_the_message_for_a_lost_journal_leads_out(told, how):
     """The message for a lost journal names the command to type: `cleanup recover`."""
     assert "cleanup recover" in told.copies[how].applied.text
 
 
 @every_loss
-@pytest.mark.story(losses)
+@about(losses)
 def test_the_audit_of_a_lost_journal_does_not_hold(told, how):
     """An audit of a campaign with a lost journal has an exit code other than 0."""
     assert told.copies[how].audited.code != 0
 
 
 @every_loss
-@pytest.mark.story(losses)
+@about(losses)
 def test_nothing_false_is_called_already_gone(told, how):
     """Whatever is done with a lost journal, none of our own deletes is called `already_gone`."""
     copy = told.copies[how]
@@ -132,7 +132,7 @@ def test_nothing_false_is_called_already_gone(told, how):
 
 
 @every_loss
-@pytest.mark.story(losses)
+@about(losses)
 def test_recover_leads_out(told, how):
     """`cleanup recover` brings a campaign to a true end without its journal, and only reads."""
     copy = told.copies[how]
@@ -144,7 +144,7 @@ def test_recover_leads_out(told, how):
     assert set(ends.values()) <= {"deleted", "gone_after_attempt", "gone_unattributed"}
 
 
-@pytest.mark.story(losses)
+@about(losses)
 def test_a_killed_campaign_goes_on_with_its_own_journal(told):
     """On the same machine and with the same journal, a killed campaign completes."""
     assert set(finals(told.plan).values()) <= {"deleted", "gone_after_attempt"}

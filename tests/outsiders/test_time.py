@@ -9,6 +9,7 @@ import pytest
 from checker import left_without, read_evidence, violations
 from driver import FAKETIME
 from small_vault import shop
+from stories import about
 
 needs_faketime = pytest.mark.skipif(FAKETIME is None, reason="needs Debian's package faketime")
 UNDER_WAY = 0.3  # seconds that bytes which have left may take to the vault
@@ -46,7 +47,7 @@ def stops(operations, seconds, jump=None):
         pytest.param(
             operation,
             id=f"{operation}-{pause:g}s{jump or ''}",
-            marks=pytest.mark.story(stopped, operation, pause, jump),
+            marks=about(stopped, operation, pause, jump),
         )
         for operation in operations
         for pause in seconds
@@ -114,7 +115,7 @@ def slow_account(stage):
 
 @pytest.mark.chaos
 @pytest.mark.timeout(3000)
-@pytest.mark.story(slow_account)
+@about(slow_account)
 def test_a_campaign_completes_at_twenty_requests_a_minute(told):
     """At 20 requests a minute, share one half and strict spacing, a campaign completes."""
     assert told.world.status(told.plan)["state"] == "completed", told.last.text

@@ -5,10 +5,9 @@ from __future__ import annotations
 import time
 from types import SimpleNamespace
 
-import pytest
 from checker import left_without, read_evidence, violations
 from small_vault import card, shop
-from stories import finals, two_plans
+from stories import about, finals, two_plans
 
 GONE = {"deleted", "gone_after_attempt"}
 
@@ -22,7 +21,7 @@ def evidence_of(told, *plans):
     )
 
 
-@pytest.mark.story(two_plans)
+@about(two_plans)
 def test_two_plans_of_one_snapshot_leave_everybody_a_card(told):
     """Visa by one plan, then Mastercard by another of that snapshot: the second spares all."""
     assert left_without(told.vault, told.vault.customers()) == []
@@ -30,7 +29,7 @@ def test_two_plans_of_one_snapshot_leave_everybody_a_card(told):
     assert set(finals(told.mastercard).values()) == {"not_attempted"}
 
 
-@pytest.mark.story(two_plans)
+@about(two_plans)
 def test_two_plans_of_one_snapshot_keep_every_promise(told):
     """Nothing that the vault saw of two campaigns contradicts their files."""
     assert violations(evidence_of(told, told.visa, told.mastercard)) == []
@@ -61,7 +60,7 @@ def vanished(stage):
     return SimpleNamespace(**locals())
 
 
-@pytest.mark.story(vanished)
+@about(vanished)
 def test_nobody_is_left_without_a_card_when_keepers_vanish(told):
     """A customer whose other card vanished or expired after planning keeps the planned one."""
     assert left_without(told.vault, told.vault.customers()) == []
@@ -71,7 +70,7 @@ def test_nobody_is_left_without_a_card_when_keepers_vanish(told):
         assert ends[f"visa-cust_0{number}"] == "not_attempted"
 
 
-@pytest.mark.story(vanished)
+@about(vanished)
 def test_of_two_planned_cards_that_became_the_last_one_is_spared(told):
     """Of a customer's two planned cards, once they are the only ones, exactly one is deleted."""
     assert told.vault.usable("cust_06") == 1
@@ -81,7 +80,7 @@ def test_of_two_planned_cards_that_became_the_last_one_is_spared(told):
     assert pair[0] in GONE
 
 
-@pytest.mark.story(vanished)
+@about(vanished)
 def test_what_came_on_hold_after_planning_is_left_alone(told):
     """A customer or a card put on a hold list of the store after planning is not deleted."""
     ends = finals(told.plan)
@@ -93,7 +92,7 @@ def test_what_came_on_hold_after_planning_is_left_alone(told):
         assert ends["visa-cust_08"] == "not_attempted"
 
 
-@pytest.mark.story(vanished)
+@about(vanished)
 def test_what_nothing_happened_to_is_deleted(told):
     """The campaign ends, and the cards that nothing speaks for are gone."""
     ends = finals(told.plan)
@@ -115,14 +114,14 @@ def changed_meanwhile(stage):
     return SimpleNamespace(**locals())
 
 
-@pytest.mark.story(changed_meanwhile)
+@about(changed_meanwhile)
 def test_a_card_saved_anew_is_another_card(told):
     """The same id with another `created_at` and `afa_reference` is drift, not the planned card."""
     assert told.vault.has(told.anew)
     assert finals(told.plan)[told.anew] == "skipped_drift"
 
 
-@pytest.mark.story(changed_meanwhile)
+@about(changed_meanwhile)
 def test_a_card_that_its_customer_removed_is_already_gone(told):
     """Only a card that nobody of us ever asked to delete is called `already_gone`."""
     ends = finals(told.plan)

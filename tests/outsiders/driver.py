@@ -120,23 +120,27 @@ class Typed:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """Let it stand still, as a closed lid does."""
+        """Let it stand still, as a closed lid does; nothing happens to one that has ended."""
+        if not self.running:
+            return
         os.killpg(self._process.pid, signal.SIGSTOP)
         # The signal is on its way until the kernel says that the process is stopped.
         status = Path(f"/proc/{self._process.pid}/stat")
         end = time.monotonic() + 10
-        while status.read_text().rpartition(")")[2].split()[0] != "T":
+        while status.read_text().rpartition(")")[2].split()[0] not in "TZX":
             if time.monotonic() > end:
                 raise TimeoutError("the process does not stop")
             time.sleep(0.005)
 
     def go_on(self) -> None:
         """Let it run again."""
-        os.killpg(self._process.pid, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGCONT)
 
     def interrupt(self) -> None:
         """Press Ctrl-C."""
-        os.write(self._terminal, b"\x03")
+        with contextlib.suppress(OSError):
+            os.write(self._terminal, b"\x03")
 
     def kill(self) -> None:
         """End it at once, as a power cut does."""
@@ -199,6 +203,7 @@ class World:
         self.config.mkdir(exist_ok=True)
         self.clock = folder / "clock"  # what libfaketime reads, where it is used
         self.runs: list[Ran] = []
+        self.collected = 0  # requests that the vault had seen when its snapshot was published
 
     def copy(self, folder: Path) -> World:
         """Copy store and settings, as a backup or another machine has them."""
@@ -213,6 +218,9 @@ class World:
         env = kept | {
             "CASHFREE_ENVIRONMENT": "emulator",
             "TOKENVAULT_BASE_URL": self.url,
+            # Each vault is another account, so that none waits for another one's campaign.
+            "CASHFREE_CLIENT_ID": "outsider-" + "".join(filter(str.isdigit, self.url)),
+            "CASHFREE_CLIENT_SECRET": "not-a-secret",
             "TOKENVAULT_CONFIG": str(config or self.config),
             "COLUMNS": "200",
             "TERM": "xterm",
@@ -389,4 +397,5 @@ def new_world(folder: Path, vault: SmallVault) -> World:
     """Make a world for a vault and collect all of its customers."""
     world = World(folder, vault.url)
     world.collect(vault.customers())
+    world.collected = len(vault.log)
     return world

@@ -142,6 +142,8 @@ class Rule:
     until: float
     times: int | None
     chosen: Callable[[Request], bool] | None
+    after: int = 0
+    met: int = 0
     struck: int = 0
 
     def strikes(self, request: Request) -> bool:
@@ -154,6 +156,9 @@ class Rule:
             or (self.times is not None and self.struck >= self.times)
             or (self.chosen is not None and not self.chosen(request))
         ):
+            return False
+        self.met += 1
+        if self.met <= self.after:
             return False
         self.struck += 1
         return True
@@ -325,10 +330,15 @@ class SmallVault:
         customers: Iterable[str] | None = None,
         instruments: Iterable[str] | None = None,
         seconds: float | None = None,
+        after: int = 0,
         times: int | None = None,
         chosen: Callable[[Request], bool] | None = None,
     ) -> Rule:
-        """Let something happen to answers from now on; None as an answer closes the connection."""
+        """Let something happen to answers from now on; None as an answer closes the connection.
+
+        Only to those of some operations, customers or instruments, for so many `seconds`, `after` so
+        many that it could have happened to, and so many `times`.
+        """
         now = time.monotonic()
         rule = Rule(
             act,
@@ -339,6 +349,7 @@ class SmallVault:
             now + seconds if seconds is not None else float("inf"),
             times,
             chosen,
+            after,
         )
         with self._lock:
             self._rules.append(rule)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from campaign_files import read_journal, read_plan
+from checker import read_evidence
 from small_vault import shop
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from checker import Evidence
     from conftest import Stage
     from driver import Plan, Ran
 
@@ -29,6 +31,24 @@ def finals(plan: Plan) -> dict[str, str]:
         rows[number]["instrument_id"]: final
         for number, final in read_journal(plan.journal).finals.items()
     }
+
+
+def evidence_of(told: SimpleNamespace, *plans: Plan, **more: Any) -> Evidence:
+    """Read all that can be known of a story's campaigns; of `told.plan` where none is named."""
+    return read_evidence(
+        told.vault,
+        [plan.folder for plan in plans or (told.plan,)],
+        settings=told.world.config,
+        store=told.world.store,
+        from_request=told.world.collected,
+        **more,
+    )
+
+
+def quick(story: Callable[..., SimpleNamespace]) -> Callable[..., SimpleNamespace]:
+    """Mark a story as one that no test has to wait for."""
+    story.quick = True  # type: ignore[attr-defined]
+    return story
 
 
 def seal_digest(ran: Ran) -> str:

@@ -61,17 +61,19 @@ def test_an_invented_officer_costs_the_exit_code(told, copied, tmp_path):
 
 
 @about(two_plans)
-def test_a_relabelled_campaign_is_not_proven(told, copied):
+def test_a_relabelled_campaign_is_not_proven(told, copied, tmp_path):
     """An emulator's campaign written anew as one of production, all links right: not exit 0."""
+    config = tmp_path / "config"
+    config.mkdir()
     plan = read_plan(copied.folder / "plan.json")
     forged, content = sealed(plan.header | {"environment": "production"}, plan.rows)
     folder = copied.folder.rename(copied.folder.with_name(forged.id))
     (folder / "plan.json").write_bytes(content)
     for approval in folder.glob("approval-*"):
-        signed = json.loads(approval.read_text())
-        approval.write_text(
-            json.dumps(signed | {"plan": forged.digest, "environment": "production"})
-        )
+        approval.unlink()
+    copied.world.keygen("vera", config=config)  # a key that anybody can make
+    copied.world.approve(folder / "plan.json", "vera", config=config)
+    signed = [json.loads(path.read_text()) for path in folder.glob("approval-*")]
     renamed = {
         "plan_id": forged.id,
         "plan_digest": forged.digest,
@@ -82,8 +84,12 @@ def test_a_relabelled_campaign_is_not_proven(told, copied):
         for record in records:
             if record.kind == "opened":
                 record.detail |= renamed
-            if record.kind in {"confirmed", "approved"} and "phrase" in record.detail:
+            if record.kind == "confirmed":
                 record.detail["phrase"] = forged.phrase
+            if record.kind == "approved" and signed:
+                record.detail |= {
+                    name: signed[0][name] for name in ("approver", "approved_at", "fingerprint")
+                }
         return records
 
     def tables(db):
@@ -106,10 +112,16 @@ def hide_a_delete(copied):
         kept = [record for record in records if record.number != number]
         final = {"final": "not_attempted", "from": "planned", "reason": None, "to": "final"}
         at = next(i for i, record in enumerate(kept) if record.at >= own[-1].at)
+        for record in kept:
+            if record.kind == "state" and record.detail["to"] == "completed":
+                record.detail["to"] = "completed_with_exceptions"
+            if record.kind == "sealed":
+                record.detail["counts"] = {"deleted": number, "not_attempted": 1}
         return [*kept[:at], Record(0, own[-1].at, "item", number, final), *kept[at:]]
 
     def tables(db):
         db.execute("DELETE FROM attempts WHERE number = ?", (number,))
+        db.execute("UPDATE campaign SET value = 'completed_with_exceptions' WHERE key = 'state'")
         db.execute(
             "UPDATE items SET final = 'not_attempted', attempts = 0, reason = NULL"
             " WHERE number = ?",

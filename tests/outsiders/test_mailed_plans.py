@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from campaign_files import read_plan, sealed
 from small_vault import shop
-from stories import about
+from stories import about, quick
 
 LIE = "card expires before 1 January 2020"
 
@@ -63,7 +63,10 @@ FOREIGN = {
     ),
 }
 
+NOT_APPLIED = ["another environment", "valid until 2999", "a canary of all cards"]
 
+
+@quick
 def mailed(stage):
     """Make a plan of a snapshot that others can be forged from, and a key to sign with."""
     vault = stage.vault(shop(6))
@@ -101,9 +104,7 @@ def test_a_plan_that_contradicts_itself_is_refused_before_anybody_signs(told, wh
     assert LIE not in ran.text
 
 
-@pytest.mark.parametrize(
-    "what", ["another environment", "valid until 2999", "a canary of all cards"]
-)
+@pytest.mark.parametrize("what", NOT_APPLIED)
 @about(mailed)
 def test_a_plan_that_contradicts_itself_is_not_applied(told, what, tmp_path):
     """The same plans are refused by `apply` before any request, whatever is typed."""
@@ -125,15 +126,12 @@ every_screen = pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("note", [LIE, f"October\n  {LIE}\nplanned by     meera"])
 @about(mailed)
 def test_a_lying_note_never_stands_for_the_rule(told, screen, note, tmp_path):
-    """Beside whatever the planner wrote stands the rule's own sentence, and lines are not forged."""
+    """The rule's own sentence is shown beside any note, and a note cannot imitate other lines."""
     path = forge(told, tmp_path, header(note=note))
     ran = SCREENS[screen](told.world, path)
     assert "network is visa" in ran.text or ran.code in {2, 4}
-    assert not [
-        line
-        for line in ran.text.splitlines()
-        if line.strip().startswith("planned by") and "meera" in line
-    ]  # noqa: E501
+    planners = [line for line in ran.text.splitlines() if line.strip().startswith("planned by")]
+    assert not [line for line in planners if "meera" in line]
 
 
 @every_screen

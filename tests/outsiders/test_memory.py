@@ -8,9 +8,9 @@ import time
 from types import SimpleNamespace
 
 import pytest
-from checker import Campaign, Evidence, read_evidence, untrue_finals, violations
+from checker import Campaign, Evidence, untrue_finals, violations
 from small_vault import shop
-from stories import about, finals
+from stories import about, evidence_of, finals
 
 
 def _removed(copy, plan, _):
@@ -148,7 +148,4 @@ def test_recover_leads_out(told, how):
 def test_a_killed_campaign_goes_on_with_its_own_journal(told):
     """On the same machine and with the same journal, a killed campaign completes."""
     assert set(finals(told.plan).values()) <= {"deleted", "gone_after_attempt"}
-    evidence = read_evidence(
-        told.vault, [told.plan.folder], settings=told.world.config, store=told.world.store
-    )
-    assert violations(evidence) == []
+    assert violations(evidence_of(told)) == []

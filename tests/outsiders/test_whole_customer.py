@@ -5,20 +5,11 @@ from __future__ import annotations
 import time
 from types import SimpleNamespace
 
-from checker import left_without, read_evidence, violations
+from checker import left_without, violations
 from small_vault import card, shop
-from stories import about, finals, two_plans
+from stories import about, evidence_of, finals, two_plans
 
 GONE = {"deleted", "gone_after_attempt"}
-
-
-def evidence_of(told, *plans):
-    return read_evidence(
-        told.vault,
-        [plan.folder for plan in plans],
-        settings=told.world.config,
-        store=told.world.store,
-    )
 
 
 @about(two_plans)
@@ -97,7 +88,7 @@ def test_what_nothing_happened_to_is_deleted(told):
     """The campaign ends, and the cards that nothing speaks for are gone."""
     ends = finals(told.plan)
     assert {ends[f"visa-cust_{number:02d}"] for number in range(9, 13)} <= GONE
-    assert violations(evidence_of(told, told.plan)) == []
+    assert violations(evidence_of(told)) == []
 
 
 def changed_meanwhile(stage):
@@ -126,4 +117,4 @@ def test_a_card_that_its_customer_removed_is_already_gone(told):
     """Only a card that nobody of us ever asked to delete is called `already_gone`."""
     ends = finals(told.plan)
     assert [card for card, end in ends.items() if end == "already_gone"] == [told.removed]
-    assert violations(evidence_of(told, told.plan)) == []
+    assert violations(evidence_of(told)) == []

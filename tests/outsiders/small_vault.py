@@ -143,6 +143,7 @@ class Rule:
     times: int | None
     chosen: Callable[[Request], bool] | None
     after: int = 0
+    instead: bool = False
     met: int = 0
     struck: int = 0
 
@@ -331,13 +332,15 @@ class SmallVault:
         instruments: Iterable[str] | None = None,
         seconds: float | None = None,
         after: int = 0,
+        instead: bool = False,
         times: int | None = None,
         chosen: Callable[[Request], bool] | None = None,
     ) -> Rule:
         """Let something happen to answers from now on; None as an answer closes the connection.
 
-        Only to those of some operations, customers or instruments, for so many `seconds`, `after` so
-        many that it could have happened to, and so many `times`.
+        Only to those of some operations, customers or instruments, for some `seconds`, `after`
+        so many that it could have happened to, and so many `times`. With `instead` nothing is done
+        of what was asked.
         """
         now = time.monotonic()
         rule = Rule(
@@ -350,6 +353,7 @@ class SmallVault:
             times,
             chosen,
             after,
+            instead,
         )
         with self._lock:
             self._rules.append(rule)
@@ -400,9 +404,13 @@ class SmallVault:
             self._bring_back()
             request = self._logged(method, path, headers)
             limited = self._over_limit(request)
-            answer = limited or self._plain_answer(request, headers)
-            answer.headers |= self._limit_headers(limited is not None)
             rules = [] if limited else [rule for rule in self._rules if rule.strikes(request)]
+            answer = limited or (
+                _error(503, "api_error", "api_error")
+                if any(rule.instead for rule in rules)
+                else self._plain_answer(request, headers)
+            )
+            answer.headers |= self._limit_headers(limited is not None)
         result: Answer | None = answer
         for rule in rules:
             if result is None:
@@ -503,6 +511,16 @@ def failing(share: float, seed: int, status: int = 503) -> Callable[[Request, An
         return _error(status, "api_error", "api_error") if fails else answer
 
     return act
+
+
+def lost(_: Request, __: Answer) -> None:
+    """Close the connection without an answer."""
+
+
+def some(share: float, seed: int) -> Callable[[Request], bool]:
+    """Choose a share of the requests, drawn by a seed."""
+    draw = random.Random(seed)
+    return lambda _: draw.random() < share
 
 
 def slow(seconds: float) -> Callable[[Request, Answer], Answer]:

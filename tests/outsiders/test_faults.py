@@ -8,16 +8,17 @@ from types import SimpleNamespace
 
 import pytest
 from checker import left_without, violations
-from small_vault import body, failing, rows, shop
+from small_vault import body, failing, lost, rows, shop, some
 from stories import about, evidence_of, finals
 
 GONE = {"deleted", "gone_after_attempt"}
 
 
 def half_failing(stage, seed):
-    """Let half of the fetches fail for 20 s, after odd seeds with a kill in the middle.
+    """Let half of the fetches fail for 20 s; with odd seeds there is a kill in the middle.
 
-    With every third and fourth seed lists fail as well.
+    With every third and fourth seed lists fail as well, and with every second and third some
+    deletes are lost on their way.
     """
     vault = stage.vault(shop(30), announced=1200)
     world = stage.world(vault)
@@ -26,6 +27,8 @@ def half_failing(stage, seed):
     operations = ("fetch",) if seed % 4 < 2 else ("fetch", "list")
     process = world.apply(plan)
     vault.on(*operations, act=failing(0.5, seed), seconds=20)
+    if seed % 4 in {1, 2}:
+        vault.on("delete", act=lost, chosen=some(0.2, seed), instead=True, seconds=20)
     if seed % 2:
         sent = len(vault.deletes())
         vault.wait_until(lambda: len(vault.deletes()) >= sent + 3, 15)

@@ -136,7 +136,7 @@ def longer_lasting(one):
 
 @about(closed_gate)
 def test_what_was_known_before_the_gate_closed_is_asked_again(told):
-    """After a 429 that closes the rate limit's gate for 10 s no card renewed meanwhile is deleted."""
+    """A 429 that stops all requests for 10 s makes what was asked before it worthless."""
     assert told.closed, "no planned customer was asked often enough, so nothing was tried"
     late = [r for r in told.vault.deletes() if r.monotonic > told.closed[0] + 3]
     assert not [r.instrument for r in late if r.instrument in told.renewed]

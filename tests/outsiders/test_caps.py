@@ -109,6 +109,17 @@ def a_snapshot(stage):
     return SimpleNamespace(vault=vault, world=world)
 
 
+@about(a_snapshot)
+def test_what_is_on_hold_is_not_planned(told, tmp_path):
+    """Customers and cards of a hold list are left out of a plan."""
+    customers, cards = tmp_path / "customers.txt", tmp_path / "cards.csv"
+    customers.write_text("cust_00\n")
+    cards.write_text("customer_id,instrument_id\ncust_01,visa-cust_01\ncust_02,another\n")
+    held = ("--hold", str(customers), "--hold", str(cards))
+    plan = told.world.plan("--where", "card_network=visa", *held)
+    assert sorted(plan.instruments) == [f"visa-cust_0{number}" for number in range(2, 6)]
+
+
 HUGE = "1" + "0" * 40
 NUMBERS = [
     ("--max-age", "1e300"),

@@ -173,6 +173,17 @@ def test_approve_asks_before_it_signs(told, tmp_path):
 
 
 @about(mailed)
+def test_an_approval_that_was_taken_back_does_not_count(told, tmp_path):
+    """`show` lists who approved, and after `revoke` that it no longer counts."""
+    path = forge(told, tmp_path, header(note="taken back"))
+    assert told.world.approve(path, "asha").code == 0
+    assert "asha" in told.world.run("cleanup", "show", path).text
+    ran = told.world.typed("cleanup", "revoke", path, "--key", "asha")
+    assert ran.code == 0, ran.text
+    assert "revoked" in told.world.run("cleanup", "show", path).text.lower()
+
+
+@about(mailed)
 def test_apply_refuses_another_plan_in_the_folder(told, tmp_path):
     """`apply ID` runs the plan of that id, never whatever lies in the folder of that name."""
     path = forge(told, tmp_path, header(note="another one"))

@@ -58,15 +58,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "story(function, *arguments): what a test asks about")
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Mark all tests of this folder, and give them time."""
+    if Path(__file__).parent in item.path.parents:
+        item.add_marker(pytest.mark.outsider)
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(SECONDS_A_TEST))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests of this folder, give them time, and begin with those that wait for nothing."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.outsider)
-            if item.get_closest_marker("timeout") is None:
-                item.add_marker(pytest.mark.timeout(SECONDS_A_TEST))
-    items.sort(key=_waits)  # a stable sort: within each kind the order is as it was
+    """Begin with the tests that need no long story; in each kind the order stays as it is."""
+    items.sort(key=_waits)
 
 
 def _waits(item: pytest.Item) -> bool:

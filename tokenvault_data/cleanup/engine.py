@@ -2,8 +2,8 @@
 
 Everything it knows of the items it has from the journal, so it can be killed at any moment and
 started again. One event loop does it all; up to `CONCURRENCY` items are in flight, and items that
-wait (for a card to settle, for a control read) hold up none of the others. The cards of one customer
-are attempted one after another, since each is decided on what the customer keeps.
+wait (for a card to settle, for a control read) hold up none of the others. The cards of one
+customer are attempted one after another, since each is decided on what the customer keeps.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ one of these fetches.
 
 One 404 is a word, and a vault of which one node is ill says it of cards that are there. So a card
 is taken for gone once several fetches in a row, at the same intervals, have shown none: see
-`ABSENCES_AFTER_200` and `ABSENCES_OTHERWISE`. And a card may come back: the last of these fetches is
-made `Limits.settle_seconds` after the delete. A list that lacks the card counts as none of them.
+`ABSENCES_AFTER_200` and `ABSENCES_OTHERWISE`. And a card may come back: the last of these fetches
+is made `Limits.settle_seconds` after the delete. A list that lacks the card counts as none of them.
 """
 
 from __future__ import annotations
@@ -204,7 +204,7 @@ def recovered(number: int, item: Item, now: float, *, may_attempt: bool) -> Step
             return Step((), Next("look"), fresh)
 
 
-def after_check(
+def after_check(  # noqa: PLR0911  one return a verdict
     number: int, item: Item, check: Check, course: Course, intent: Intent, *, attempts: int
 ) -> Step:
     """Decide after the fetch before an attempt.
@@ -262,7 +262,7 @@ def not_to_be_attempted(number: int, item: Item, reason: str) -> Step:
     return Step((without_proof(number, item, reason),), Next("nothing"), Course())
 
 
-def after_outcome(
+def after_outcome(  # noqa: PLR0917  what happened, to what, and when
     number: int, item: Item, reading: Reading, course: Course, sent: Sent, now: float
 ) -> Step:
     """Decide after the answer to a delete, or after its loss."""

@@ -1,4 +1,4 @@
-"""One file of what was sent for an account: lines that are only ever added, each linked to the last.
+"""One file of what was sent for an account: lines that are only added, each linked to the last.
 
 A line that a crash cut is no line: its delete was not sent yet. Any other line that is not as it
 was written makes the file damaged, and a damaged memory is never read as an empty one.

@@ -1,4 +1,4 @@
-"""When the memory of what was sent and a campaign's journal do not belong together, and the way out.
+"""When a campaign's journal and the memory of what was sent do not fit, and the way out.
 
 A journal that is missing, older than the last delete, of another machine or of another campaign
 would make its own deletes look like cards that were never there. So nothing is sent then. `recover`

@@ -1,8 +1,8 @@
 """One step of one item: ask, decide, write down, send. What to do when is `engine`'s.
 
 The order of things is the promise: what the customer's list showed and the intent are in the
-journal, then in the account's ledger, before the delete leaves; and what became of it is on the disk
-before anything else is done with the item. The slots of the question and of the delete are booked
+journal, then in the account's ledger, before the delete leaves; and what became of it is on the
+disk before anything else is done with the item. The slots of the question and of the delete are booked
 together, so that the answer does not grow old in a line.
 """
 

@@ -11,9 +11,10 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from campaign_bench import WIDE
+from campaign_bench import AS_OF, WIDE
 from campaign_bench import bench as running
 
+import tokenvault_data as tv
 from tokenvault_data.cleanup.applying import abort_cleanup, apply_cleanup
 from tokenvault_data.cleanup.approval import approve, read_approvals
 from tokenvault_data.cleanup.campaign import Campaign
@@ -21,6 +22,8 @@ from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.keys import keygen, load_signing_key
 from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.locking import only_campaign
+from tokenvault_data.cleanup.planning import plan_cleanup
+from tokenvault_data.cleanup.rules import expired
 from tokenvault_data.errors import (
     CampaignHalted,
     CampaignPaused,
@@ -169,32 +172,50 @@ def wide_but(**limits):
     return Limits(**WIDE | limits)
 
 
-def ago(**time):
-    return (datetime.now(UTC) - timedelta(**time)).isoformat()
-
-
 @pytest.mark.parametrize(
     ("changes", "word"),
     [
         ({"environment": "sandbox"}, "sandbox"),
         ({"merchant": "0123456789ab"}, "merchant"),
-        ({"expires_at": ago(seconds=1)}, "until"),
-        ({"oldest_fetched_at": ago(hours=24, seconds=1)}, "fetched"),
-        ({"created_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}, "clock"),
         ({"limits": wide_but(rate_share=0.5)}, "rate limit"),
         ({"limits": wide_but(vault_share=0.01)}, "vault_share"),
         ({"limits": wide_but(bank_share=0.01)}, "bank_share"),
         ({"limits": wide_but(per_customer=0)}, "per_customer"),
         ({"limits": wide_but(rows=1)}, "rows"),
-        ({"bank_totals": ()}, "bank_share"),
         ({"controls": ()}, "control"),
     ],
 )
 def test_a_plan_that_must_not_be_applied_is_refused(bench, changes, word):
-    """For another account, stale, over a cap: before any request and any journal."""
+    """For another account, or over a cap: before any request and any journal."""
     other = changed(bench, **changes)
     with pytest.raises(RefusedByGuardRail, match=word):
         other.apply()
+    assert_untouched(other)
+
+
+@pytest.mark.parametrize(
+    ("hours", "limits", "word"),
+    [
+        (25, {}, "was good until"),
+        (25, {"plan_hours": 48.0}, "oldest card"),
+        (-1, {}, "clock is wrong"),
+    ],
+)
+def test_a_plan_is_refused_when_its_time_has_passed_or_not_come(bench, hours, limits, word):
+    """Good until it expires, on cards that are not too old, and not before it was made."""
+    made = plan_cleanup(
+        tv.open_snapshot(bench.store), expired(AS_OF), limits=wide_but(**limits), planner="Asha"
+    )
+    other = dataclasses.replace(bench, plan=made)
+    clock = Clock(now=lambda: datetime.now(UTC) + timedelta(hours=hours))
+
+    async def go(connected):
+        config = bench.store / "config"
+        campaign = Campaign.open(made, bench.store, connected, clock=clock, config_dir=config)
+        return await campaign.apply(confirm=made.phrase)
+
+    with bench.connect() as vault, pytest.raises(RefusedByGuardRail, match=word):
+        vault.run(go)
     assert_untouched(other)
 
 

@@ -61,7 +61,7 @@ from tokenvault_data.cleanup.recovery import (
 from tokenvault_data.cleanup.revocation import read_revocations
 from tokenvault_data.cleanup.seal import seal_journal
 from tokenvault_data.cleanup.states import ENDED
-from tokenvault_data.cleanup.status import CampaignStatus, seconds_left, status_of
+from tokenvault_data.cleanup.status import CampaignStatus, cards_met, seconds_left, status_of
 from tokenvault_data.cleanup.stored_status import has_closing_record, stored_canary, stored_status
 from tokenvault_data.errors import (
     CampaignHalted,
@@ -655,7 +655,7 @@ class Campaign:
         more: dict[str, Any] = {} if checkpoint is None else {"checkpoint": checkpoint}
         self._file_digest = self._digest_of_file()
         self._journal, self._report = journal, report
-        self._began = (journal.standing.states["final"], time.monotonic())
+        self._began = (cards_met(journal.standing), time.monotonic())
         if read_word(self.folder) == "pause":
             clear_word(self.folder)  # whoever applies it again has decided otherwise
         self._engine = Engine(
@@ -687,7 +687,9 @@ class Campaign:
 
     def _status_now(self, journal: Journal) -> CampaignStatus:
         done, began = self._began
-        left = seconds_left(journal.standing, done, time.monotonic() - began)
+        left = seconds_left(
+            journal.standing, done, time.monotonic() - began, self.plan.limits.settle_seconds
+        )
         waits_until, self._waits_until = self._waits_until, None
         is_waiting = waits_until is not None and waits_until > self._clock.now().timestamp()
         return status_of(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from tokenvault_data.cleanup.states import AS_WANTED, ENDED, EXCEPTIONS
 
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tokenvault_data.cleanup.standing import Standing
-
-_CALLS_AN_ITEM: Final = 4.02  # check, delete, two verifications, and a control read in fifty
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +106,19 @@ def status_of(
     )
 
 
-def seconds_left(standing: Standing, done_before: int, passed_seconds: float) -> float | None:
-    """Estimate from the items that ended in the time that has passed; None while too few have."""
-    done = standing.states["final"] - done_before
-    if done < 3 or passed_seconds <= 0:
+def seconds_left(
+    standing: Standing, met_before: int, passed_seconds: float, settle_seconds: float
+) -> float | None:
+    """Estimate from the cards that were attempted, or ended, in the time that has passed.
+
+    The last ones settle after that, all at once. None while too few were met.
+    """
+    met = cards_met(standing) - met_before
+    if met < 3 or passed_seconds <= 0:
         return None
-    return (len(standing.items) - standing.states["final"]) * passed_seconds / done
+    return (len(standing.items) - cards_met(standing)) * passed_seconds / met + settle_seconds
 
 
-def requests_needed(cards: int) -> int:
-    """Estimate the requests that so many cards take when nothing goes wrong."""
-    return round(cards * _CALLS_AN_ITEM)
+def cards_met(standing: Standing) -> int:
+    """Count the cards that are not waiting for their turn any more."""
+    return len(standing.items) - standing.states["planned"]

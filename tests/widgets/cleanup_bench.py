@@ -23,6 +23,7 @@ WIDE = {
     "per_customer": 100,
     "rate_share": 1.0,
     "window_reserve": 0.0,
+    "settle_seconds": 0.0,
     "keep_last_usable": False,
 }
 

@@ -125,13 +125,18 @@ def _figures(plan: Plan, replay: Replay, result: AuditResult) -> list[Figure]:
         ),
         Figure(took, "from start to end", "with all waiting, holding and pausing"),
         Figure(f"{replay.requests:,}", "requests", f"{replay.deletes:,} of them deletes"),
-        Figure(
-            "holds" if result.ok else f"{found:,}",
-            "audit" if result.ok else "faults found by the audit",
-            "plan, approvals and journal agree" if result.ok else "see the proof below",
-            not result.ok,
-        ),
+        Figure(f"{found:,}", "faults found by the audit", _audited(result), found > 0),
     ]
+
+
+def _audited(result: AuditResult) -> str:
+    if not result.ok:
+        return "see the proof below"
+    if not result.complete:
+        return "so far: the campaign is not over"
+    if not result.anchors:
+        return "nothing outside its files vouches for it"
+    return f"vouched for by the {', the '.join(result.anchors)}"
 
 
 def _totals(result: AuditResult) -> list[tuple[str, str, str, str]]:

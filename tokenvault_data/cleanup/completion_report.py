@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from tokenvault_data.cleanup.approvers import Trust
     from tokenvault_data.cleanup.audit import AuditedCampaign
     from tokenvault_data.cleanup.plan import Plan
     from tokenvault_data.cleanup.replay import Replay
@@ -31,7 +32,8 @@ def completion_report(
     to: str | os.PathLike[str],
     *,
     policy: Literal["full", "masked"] = "masked",
-    approvers: Mapping[str, str] | None = None,
+    approvers: Trust | Mapping[str, str] | None = None,
+    config_dir: Path | None = None,
 ) -> Path:
     """Write what became of a campaign, from its audited files.
 
@@ -44,7 +46,9 @@ def completion_report(
         with a row for every planned card, see `completion_table.COMPLETION`.
     policy : {"full", "masked"}
         Whether ids in a table are in clear, or keyed hashes; see `reports.policies`.
-    approvers : mapping of str to str, optional
+    approvers : Trust, or mapping of str to str, optional
+        As `audit` takes it.
+    config_dir : Path, optional
         As `audit` takes it.
 
     Returns
@@ -65,7 +69,7 @@ def completion_report(
         raise UsageError(
             f"Nothing was written: a completion report is full or masked, not {policy!r}."
         )
-    campaign = audited(folder, approvers=approvers)
+    campaign = audited(folder, approvers=approvers, config_dir=config_dir)
     plan, replay = _read(campaign)
     if path.suffix.lower() in _PAGES:
         from tokenvault_data.cleanup.completion_page import completion_page

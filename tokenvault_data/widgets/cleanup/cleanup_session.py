@@ -290,8 +290,8 @@ class CleanupSession:
 
     def prove(self) -> None:
         """Run the audit."""
-        trusted = load_trust(self._config_dir).approvers
-        self.proof = audit(self.folder, approvers=trusted)
+        trust = load_trust(self._config_dir)
+        self.proof = audit(self.folder, approvers=trust, config_dir=self._config_dir)
 
     def prove_at_rest(self) -> None:
         """Run the audit where a person is about to decide, or all is over."""
@@ -300,9 +300,11 @@ class CleanupSession:
 
     def write_report(self, *places: Path | str) -> None:
         """Write the completion report; each place is a page or a table, by its name's end."""
-        trusted = load_trust(self._config_dir).approvers
-        written = [completion_report(self.folder, one, approvers=trusted) for one in places]
-        self.files = tuple(written)
+        trust = load_trust(self._config_dir)
+        self.files = tuple(
+            completion_report(self.folder, one, approvers=trust, config_dir=self._config_dir)
+            for one in places
+        )
 
     def _show(self, plan: Plan) -> None:
         self.plan = plan

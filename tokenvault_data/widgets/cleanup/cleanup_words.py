@@ -285,9 +285,11 @@ def audit_words(result: AuditResult) -> list[Block]:
         ("Journal", f"{result.audit_head or 'none'} ({counted(result.records, 'record')})"),
         ("Seal", result.seal_digest or "not sealed yet"),
     ]
-    blocks: list[Block] = [("good" if result.ok else "warning", result.verdict)]
+    is_fine = result.ok and (bool(result.anchors) or not result.complete)
+    blocks: list[Block] = [("good" if is_fine else "warning", result.verdict)]
     if result.findings:
         blocks.append(("list", list(result.findings)))
+    blocks += [("note", note) for note in result.notes]
     return [*blocks, ("facts", known)]
 
 

@@ -95,7 +95,7 @@ def test_a_file_that_was_changed_is_refused(tmp_path, change):
     assert read_public_file(files.public) == ("bala", files.fingerprint)
     content = json.loads(files.public.read_text())
     files.public.write_text(json.dumps(content | change))
-    with pytest.raises(UsageError, match="no public key"):
+    with pytest.raises(UsageError, match="not a public key"):
         read_public_file(files.public)
 
 
@@ -106,7 +106,7 @@ def test_what_is_no_public_file_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UsageError, match=r"x\.pub"):
         read_public_file(path)
-    with pytest.raises(UsageError, match="no public key"):
+    with pytest.raises(UsageError, match="not a public key"):
         read_public_file(tmp_path / "none.pub")
 
 

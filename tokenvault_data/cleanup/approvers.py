@@ -40,7 +40,7 @@ _LARGEST_PUBLIC_BYTES: Final = 4096
 
 
 class Approver(NamedTuple):
-    """Somebody whose approvals are believed.
+    """A person whose approvals are trusted.
 
     Attributes
     ----------
@@ -184,8 +184,8 @@ def read_public_file(path: Path) -> tuple[str, str]:
         fine = False
     if not fine:
         raise UsageError(
-            f"{path} is no public key of an approver; no key was trusted; take the file from its "
-            "owner again, or remove it."
+            f"{path} is not a public key of an approver; no key was trusted; take the file from"
+            " its owner again, or remove it."
         )
     return content["name"], content["fingerprint"]
 

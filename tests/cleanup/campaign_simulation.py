@@ -473,9 +473,11 @@ class World:
         made = _faulty(fault, self.draws)
         if made is not None:
             return made
-        theirs = {} if self.is_wrong_account else {
-            ids: card for ids, card in self.cards.items() if ids[0] == customer
-        }
+        theirs = (
+            {}
+            if self.is_wrong_account
+            else {ids: card for ids, card in self.cards.items() if ids[0] == customer}
+        )
         for ids in [ids for ids in self.planned if ids[0] == customer]:
             card = theirs.get(ids)
             self.shown[ids] = (self.loop.now, card is not None and self.is_as_sealed(ids, card))
@@ -587,7 +589,9 @@ def check(world):
             sent = last_delete.get(ids, -1e9)
             assert seen > sent, f"P5: {number} was not seen gone afterwards"
             if item.doubtful:
-                assert seen >= sent + limits.settle_seconds, f"P5: {number} was called gone too soon"
+                assert seen >= sent + limits.settle_seconds, (
+                    f"P5: {number} was called gone too soon"
+                )
             assert world.is_gone(ids), f"P5: {number} is there"
         if item.final in ("already_gone", "skipped_drift"):
             assert item.doubtful == 0

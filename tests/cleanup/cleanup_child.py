@@ -152,6 +152,8 @@ async def _apply(order: dict[str, Any]) -> dict[str, Any]:
             work: Any = campaign._work
             vars(campaign)["_work"] = lambda *given: work(*given[:-1], fate)
             status = await campaign.abort()
+        elif order.get("recover"):
+            status = await campaign.recover()
         else:
             phrase = campaign.plan.phrase
             status = await campaign.apply(confirm=phrase, checkpoint=fate)

@@ -173,7 +173,8 @@ class Mortal:
         )
         found = violations(case)
         if is_over:
-            result = audit(self.folder)
+            config = Path(self.more.get("config", self.store / "config"))
+            result = audit(self.folder, config_dir=config)
             found += [f"audit: {sentence}" for sentence in result.findings]
             if not result.complete:
                 found.append(f"audit: {result.verdict}")

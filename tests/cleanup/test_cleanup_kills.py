@@ -106,19 +106,22 @@ def test_an_untrue_404_is_never_believed(forked_from, tmp_path, after_delete):
 
 
 def test_a_copy_of_a_killed_campaign_sends_nothing_again(forked_from, tmp_path):
-    """A copied folder knows intents whose end it has not seen: it looks before anything else."""
+    """A copied folder is behind what the account's ledger remembers: it reads, and sends nothing."""
     with mortal(forked_from, tmp_path / "first") as one:
-        config = str(tmp_path / "config")
-        assert one.run_until_killed("after_outcome_commit", nth=3, config=config)
+        one.more["config"] = str(tmp_path / "config")
+        assert one.run_until_killed("after_outcome_commit", nth=3)
         shutil.copytree(one.store, tmp_path / "second")
-        one.finish(config=config)
+        one.finish()
         assert not one.found(is_over=True)
         sent = one.deletes()
         one.more["store"] = str(tmp_path / "second")
         one.more["plan"] = str(tmp_path / "second" / "campaigns" / one.plan.id)
-        answer = one.finish(config=config)
+        assert one.run()["error"] == "CampaignHalted"
+        assert one.run(abort=True)["error"] == "CampaignHalted"
+        answer = one.run(recover=True)
         assert one.deletes() == sent
-        assert set(answer["finals"]) <= {"deleted", "gone_after_attempt", "already_gone"}
+        assert set(answer["finals"]) == {"deleted", "gone_unattributed"}
+        assert sum(answer["finals"].values()) == len(one.ids)
 
 
 FAULTS = (

@@ -13,8 +13,13 @@ from tokenvault_data.cleanup.records import Record, canonical, ended, moved, sta
 from tokenvault_data.errors import CampaignHalted, CampaignPaused
 
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)
-HEAD = JournalHead("abc", "abc" * 20, "emulator", None, 3, "asha")
+HEAD = JournalHead("abc", "abc" * 20, "emulator", None, 3, "asha", "m" * 16)
 CHECKED = {"status": 200, "verdict": "holds", "reason": None, "request_id": "r"}
+CHECKED |= {"asked_at": NOW.isoformat(), "listed": 2}
+
+AGES = {"evidence_seconds": 0.5, "bound_seconds": 2.0}
+SEEN = {"status": 404, "verdict": "gone", "request_id": "r", "after_seconds": 60.5}
+SENT = {"evidence_seconds": 0.5, "late_seconds": None}
 
 
 def open_journal(folder, head=HEAD):
@@ -26,14 +31,14 @@ def intend(number, attempt, ordinal=1):
     return [
         Record("checked", number, CHECKED),
         moved(number, "planned", "checked"),
-        Record("intended", number, detail | {"deadline": "d"}),
+        Record("intended", number, detail | {"deadline": "d"} | AGES),
         moved(number, "checked", "intended"),
     ]
 
 
 def outcome(number, attempt, name="accepted"):
     detail = {"attempt": attempt, "outcome": name, "status": 200, "code": None, "request_id": "r"}
-    return [Record("outcome", number, detail), moved(number, "intended", name)]
+    return [Record("outcome", number, detail | SENT), moved(number, "intended", name)]
 
 
 def filled(folder):
@@ -43,7 +48,7 @@ def filled(folder):
         journal.commit(outcome(0, "a"))
         journal.commit(
             [
-                Record("seen", 0, {"status": 404, "verdict": "gone", "request_id": "r"}),
+                Record("seen", 0, SEEN),
                 moved(0, "accepted", "verifying"),
                 ended(0, "verifying", "deleted", "404"),
             ]
@@ -140,7 +145,7 @@ def test_whatever_was_changed_behind_its_back_halts(tmp_path, change):
 def test_a_journal_of_another_plan_halts(tmp_path):
     """A copied journal cannot be put under another plan."""
     filled(tmp_path)
-    other = JournalHead("abc", "def" * 20, "emulator", None, 3, "asha")
+    other = JournalHead("abc", "def" * 20, "emulator", None, 3, "asha", "m" * 16)
     with pytest.raises(CampaignHalted):
         open_journal(tmp_path, other)
 

@@ -91,12 +91,12 @@ def test_nothing_to_plan_is_said(snapshot):
 
 
 @pytest.mark.parametrize(
-    ("cards", "with_keepers", "calls"),
-    [(0, False, 0), (1, False, 4 + 3 + 1), (50, False, 200 + 3 + 5), (51, True, 255 + 4 + 6)],
+    ("cards", "calls"),
+    [(0, 0), (1, 4 + 3 + 1), (50, 200 + 3 + 5), (51, 204 + 4 + 5)],
 )
-def test_requests(cards, with_keepers, calls):
-    """Four a card, one more for a kept one, a control for fifty and two, one in fifty spare."""
-    assert requests_needed(cards, with_keepers=with_keepers) == calls
+def test_requests(cards, calls):
+    """Four a card, a control for fifty and two, one in fifty spare."""
+    assert requests_needed(cards) == calls
 
 
 def test_minutes_are_those_of_the_share(snapshot):

@@ -25,7 +25,9 @@ PLAN = SimpleNamespace(canary=(0,), cards=tuple(range(98)))
 
 def at(state, done=0, **more):
     finals = {"deleted": done} if done else {}
-    return Facts(plan=PLAN, phrase=PHRASE, status=CampaignStatus("9f3", state, None, 98, finals), **more)
+    return Facts(
+        plan=PLAN, phrase=PHRASE, status=CampaignStatus("9f3", state, None, 98, finals), **more
+    )
 
 
 ALL = [

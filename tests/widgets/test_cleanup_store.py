@@ -32,7 +32,9 @@ def plan(bench):
 def test_only_open_plans_of_the_account_are_found(bench, plan):
     """Another environment's, an outdated one and a damaged one are not offered; that is counted."""
     seal(plan, bench.store)
-    outdated = replace(plan, limits=replace(plan.limits, plan_hours=0.0), expires_at=plan.created_at)
+    outdated = replace(
+        plan, limits=replace(plan.limits, plan_hours=0.0), expires_at=plan.created_at
+    )
     others = [
         replace(plan, environment="sandbox"),
         outdated,

@@ -62,7 +62,7 @@ def refuse_wrong_phrase(phrase: str, confirm: object) -> None:
         )
 
 
-def refuse_unsafe(
+def refuse_unsafe(  # noqa: PLR0917  all that it is decided on
     plan: Plan,
     account: Account,
     approvals: Sequence[Approval],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from tokenvault_data.cleanup.campaign import Campaign
+from tokenvault_data.cleanup.campaign import Campaign, Preflight
 from tokenvault_data.errors import CampaignPaused
 
 if TYPE_CHECKING:
@@ -20,6 +20,31 @@ if TYPE_CHECKING:
     from tokenvault_data.vault_api.client import AsyncVault
 
 
+def check_cleanup(
+    vault: Vault,
+    plan: Plan | str | os.PathLike[str],
+    *,
+    store: str | os.PathLike[str],
+    approvals: Sequence[Approval] = (),
+    holds: Sequence[Path] = (),
+    config_dir: Path | None = None,
+) -> Preflight:
+    """Check everything that could forbid to apply a plan now; nothing is written or sent.
+
+    Returns
+    -------
+    Preflight
+        With the phrase that `apply_cleanup` has to be given. Errors are those of
+        `Campaign.preflight`.
+    """
+
+    async def look(connected: AsyncVault) -> Preflight:
+        campaign = Campaign.open(plan, store, connected, config_dir=config_dir)
+        return campaign.preflight(approvals=approvals, holds=holds)
+
+    return vault.run(look)
+
+
 def apply_cleanup(
     vault: Vault,
     plan: Plan | str | os.PathLike[str],
@@ -27,6 +52,7 @@ def apply_cleanup(
     store: str | os.PathLike[str],
     confirm: str,
     approvals: Sequence[Approval] = (),
+    holds: Sequence[Path] = (),
     by: str | None = None,
     on_progress: Callable[[CampaignStatus], None] | None = None,
     config_dir: Path | None = None,
@@ -44,7 +70,7 @@ def apply_cleanup(
 
     async def act(campaign: Campaign) -> CampaignStatus:
         return await campaign.apply(
-            confirm=confirm, approvals=approvals, by=by, on_progress=on_progress
+            confirm=confirm, approvals=approvals, holds=holds, by=by, on_progress=on_progress
         )
 
     return _run(vault, plan, store, act, config_dir)
@@ -62,6 +88,23 @@ def abort_cleanup(
 
     async def act(campaign: Campaign) -> CampaignStatus:
         return await campaign.abort(on_progress=on_progress)
+
+    return _run(vault, plan, store, act, config_dir)
+
+
+def recover_cleanup(
+    vault: Vault,
+    plan: Plan | str | os.PathLike[str],
+    *,
+    store: str | os.PathLike[str],
+    by: str | None = None,
+    on_progress: Callable[[CampaignStatus], None] | None = None,
+    config_dir: Path | None = None,
+) -> CampaignStatus:
+    """Find out by reading alone what has become of a campaign's cards; see `Campaign.recover`."""
+
+    async def act(campaign: Campaign) -> CampaignStatus:
+        return await campaign.recover(by=by, on_progress=on_progress)
 
     return _run(vault, plan, store, act, config_dir)
 

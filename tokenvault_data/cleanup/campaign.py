@@ -39,11 +39,19 @@ from tokenvault_data.cleanup.ledger import DayUse, Ledger
 from tokenvault_data.cleanup.locking import only_campaign, only_in_folder
 from tokenvault_data.cleanup.machine import machine_id
 from tokenvault_data.cleanup.memory import Memory
-from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, PLAN_NAME, Plan, read_plan, seal
+from tokenvault_data.cleanup.plan import (
+    CAMPAIGNS_FOLDER,
+    PLAN_NAME,
+    Plan,
+    PlannedCard,
+    read_plan,
+    seal,
+)
 from tokenvault_data.cleanup.plan_snapshot import check_against_snapshot
 from tokenvault_data.cleanup.records import Record, state
 from tokenvault_data.cleanup.recovery import (
     begin_memory,
+    catch_up,
     not_the_same,
     opened_for_recovery,
     problem_of,
@@ -54,7 +62,7 @@ from tokenvault_data.cleanup.revocation import read_revocations
 from tokenvault_data.cleanup.seal import seal_journal
 from tokenvault_data.cleanup.states import ENDED
 from tokenvault_data.cleanup.status import CampaignStatus, seconds_left, status_of
-from tokenvault_data.cleanup.stored_status import has_closing_record, stored_status
+from tokenvault_data.cleanup.stored_status import has_closing_record, stored_canary, stored_status
 from tokenvault_data.errors import (
     CampaignHalted,
     CampaignPaused,
@@ -180,6 +188,21 @@ class Campaign:
         """
         return stored_status(self.folder / FILE_NAME, self.plan)
 
+    def canary(self) -> list[tuple[PlannedCard, str, str | None]]:
+        """Return the cards that come first, how each ended (or its state), and why."""
+        found = stored_canary(self.folder / FILE_NAME, self.plan)
+        return [(self.plan.cards[number], how, why) for number, how, why in found]
+
+    def approvals(self) -> list[ApprovalState]:
+        """Return who has approved the plan, and whether each approval counts now."""
+        if not self.folder.is_dir():
+            return []
+        return approval_states(self.plan, self.folder, self._trust(), now=self._clock.now())
+
+    def memory_problem(self) -> str | None:
+        """Say why the campaign's folder is not the one that the account's ledger remembers."""
+        return problem_of(self.folder, self.plan, self._read_ledger())
+
     def pause(self) -> None:
         """Ask the process that works on the campaign to pause; from any process or thread."""
         leave_word(self.folder, "pause")
@@ -217,12 +240,7 @@ class Campaign:
             if self.status().state != "aborted":
                 self._refuse(account, approvals, trust, holds)
         today = ledger.use(None if account.environment == "emulator" else "")
-        states = (
-            approval_states(self.plan, self.folder, trust, now=self._clock.now())
-            if self.folder.is_dir()
-            else []
-        )
-        return Preflight(phrase_for(self.plan, trust), trust.source, tuple(states), today)
+        return Preflight(phrase_for(self.plan, trust), trust.source, tuple(self.approvals()), today)
 
     async def apply(
         self,
@@ -518,10 +536,7 @@ class Campaign:
             yield ledger
 
     def _memory_of(self, ledger: Ledger, holds: Sequence[Path]) -> Memory:
-        profile = self._vault.profile if self._vault is not None else None
-        is_emulator = profile is not None and profile.environment == "emulator"
-        instance = profile.base_url if profile is not None and is_emulator else ""
-        return Memory(ledger, lambda: self._holds(holds), instance)
+        return Memory(ledger, lambda: self._holds(holds), self._default_instance())
 
     def _holds(self, files: Sequence[Path]) -> Holds:
         return load_holds(self._store, folder=self.folder, files=files)
@@ -582,7 +597,14 @@ class Campaign:
         if problem is not None:
             journal.close()
             raise not_the_same(problem)
+        catch_up(journal, self.plan, ledger, self._default_instance())
         return journal
+
+    def _default_instance(self) -> str:
+        """Return by what an emulator is told from others where it does not say which one it is."""
+        profile = None if self._vault is None else self._vault.profile
+        is_emulator = profile is not None and profile.environment == "emulator"
+        return profile.base_url if profile is not None and is_emulator else ""
 
     def _enter(
         self,

@@ -2,8 +2,8 @@
 
 Everything it knows of the items it has from the journal, so it can be killed at any moment and
 started again. One event loop does it all; up to `CONCURRENCY` items are in flight, and items that
-wait (for a card to settle, for a control read) hold up none of the others. The cards of one customer
-are attempted one after another, since each is decided on what the customer keeps.
+wait (for a card to settle, for a control read) hold up none of the others. The cards of one
+customer are attempted one after another, since each is decided on what the customer keeps.
 """
 
 from __future__ import annotations
@@ -241,6 +241,9 @@ class Engine:
 
     async def _probe(self, before: str, reason: str) -> bool:
         """Try whether the vault answers again, three times; go on, or abort."""
+        # What was seen gone is fetched again by the session to come: a probe that finds the account
+        # wrong, and then right, proves nothing of what was seen before.
+        self._controls.take(self._controls.waiting)
         for wait in PROBE_SECONDS:
             until = self._clock.monotonic() + wait
             while (left := until - self._clock.monotonic()) > 0 and self._sender.ending is None:

@@ -84,7 +84,8 @@ class Evidence:
         if self._heartbeat.stops != self._stops:
             return "the process was stopped after the vault was asked"
         if age > self.bound_seconds:
-            return f"the vault's answer was {age:.1f} s old, and {self.bound_seconds:.1f} s is the bound"
+            bound = self.bound_seconds
+            return f"the vault's answer was {age:.1f} s old, and {bound:.1f} s is the bound"
         return None
 
     def late_seconds(self) -> float | None:

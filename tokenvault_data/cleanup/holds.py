@@ -352,7 +352,8 @@ def _column(path: Path, content: bytes, column: str | None) -> tuple[list[Any], 
             raise _unusable(
                 path, "its first line may be an id or a heading; put customer_id above the ids"
             )
-        if column is None and values[:1] == ["instrument_id"]:
+        first = next((str(value).strip() for value in values if not _is_blank(value)), "")
+        if column is None and first.lower() == "instrument_id":
             raise _unusable(path, "it holds instrument ids without their customers")
         return values, rows.row_word, rows.first_row
 

@@ -8,8 +8,8 @@ one of these fetches.
 
 One 404 is a word, and a vault of which one node is ill says it of cards that are there. So a card
 is taken for gone once several fetches in a row, at the same intervals, have shown none: see
-`ABSENCES_AFTER_200` and `ABSENCES_OTHERWISE`. And a card may come back: the last of these fetches is
-made `Limits.settle_seconds` after the delete. A list that lacks the card counts as none of them.
+`ABSENCES_AFTER_200` and `ABSENCES_OTHERWISE`. And a card may come back: the last of these fetches
+is made `Limits.settle_seconds` after the delete. A list that lacks the card counts as none of them.
 """
 
 from __future__ import annotations
@@ -65,6 +65,8 @@ class Course:
         Fetches in a row that proved nothing.
     is_last : bool
         Whether the item was put off to the end and its turn has come.
+    is_missed : bool
+        Whether the last check did not find it as planned, so that only fetches say it is there.
     pages : int
         Requests that the customer's list took the last time.
     attempted_at : float or None
@@ -77,6 +79,7 @@ class Course:
     spell: int = 0
     unclear: int = 0
     is_last: bool = False
+    is_missed: bool = False
     pages: int = 1
     attempted_at: float | None = None
 
@@ -201,7 +204,7 @@ def recovered(number: int, item: Item, now: float, *, may_attempt: bool) -> Step
             return Step((), Next("look"), fresh)
 
 
-def after_check(
+def after_check(  # noqa: PLR0911  one return a verdict
     number: int, item: Item, check: Check, course: Course, intent: Intent, *, attempts: int
 ) -> Step:
     """Decide after the fetch before an attempt.
@@ -231,10 +234,12 @@ def after_check(
             return _check_again(number, item, check, course, seen)
         case "absent":
             gone = moved(number, "checked", "verifying", "the customer's list lacks it")
-            return Step((seen, step, gone), Next("look"), course)
+            return Step((seen, step, gone), Next("look"), replace(course, is_missed=True))
         case "gone_inactive":
             look = moved(number, "checked", "verifying", check.reason)
-            return Step((seen, step, look), Next("look"), replace(course, unclear=0))
+            return Step(
+                (seen, step, look), Next("look"), replace(course, unclear=0, is_missed=True)
+            )
         case "last_usable":
             final = "unresolved" if item.sends else "not_attempted"
             end = ended(number, "checked", final, check.reason)
@@ -257,7 +262,7 @@ def not_to_be_attempted(number: int, item: Item, reason: str) -> Step:
     return Step((without_proof(number, item, reason),), Next("nothing"), Course())
 
 
-def after_outcome(
+def after_outcome(  # noqa: PLR0917  what happened, to what, and when
     number: int, item: Item, reading: Reading, course: Course, sent: Sent, now: float
 ) -> Step:
     """Decide after the answer to a delete, or after its loss."""
@@ -326,6 +331,7 @@ def after_look(  # noqa: PLR0911  one return a decision; each is looked for by i
     attempts: int,
     settle_seconds: float,
     may_attempt: bool,
+    remembered: str | None = None,
 ) -> Step:
     """Decide after a fetch that followed an attempt, or that doubted a 404.
 
@@ -338,6 +344,8 @@ def after_look(  # noqa: PLR0911  one return a decision; each is looked for by i
         How long after a delete a card has to be seen gone.
     may_attempt : bool
         Whether a card that is still there may get a fresh attempt at all.
+    remembered : str, optional
+        As of `proven_gone`.
     """
     verdict = {"absent": "gone", "inactive": "gone"}.get(look.verdict, look.verdict)
     detail = {
@@ -359,19 +367,23 @@ def after_look(  # noqa: PLR0911  one return a decision; each is looked for by i
     if look.verdict == "inactive":
         if left:
             return Step(seen, Next("look", left), course)
-        return Step((*seen, proven_gone(number, item, "INACTIVE")), Next("nothing"), course)
+        return Step(
+            (*seen, proven_gone(number, item, "INACTIVE", remembered)), Next("nothing"), course
+        )
     if item.doubtful and course.looks < len(SETTLE_SECONDS) and not course.is_last:
         wait = SETTLE_SECONDS[course.looks]
         return Step(seen, Next("look", wait), replace(course, looks=course.looks + 1))
     if look.verdict == "drift":
-        final = "drift_after_attempt" if item.doubtful else "skipped_drift"
+        attempted = item.doubtful or item.is_remembered
+        final = "drift_after_attempt" if attempted else "skipped_drift"
         end = ended(number, "verifying", final, look.reason)
         return Step((*seen, end), Next("nothing"), course)
     if may_attempt and item.sends < attempts and not course.is_last:
         again = moved(number, "verifying", "planned", "still there")
         # One that a check did not find and that is there after all has waited to be attempted, and
         # waits to the end: else a vault that says both would be asked for ever.
-        what: Do = "check" if item.doubtful else "check_at_end"
+        waits = course.is_missed or not item.doubtful
+        what: Do = "check_at_end" if waits else "check"
         return Step((*seen, again), Next(what), course.afresh())
     if may_attempt and not course.is_last:
         return Step(seen, Next("look_at_end"), course)

@@ -164,9 +164,11 @@ class Journal:
         row = self._connection.execute("SELECT hash FROM audit WHERE seq=?", (mark.seq,)).fetchone()
         return row is not None and row[0] == mark.hash
 
-    def attempt_ids(self) -> list[str]:
-        """Return the ids of all intents."""
-        return [row[0] for row in self._connection.execute("SELECT id FROM attempts")]
+    def attempts(self) -> list[tuple[str, int]]:
+        """Return id and row of every intent that was not withdrawn."""
+        return self._connection.execute(
+            "SELECT id,number FROM attempts WHERE outcome IS NOT 'withdrawn' ORDER BY rowid"
+        ).fetchall()
 
     def __enter__(self) -> Self:
         return self

@@ -45,7 +45,7 @@ class Judge:
         self._rows = Together(as_rows)
         self._lists: Together[tuple[ListAnswer, int, str], ReadList] = Together(read_lists)
 
-    async def check(
+    async def check(  # noqa: PLR0911  one return a verdict
         self,
         card: PlannedCard,
         answer: ListAnswer,

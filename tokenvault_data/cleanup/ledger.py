@@ -160,11 +160,7 @@ class Ledger:
         CampaignPaused
             It cannot be read.
         """
-        name = f"{account_name(environment, merchant)}.jsonl"
-        folders = [ledger_folder(environment, config_dir)]
-        if store is not None:
-            folders.append(Path(store) / LEDGER_FOLDER)
-        return cls([LedgerFile(folder / name) for folder in folders], clock or Clock())
+        return cls(_files(environment, merchant, store, config_dir), clock or Clock())
 
     @classmethod
     def open(
@@ -185,14 +181,15 @@ class Ledger:
         CampaignHalted, CampaignPaused
             As of `read`, or it cannot be written.
         """
-        known = cls.read(environment, merchant, store=store, config_dir=config_dir, clock=clock)
-        key = next((one.key for one in known._files if one.key is not None), None) or new_key()
+        files = _files(environment, merchant, store, config_dir)
+        key = next((one.key for one in files if one.key is not None), None) or new_key()
         try:
-            for file in known._files:
+            for file in files:
                 file.open(key)
-            return cls(known._files, known._clock)
+            return cls(files, clock or Clock())
         except BaseException:
-            known.close()
+            for file in files:
+                file.close()
             raise
 
     def __enter__(self) -> Self:
@@ -216,6 +213,10 @@ class Ledger:
         """Return the attempts of a campaign, those withdrawn left out: hash of the card by id."""
         found = self._attempts_of.get(campaign, {})
         return {one: card for one, card in found.items() if one not in self._withdrawn}
+
+    def knows(self, attempt: str) -> bool:
+        """Say whether an attempt is remembered."""
+        return attempt in self._by_id
 
     def attempt(self, attempt: str) -> Remembered:
         """Return an attempt by its id.
@@ -357,7 +358,7 @@ class Ledger:
 
     # Inside
 
-    def _line(
+    def _line(  # noqa: PLR0917  a line's fields
         self,
         event: Event,
         campaign: str,
@@ -423,7 +424,7 @@ class Ledger:
             self._marks[line.campaign] = new
 
     def hashes(self, customer_id: str, instrument_id: str) -> list[str]:
-        """Return the keyed hashes that a card has here: one, or two where a copy has a key of its own."""
+        """Return the keyed hashes of a card: one, or two where the copy has a key of its own."""
         return list(
             dict.fromkeys(
                 file.card(customer_id, instrument_id)
@@ -473,6 +474,16 @@ def ledger_folder(environment: str, config_dir: Path | None = None) -> Path:
     if environment == "emulator":
         return (config_directory() if config_dir is None else config_dir) / LEDGER_FOLDER
     return _home() / ".local" / "state" / "tokenvault-data" / LEDGER_FOLDER
+
+
+def _files(
+    environment: str, merchant: str | None, store: Path | None, config_dir: Path | None
+) -> list[LedgerFile]:
+    name = f"{account_name(environment, merchant)}.jsonl"
+    folders = [ledger_folder(environment, config_dir)]
+    if store is not None:
+        folders.append(Path(store) / LEDGER_FOLDER)
+    return [LedgerFile(folder / name) for folder in folders]
 
 
 def _home() -> Path:

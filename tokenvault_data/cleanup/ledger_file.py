@@ -1,4 +1,4 @@
-"""One file of what was sent for an account: lines that are only ever added, each linked to the last.
+"""One file of what was sent for an account: lines that are only added, each linked to the last.
 
 A line that a crash cut is no line: its delete was not sent yet. Any other line that is not as it
 was written makes the file damaged, and a damaged memory is never read as an empty one.
@@ -11,6 +11,7 @@ import hmac
 import json
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -22,13 +23,14 @@ from tokenvault_data.private_files import write_private_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from io import FileIO
     from pathlib import Path
-    from typing import BinaryIO
 
 Event = Literal["opened", "intent", "withdrawn", "recovered"]
 KEY_NAME: Final = "card-key"
 _PATIENCE_SECONDS: Final = 1.0
 _HASH_DIGITS: Final = 32
+_KEY_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,10 +93,11 @@ class LedgerFile:
         self.path = path
         self.lines: list[Line] = []
         self.key = _read_key(path.parent / KEY_NAME)
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._lock = FileLock(path.with_name(f".{path.name}.lock"), timeout=_PATIENCE_SECONDS)
         self._previous = ""
         self._whole_bytes = 0
+        self._is_broken = False
         self._read()
 
     def open(self, key: bytes) -> None:
@@ -111,16 +114,17 @@ class LedgerFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock.acquire()
             if self.key is None:
-                write_private_file(self.path.parent / KEY_NAME, key.hex().encode(), replace=False)
-                self.key = key
+                key_path = self.path.parent / KEY_NAME
+                with suppress(FileExistsError):  # the process of another account was quicker
+                    write_private_file(key_path, key.hex().encode(), replace=False)
+                self.key = _read_key(key_path)
             # What another process wrote between reading and locking has to be known.
             self.lines.clear()
             self._previous, self._whole_bytes = "", 0
             self._read()
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-            self._file = open(descriptor, "r+b")  # noqa: PTH123, SIM115  closed by `close`
+            self._file = open(descriptor, "r+b", buffering=0)  # noqa: PTH123, SIM115  closed by `close`
             self._file.truncate(self._whole_bytes)
-            self._file.seek(self._whole_bytes)
             fsync_directory(self.path.parent)
         except Timeout:
             self.close()
@@ -145,10 +149,13 @@ class LedgerFile:
         Raises
         ------
         CampaignPaused
-            The disk did not take them.
+            The disk did not take them. Nothing more can be added before it is opened again, since
+            nobody knows how much of them is there.
         """
         if self._file is None:
             raise RuntimeError(f"{self.path} is not open")
+        if self._is_broken:
+            raise _unwritable(self.path, OSError("it could not be written before"))
         texts: list[bytes] = []
         previous = self._previous
         for seq, line in enumerate(lines, len(self.lines) + 1):
@@ -156,10 +163,12 @@ class LedgerFile:
             previous = _link(previous, form)
             texts.append(_canonical(form | {"hash": previous}))
         content = b"".join(texts)
+        self._is_broken = True  # until the disk has them
         try:
             self._file.seek(self._whole_bytes)
-            self._file.write(content)
-            self._file.flush()
+            left = memoryview(content)
+            while left:
+                left = left[self._file.write(left) :]
             if is_durable:
                 os.fsync(self._file.fileno())
         except OSError as error:
@@ -167,6 +176,7 @@ class LedgerFile:
         self._whole_bytes += len(content)
         self._previous = previous
         self.lines += lines
+        self._is_broken = False
 
     def card(self, customer_id: str, instrument_id: str) -> str:
         """Return the keyed hash of a card."""
@@ -197,6 +207,7 @@ class LedgerFile:
             line = Line(**{one.name: form[one.name] for one in fields(Line)})
             is_sound = (
                 form.keys() == _FIELDS
+                and text == _canonical(form)
                 and (form["seq"], form["previous"]) == (number, self._previous)
                 and form["hash"] == _link(self._previous, rest)
             )
@@ -215,19 +226,24 @@ class LedgerFile:
 
 def new_key() -> bytes:
     """Return a fresh key for hashing cards."""
-    return secrets.token_bytes(32)
+    return secrets.token_bytes(_KEY_BYTES)
 
 
 def _read_key(path: Path) -> bytes | None:
     try:
-        return bytes.fromhex(path.read_text("ascii").strip())
+        text = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
-        raise CampaignHalted(
-            f"{path} cannot be read, without which nobody can say which cards were deleted;"
-            " nothing was sent. Put the file back from a backup"
-        ) from error
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    with suppress(ValueError):
+        key = bytes.fromhex(text.decode("ascii"))
+        if len(key) == _KEY_BYTES:
+            return key
+    raise CampaignHalted(
+        f"{path} is damaged, without which nobody can say which cards were deleted; nothing was"
+        " sent. Put the file back from a backup"
+    )
 
 
 def _link(previous: str, form: dict[str, object]) -> str:

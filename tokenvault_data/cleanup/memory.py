@@ -1,4 +1,4 @@
-"""What a campaign knows beside its journal: the account's ledger, and the lists of cards on hold."""
+"""What a campaign knows beside its journal: the account's ledger, and the hold lists."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -133,32 +133,25 @@ def _check_banks(
 ) -> bool:
     """Check the totals of banks; say whether the plan has names of banks that are not ours.
 
-    A plan may have been made with another table of names. Then a bank's total is at least the cards
-    of the spellings that are known to be its own, and at most all that may be.
+    A plan may have been made with another table of names. Then a bank has at least the cards of
+    the spellings that the plan calls so; that all totals together are not more than the vault,
+    which every plan is checked for, keeps each from having more than it can.
     """
-    named = dict(
-        connection.execute(
-            "SELECT card_bank::VARCHAR, any_value(bank) FROM cards GROUP BY 1"
-        ).fetchall()
-    )
-    sealed = {card.card_bank: card.bank for card in plan.cards}
-    if all(sealed[spelling] == named.get(spelling) for spelling in sealed):
-        wrong = [one for one in plan.bank_totals if one.cards != banks.get(one.bank, 0)]
-        if wrong:
-            _refuse(
-                f"the snapshot has {banks.get(wrong[0].bank, 0):,} cards of a bank of which the "
-                f"plan says {wrong[0].cards:,}"
-            )
-        return False
-    spelled = dict(connection.execute(sql.counts("card_bank::VARCHAR")).fetchall())
-    surely: defaultdict[str | None, int] = defaultdict(int)
-    for spelling, bank in sealed.items():
-        surely[bank] += spelled.get(spelling, 0)
-    open_ = sum(cards for spelling, cards in spelled.items() if spelling not in sealed)
+    spellings = connection.execute(
+        "SELECT card_bank::VARCHAR, any_value(bank) FROM cards GROUP BY 1"
+    ).fetchall()
+    ours, sealed = dict(spellings), {card.card_bank: card.bank for card in plan.cards}
+    own_names = any(ours.get(spelling) != bank for spelling, bank in sealed.items())
+    least: Counter[str | None] = Counter()
+    if own_names:
+        spelled = dict(connection.execute(sql.counts("card_bank::VARCHAR")).fetchall())
+        for spelling, bank in sealed.items():
+            least[bank] += spelled.get(spelling, 0)
     for one in plan.bank_totals:
-        if not surely[one.bank] <= one.cards <= surely[one.bank] + open_:
-            _refuse("a bank's total is more or less than the snapshot can have")
-    return True
+        found = least[one.bank] if own_names else banks.get(one.bank, 0)
+        if one.cards < found or (one.cards > found and not own_names):
+            _refuse(f"it has {found:,} cards of a bank of which the plan says {one.cards:,}")
+    return own_names
 
 
 def _planned_table(plan: Plan) -> pa.Table:

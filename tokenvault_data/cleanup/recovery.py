@@ -1,4 +1,4 @@
-"""When the memory of what was sent and a campaign's journal do not belong together, and the way out.
+"""When a campaign's journal and the memory of what was sent do not fit, and the way out.
 
 A journal that is missing, older than the last delete, of another machine or of another campaign
 would make its own deletes look like cards that were never there. So nothing is sent then. `recover`
@@ -64,6 +64,19 @@ def not_the_same(problem: str) -> CampaignHalted:
         " finds out by reading alone what has become of its cards and ends it; make a new plan for"
         " what is left"
     )
+
+
+def catch_up(journal: Journal, plan: Plan, ledger: Ledger, instance: str) -> None:
+    """Remember intents that a process wrote into the journal and died before the ledger had them.
+
+    They were not sent; the campaign, which cannot know that, looks at their cards.
+    """
+    lacking = [
+        (plan.cards[number].customer_id, plan.cards[number].instrument_id, attempt)
+        for attempt, number in journal.attempts()
+        if not ledger.knows(attempt)
+    ]
+    ledger.intents(plan.id, instance, lacking, journal.mark)
 
 
 def begin_memory(folder: Path, plan: Plan, ledger: Ledger) -> None:
@@ -141,7 +154,7 @@ def write_recovery(
         records.append(state(standing.state, "halted", problem))
     detail = {"by": by, "machine": machine_id(), "reason": problem}
     records.append(Record("recovered", None, detail))
-    known = set(journal.attempt_ids())
+    known = {attempt for attempt, _ in journal.attempts()}
     lost: dict[str, str] = {
         card: attempt
         for attempt, card in ledger.attempts_of(plan.id).items()

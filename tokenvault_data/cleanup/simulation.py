@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tokenvault_data.dataset.snapshots import Snapshot
 
 CALLS_PER_CARD: Final = 4
-"""Fetched before, deleted, fetched twice after."""
+"""The customer's list before, which shows a card to keep as well; the delete; two fetches after."""
 
 CARDS_PER_CONTROL: Final = 50
 """One control read for so many cards, and one at either end."""
@@ -198,7 +198,7 @@ def simulate(
         banks=banks,
         holds=holds,
     )
-    calls = requests_needed(selection.planned.cards, with_keepers=rule.kind == "duplicates")
+    calls = requests_needed(selection.planned.cards)
     tables = [_before_and_after(selection, name) for name in DIMENSIONS]
     return Simulation(
         sentence=shown_sentence(rule),
@@ -220,23 +220,15 @@ def simulate(
     )
 
 
-def requests_needed(cards: int, *, with_keepers: bool = False) -> int:
+def requests_needed(cards: int) -> int:
     """Return how many calls so many cards take.
 
-    Parameters
-    ----------
-    cards : int
-    with_keepers : bool
-        Whether for each card another, the one to keep, is fetched as well.
-
-    Examples
-    --------
     >>> requests_needed(100), requests_needed(0)
     (413, 0)
     """
     if not cards:
         return 0
-    calls = cards * (CALLS_PER_CARD + with_keepers) + 2 + -(-cards // CARDS_PER_CONTROL)
+    calls = cards * CALLS_PER_CARD + 2 + -(-cards // CARDS_PER_CONTROL)
     return calls + -(-calls // SLACK_SHARE)
 
 

@@ -83,6 +83,37 @@ def stored_status(path: Path, plan: Plan) -> CampaignStatus:
     )
 
 
+def stored_canary(path: Path, plan: Plan) -> list[tuple[int, str, str | None]]:
+    """Read what has become of the cards that come first.
+
+    Returns
+    -------
+    list of (int, str, str or None)
+        Number in the plan, how it ended (or its state while open), and why; empty where the
+        campaign never began.
+
+    Raises
+    ------
+    CampaignPaused
+        The journal cannot be read now.
+    """
+    if not path.exists():
+        return []
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as connection:
+            rows = {
+                number: (final or state, reason)
+                for number, state, final, reason in connection.execute(
+                    "SELECT number,state,final,reason FROM items"
+                )
+            }
+    except sqlite3.Error as error:
+        raise CampaignPaused(
+            f"the journal cannot be read now ({error}); nothing was sent. Try again in a moment"
+        ) from error
+    return [(number, *rows[number]) for number in plan.canary if number in rows]
+
+
 def has_closing_record(path: Path) -> bool:
     """Say whether the journal of a campaign that has ended holds its last record.
 

@@ -1,8 +1,8 @@
 """One step of one item: ask, decide, write down, send. What to do when is `engine`'s.
 
 The order of things is the promise: what the customer's list showed and the intent are in the
-journal, then in the account's ledger, before the delete leaves; and what became of it is on the disk
-before anything else is done with the item. The slots of the question and of the delete are booked
+journal, then in the account's ledger, before the delete leaves; and what became of it is on the
+disk before anything else is done with the item. The slots of the question and of the delete are booked
 together, so that the answer does not grow old in a line.
 """
 
@@ -277,6 +277,7 @@ class Visits:
             attempts=self._limits.attempts,
             settle_seconds=self._limits.settle_seconds,
             may_attempt=may_attempt,
+            remembered=self._remembered(number),
         )
         return await self.write(step)
 
@@ -315,11 +316,14 @@ class Visits:
                 return said
 
     def _proven_gone(self, number: int) -> Record:
-        card, item = self._plan.cards[number], self._standing.items[number]
-        remembered = self._memory.attempted_by(
+        item = self._standing.items[number]
+        return item_steps.proven_gone(number, item, "404", self._remembered(number))
+
+    def _remembered(self, number: int) -> str | None:
+        card = self._plan.cards[number]
+        return self._memory.attempted_by(
             card.customer_id, card.instrument_id, self._sender.instance
         )
-        return item_steps.proven_gone(number, item, "404", remembered)
 
     async def give_up_proof(self, reason: str) -> None:
         """End what was seen gone without a control read that could prove it."""

@@ -1,22 +1,29 @@
-"""`cleanup apply`, `status`, `pause` and `abort`: the campaign itself."""
+"""`cleanup apply`, `status`, `pause`, `abort` and `recover`: the campaign itself."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tokenvault_data.cli import exit_codes, options
-from tokenvault_data.cli.cleanup.plans import PlanReference, plan_at, print_plan
+from tokenvault_data.cli.cleanup.plans import (
+    PlanReference,
+    approval_sentence,
+    plan_at,
+    print_plan,
+    room_of,
+)
 from tokenvault_data.cli.grid import Row
 from tokenvault_data.cli.invocation import command_line
 from tokenvault_data.cli.output import print_grid, print_json, print_line, print_paragraph
 from tokenvault_data.errors import RefusedByGuardRail
+from tokenvault_data.redaction import mask_id
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from tokenvault_data.cleanup.campaign import Campaign
     from tokenvault_data.cleanup.plan import Plan
     from tokenvault_data.cleanup.status import CampaignStatus
 
@@ -42,6 +49,13 @@ def apply(  # noqa: PLR0917  one parameter an option
     rate: Annotated[
         float | None, typer.Option(metavar="PER_MINUTE", help="Requests a minute, at most.")
     ] = None,
+    hold: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="A further list of customers or cards never to be deleted; may be repeated.",
+        ),
+    ] = None,
     profile: options.Profile = None,
     store: options.Store = options.DEFAULT_STORE,
     as_json: options.Json = False,
@@ -50,25 +64,39 @@ def apply(  # noqa: PLR0917  one parameter an option
 
     First the canary, a few cards; then it holds, and a person who has looked applies the plan
     again. Ctrl-C pauses: what is in flight is still answered and written down. The confirmation is
-    typed on a terminal; no option, variable or pipe takes its place.
+    typed on a terminal; no option, variable or pipe takes its place. A card counts as deleted once
+    it was seen gone a minute after its delete, so each of both parts takes a minute at least.
     """
-    from tokenvault_data.cleanup.applying import apply_cleanup
+    from tokenvault_data.cleanup.applying import apply_cleanup, check_cleanup
     from tokenvault_data.cleanup.campaign import Campaign
     from tokenvault_data.profiles import load_profile
     from tokenvault_data.vault_api.blocking import Vault
 
     opened = plan_at(plan, store)
-    before = Campaign.open(opened, store).status()
-    if before.is_over:
+    campaign = Campaign.open(opened, store)
+    before = campaign.status()
+    if before.is_over and campaign.memory_problem() is None:
         return _end(opened, before, store, profile, as_json=as_json)
-    if not as_json:
-        print_plan(opened)
-        if before.finals:
-            _print_status(before)
-    confirm = _typed(opened)
     wanted = opened.limits.rate_share if share is None else share
+    lists = tuple(hold or ())
     with Vault(load_profile(profile), share=wanted, rate_per_minute=rate) as vault:
-        status = apply_cleanup(vault, opened, store=store, confirm=confirm, on_progress=_progress())
+        ready = check_cleanup(vault, opened, store=store, holds=lists)
+        if not as_json:
+            print_plan(opened)
+            if before.finals:
+                _print_status(before, campaign)
+            else:
+                _print_approvals(campaign)
+            print_paragraph(room_of(opened, store).sentence(len(opened.cards)))
+        confirm = _typed(ready.phrase)
+        status = apply_cleanup(
+            vault,
+            opened,
+            store=store,
+            confirm=confirm,
+            holds=lists,
+            on_progress=_progress(),
+        )
     return _end(opened, status, store, profile, as_json=as_json)
 
 
@@ -82,12 +110,13 @@ def status(
     del profile
     from tokenvault_data.cleanup.campaign import Campaign
 
-    opened = plan_at(plan, store)
-    now = Campaign.open(opened, store).status()
+    opened = plan_at(plan, store, against_snapshot=False)
+    campaign = Campaign.open(opened, store)
+    now = campaign.status()
     if as_json:
-        print_json(_document(now))
+        print_json(_document(now, campaign))
     else:
-        _print_status(now)
+        _print_status(now, campaign)
 
 
 def pause(
@@ -100,11 +129,11 @@ def pause(
     del profile
     from tokenvault_data.cleanup.campaign import Campaign
 
-    opened = plan_at(plan, store)
+    opened = plan_at(plan, store, against_snapshot=False)
     campaign = Campaign.open(opened, store)
     campaign.pause()
     if as_json:
-        print_json(_document(campaign.status()))
+        print_json(_document(campaign.status(), campaign))
     else:
         print_line(f"Campaign {opened.id} was asked to pause; apply the plan again to go on.")
 
@@ -120,19 +149,41 @@ def abort(
     from tokenvault_data.profiles import load_profile
     from tokenvault_data.vault_api.blocking import Vault
 
-    opened = plan_at(plan, store)
+    opened = plan_at(plan, store, against_snapshot=False)
     with Vault(load_profile(profile), share=opened.limits.rate_share) as vault:
         now = abort_cleanup(vault, opened, store=store, on_progress=_progress())
     return _end(opened, now, store, profile, as_json=as_json)
 
 
-def _typed(plan: Plan) -> str:
+def recover(
+    plan: PlanReference,
+    profile: options.Profile = None,
+    store: options.Store = options.DEFAULT_STORE,
+    as_json: options.Json = False,
+) -> int:
+    """Find out what has become of a campaign whose journal was lost, and end it.
+
+    For a journal that is missing, damaged or an older copy, for a folder that was copied from
+    another machine, and for a campaign that is halted. It only reads: nothing is deleted, now or
+    later. Make a new plan for what is left.
+    """
+    from tokenvault_data.cleanup.applying import recover_cleanup
+    from tokenvault_data.profiles import load_profile
+    from tokenvault_data.vault_api.blocking import Vault
+
+    opened = plan_at(plan, store, against_snapshot=False)
+    with Vault(load_profile(profile), share=opened.limits.rate_share) as vault:
+        now = recover_cleanup(vault, opened, store=store, on_progress=_progress())
+    return _end(opened, now, store, profile, as_json=as_json)
+
+
+def _typed(phrase: str) -> str:
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         raise RefusedByGuardRail(
             "a deletion is confirmed by typing on a terminal, and this is none; nothing was sent."
             " Run the command on a terminal, or call apply_cleanup(confirm=...) from Python"
         )
-    sys.stderr.write(f"\nTo delete these cards for good, type: {plan.phrase}\n> ")
+    sys.stderr.write(f"\nTo delete these cards for good, type: {phrase}\n> ")
     sys.stderr.flush()
     typed = sys.stdin.readline()
     if not typed.endswith("\n"):
@@ -152,6 +203,10 @@ def _progress() -> Any:
         nonlocal shown
         left = "" if now.seconds_left is None else f", {in_words(now.seconds_left)} left"
         deletes = f"{now.deletes:,} deletes sent"
+        if now.waits_until is not None:
+            left = (
+                f", the account's cap per day is reached: waiting until {_clock(now.waits_until)}"
+            )
         line = f"{now.state}: {now.done:,} of {now.planned:,} cards done, {deletes}{left}"
         if line != shown:
             sys.stderr.write(f"\r\x1b[K{line}")
@@ -166,10 +221,13 @@ def _progress() -> Any:
 def _end(
     plan: Plan, now: CampaignStatus, store: Path, profile: str | None, *, as_json: bool
 ) -> int:
+    from tokenvault_data.cleanup.campaign import Campaign
+
+    campaign = Campaign.open(plan, store)
     if as_json:
-        print_json(_document(now))
+        print_json(_document(now, campaign))
     else:
-        _print_status(now)
+        _print_status(now, campaign)
         words = ("apply",) if now.state == "held" else ("audit", "report")
         if now.state == "held":
             print_paragraph("The canary is done. Look at it; to go on with the rest:")
@@ -180,7 +238,20 @@ def _end(
     return exit_codes.DONE if is_whole else exit_codes.DONE_IN_PART
 
 
-def _print_status(now: CampaignStatus) -> None:
+def _clock(seconds: float) -> str:
+    from datetime import datetime
+
+    from tokenvault_data.dataset.instants import INDIA
+
+    return f"{datetime.fromtimestamp(seconds, INDIA):%d %b %H:%M} India time"
+
+
+def _print_approvals(campaign: Campaign) -> None:
+    for one in campaign.approvals():
+        print_paragraph(approval_sentence(one))
+
+
+def _print_status(now: CampaignStatus, campaign: Campaign) -> None:
     print_line()
     print_line(f"Campaign {now.plan_id}: {now.state.replace('_', ' ')}", style="bold")
     if now.reason:
@@ -195,9 +266,42 @@ def _print_status(now: CampaignStatus) -> None:
     rows.append(Row(("requests", f"{now.requests:,}", f"{now.deletes:,} of them deletes")))
     print_grid(rows, right=(1,), shrinks=2)
     print_line()
+    if now.late_deletes:
+        print_paragraph(
+            f"{now.late_deletes:,} deletes may have left later than the plan allows, because the"
+            " process was stopped in that moment; the audit names the cards."
+        )
+    _print_approvals(campaign)
+    problem = campaign.memory_problem()
+    if problem is not None:
+        print_paragraph(
+            f"This campaign cannot go on: {problem}. Run `tokenvault cleanup recover"
+            f" {now.plan_id}`, which only reads."
+        )
+    canary = campaign.canary()
+    if canary:
+        print_line()
+        print_line("The canary, card by card", style="bold")
+        print_grid(
+            [
+                Row(
+                    (
+                        mask_id(card.instrument_id),
+                        card.bank or "-",
+                        card.expires_on or "-",
+                        how.replace("_", " "),
+                        why or "",
+                    )
+                )
+                for card, how, why in canary
+            ],
+            shrinks=4,
+        )
+    print_line()
 
 
-def _document(now: CampaignStatus) -> dict[str, Any]:
+def _document(now: CampaignStatus, campaign: Campaign) -> dict[str, Any]:
+    problem = campaign.memory_problem()
     return {
         "plan": now.plan_id,
         "state": now.state,
@@ -209,4 +313,11 @@ def _document(now: CampaignStatus) -> dict[str, Any]:
         "finals": dict(now.finals),
         "requests": now.requests,
         "deletes": now.deletes,
+        "late_deletes": now.late_deletes,
+        "memory_problem": problem,
+        "approvals": [one._asdict() for one in campaign.approvals()],
+        "canary": [
+            {"number": card.number, "ended": how, "reason": why}
+            for card, how, why in campaign.canary()
+        ],
     }

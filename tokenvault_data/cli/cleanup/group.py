@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from tokenvault_data.cli.cleanup.applying import abort, apply, pause, status
+from tokenvault_data.cli.cleanup.applying import abort, apply, pause, recover, status
 from tokenvault_data.cli.cleanup.approving import approve, countersign, keygen, revoke, trust
+from tokenvault_data.cli.cleanup.holding import hold
 from tokenvault_data.cli.cleanup.planning import plan, show, simulate
 from tokenvault_data.cli.cleanup.proving import audit, report, verify
 
@@ -16,9 +17,9 @@ cleanup = typer.Typer(
     rich_markup_mode=None,
 )
 for command in (
-    *(simulate, plan, show),
+    *(hold, simulate, plan, show),
     *(keygen, trust, approve, revoke),
-    *(apply, status, pause, abort),
+    *(apply, status, pause, abort, recover),
     *(verify, audit, countersign, report),
 ):
     cleanup.command()(command)

@@ -1,0 +1,169 @@
+"""A vault that fails, lies in its lists, or gives cards back: what campaigns say stays true."""
+
+from __future__ import annotations
+
+import json
+import time
+from types import SimpleNamespace
+
+import pytest
+from checker import left_without, violations
+from small_vault import body, failing, lost, rows, shop, some
+from stories import about, evidence_of, finals
+
+GONE = {"deleted", "gone_after_attempt"}
+
+
+def half_failing(stage, seed):
+    """Let half of the fetches fail for 20 s; with odd seeds there is a kill in the middle.
+
+    With every third and fourth seed lists fail as well, and with every second and third some
+    deletes are lost on their way.
+    """
+    vault = stage.vault(shop(30), announced=1200)
+    world = stage.world(vault)
+    plan = world.plan("--where", "card_network=visa")
+    world.canary(plan)
+    operations = ("fetch",) if seed % 4 < 2 else ("fetch", "list")
+    process = world.apply(plan)
+    vault.on(*operations, act=failing(0.5, seed), seconds=20)
+    if seed % 4 in {1, 2}:
+        vault.on("delete", act=lost, chosen=some(0.2, seed), instead=True, seconds=20)
+    if seed % 2:
+        sent = len(vault.deletes())
+        vault.wait_until(lambda: len(vault.deletes()) >= sent + 3, 15)
+        time.sleep(seed % 5)
+        process.kill()
+    world.runs.append(process.ended(400))
+    if world.can_go_on(plan):
+        world.carry_out(plan)
+    state = world.status(plan)
+    return SimpleNamespace(**locals())
+
+
+def seeds(numbers):
+    """Give a case of the story for each."""
+    return [pytest.param(n, id=f"seed-{n}", marks=about(half_failing, n)) for n in numbers]
+
+
+def completed(told):
+    assert told.state.get("state") == "completed", told.state
+    assert len(finals(told.plan)) == 30
+    assert set(finals(told.plan).values()) <= GONE
+    assert violations(evidence_of(told)) == []
+
+
+@pytest.mark.parametrize("seed", seeds(range(4)))
+def test_a_campaign_completes_after_half_of_the_fetches_failed(told, seed):
+    """Half of the fetches failing for 20 s, and a kill meanwhile, do not stop a campaign."""
+    completed(told)
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("seed", seeds(range(4, 20)))
+def test_sixteen_campaigns_complete_after_half_of_the_fetches_failed(told, seed):
+    """The same sixteen times over: each one completes."""
+    completed(told)
+
+
+def comes_back(stage):
+    """Let one card be there again 3 s after every delete, and two after their first delete."""
+    vault = stage.vault(shop(6))
+    world = stage.world(vault)
+    plan = world.plan("--where", "card_network=visa")
+    always, once = plan.instruments[-1], plan.instruments[1:3]
+    vault.comes_back(always, 3)
+    for instrument in once:
+        vault.comes_back(instrument, 3, times=1)
+    last = world.carry_out(plan, timeout=600)
+    return SimpleNamespace(**locals())
+
+
+@about(comes_back)
+def test_a_card_that_comes_back_is_not_called_deleted(told):
+    """A card that is there again 3 s after its delete is not gone, however often it is deleted."""
+    assert told.vault.has(told.always)
+    assert finals(told.plan).get(told.always) not in {*GONE, "already_gone", "gone_unattributed"}
+    assert violations(evidence_of(told)) == []
+
+
+@about(comes_back)
+def test_a_card_that_came_back_once_is_deleted_for_good(told):
+    """A card that came back once is called deleted only when it is gone in the end."""
+    ends = finals(told.plan)
+    for instrument in told.once:
+        assert ends[instrument] in GONE
+        assert not told.vault.has(instrument)
+
+
+def twice(cards):
+    """List the first card a second time, with another expiry."""
+    other = json.loads(json.dumps(cards[0]))
+    other["instrument_meta"]["card_token_details"]["expiry_year"] = "2039"
+    return [*cards, other]
+
+
+ODD_LISTS = {
+    "cust_00": rows(lambda _: []),
+    "cust_01": body(b"null"),
+    "cust_02": body(None, 204),
+    "cust_03": rows(lambda cards: [c for c in cards if c["instrument_id"].startswith("visa")]),
+    "cust_04": rows(lambda cards: [c for c in cards if c["instrument_id"].startswith("master")]),
+    "cust_05": rows(twice),
+    "cust_06": body(b'[{"customer_id": "cust_06", "instrument_id": "visa-cust_06", "instru'),
+}
+
+
+def odd_lists(stage):
+    """Answer the lists of some customers wrongly, for as long as the campaign runs."""
+    vault = stage.vault(shop(12))
+    world = stage.world(vault)
+    plan = world.plan("--where", "card_network=visa")
+    world.canary(plan)
+    first = {name for name in vault.customers() if vault.usable(name) < 2}  # the canary's
+    for customer, act in ODD_LISTS.items():
+        vault.on("list", act=act, customers=[customer])
+    last = world.carry_out(plan, times=4)
+    return SimpleNamespace(**locals())
+
+
+@pytest.mark.parametrize("customer", ODD_LISTS)
+@about(odd_lists)
+def test_no_card_is_deleted_by_a_list_that_proves_nothing(told, customer):
+    """`[]`, null, 204, a missing row, one id twice, or half a body: that customer is left alone."""
+    if customer in told.first:
+        return
+    assert told.vault.usable(customer) == 2
+    assert finals(told.plan).get(f"visa-{customer}") not in {
+        *GONE,
+        "already_gone",
+        "gone_unattributed",
+    }
+
+
+@about(odd_lists)
+def test_odd_lists_make_nothing_untrue(told):
+    """Whatever was made of odd lists, nothing that the campaign's files say is false."""
+    assert violations(evidence_of(told), ended=False) == []
+    assert left_without(told.vault, told.vault.customers()) == []
+
+
+def foreign_list(stage):
+    """Answer one customer's list with another customer's."""
+    vault = stage.vault(shop(8))
+    world = stage.world(vault)
+    plan = world.plan("--where", "card_network=visa")
+    world.canary(plan)
+    left = sorted(name for name in vault.customers() if vault.usable(name) == 2)
+    asked, shown = left[0], left[1]
+    foreign = json.dumps(vault.cards(shown)).encode()
+    vault.on("list", act=body(foreign), customers=[asked])
+    last = world.carry_out(plan, times=3)
+    return SimpleNamespace(**locals())
+
+
+@about(foreign_list)
+def test_another_customer_s_list_deletes_nothing(told):
+    """Whose list shows another customer's cards keeps all cards."""
+    assert told.vault.usable(told.asked) == 2
+    assert violations(evidence_of(told), ended=False) == []

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tokenvault_data.cleanup.keys import PUBLIC_FORMAT, config_in, decoded, fingerprint_of
-from tokenvault_data.cleanup.people import clean_name
+from tokenvault_data.cleanup.people import clean_name, same_person
 from tokenvault_data.errors import UsageError
 from tokenvault_data.private_files import write_private_file
 
@@ -143,6 +143,12 @@ def trust_approver(
             " nothing was changed; ask the administrator to put the file there."
         )
     name, fingerprint = read_public_file(public)
+    for other in load_approvers(directory).values():
+        if other != name and same_person(other, name):
+            raise UsageError(
+                f"{public} is a key of a name that looks like {other}, who is trusted already; no"
+                " key was trusted; ask its owner for a key of another name."
+            )
     place = config_in(directory) / APPROVERS_FOLDER / f"{name}.pub"
     try:
         write_private_file(place, public.read_bytes(), replace=False)

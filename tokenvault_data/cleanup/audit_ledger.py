@@ -129,7 +129,10 @@ def home_directory() -> Path:
     if os.name == "posix":
         import pwd
 
-        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+        try:
+            return Path(pwd.getpwuid(os.getuid()).pw_dir)
+        except KeyError:  # a container's user without an entry has no ledger
+            return Path(os.sep)
     return Path.home()
 
 

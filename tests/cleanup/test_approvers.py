@@ -95,7 +95,7 @@ def test_a_file_that_was_changed_is_refused(tmp_path, change):
     assert read_public_file(files.public) == ("bala", files.fingerprint)
     content = json.loads(files.public.read_text())
     files.public.write_text(json.dumps(content | change))
-    with pytest.raises(UsageError, match="no public key"):
+    with pytest.raises(UsageError, match="not a public key"):
         read_public_file(files.public)
 
 
@@ -106,8 +106,22 @@ def test_what_is_no_public_file_is_refused(tmp_path, content):
     path.write_bytes(content)
     with pytest.raises(UsageError, match=r"x\.pub"):
         read_public_file(path)
-    with pytest.raises(UsageError, match="no public key"):
+    with pytest.raises(UsageError, match="not a public key"):
         read_public_file(tmp_path / "none.pub")
+
+
+def test_a_look_alike_of_a_trusted_name_is_not_trusted(tmp_path):
+    """Nor is a second key under the same file name; who is trusted stays as it was."""
+    for at, name in enumerate(("bala", "bala")):
+        files = keygen(name, directory=tmp_path / str(at))
+        shutil.copy(files.public, tmp_path / f"{at}.pub")
+    assert trust_approver(tmp_path / "0.pub", tmp_path).name == "bala"
+    with pytest.raises(UsageError, match="another key of that name"):
+        trust_approver(tmp_path / "1.pub", tmp_path)
+    odd = keygen("BaIa", directory=tmp_path / "odd")
+    with pytest.raises(UsageError, match="looks like bala"):
+        trust_approver(odd.public, tmp_path)
+    assert list(load_approvers(tmp_path).values()) == ["bala"]
 
 
 # The system folder

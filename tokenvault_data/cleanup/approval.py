@@ -1,4 +1,4 @@
-"""Approvals: somebody other than the planner signs the digest of a plan, for a day.
+"""Approvals: a person other than the planner signs the digest of a plan, for a day.
 
 An approval names the plan, where it may be applied, by whom it was approved and when, and carries
 a signature over all of that. It counts while its key is trusted and its owner has not revoked it.
@@ -101,7 +101,7 @@ def refuse_planner(plan: Plan, name: str) -> None:
     if same_person(name, plan.planner):
         raise RefusedByGuardRail(
             f"{name} made this plan, or has a name that looks like the planner's, and cannot"
-            " approve it; nothing was signed; have somebody else review and approve it."
+            " approve it; nothing was signed; have another person review and approve it."
         )
 
 
@@ -113,7 +113,7 @@ def approve(plan: Plan, key: SigningKey, *, now: datetime | None = None) -> Appr
     plan : Plan
         As read by `read_plan`, and reviewed.
     key : SigningKey
-        Of somebody other than the planner.
+        Of a person other than the planner.
     now : datetime, optional
         With a zone.
 
@@ -229,8 +229,8 @@ def check_approval(
     if problem is None:
         return None
     return RefusedByGuardRail(
-        f"The approval does not count, because {problem}; nothing was sent; have the plan approved "
-        "by somebody trusted other than its planner."
+        f"The approval does not count, because {problem}; nothing was sent; have a trusted "
+        "approver other than its planner approve the plan."
     )
 
 
@@ -251,7 +251,7 @@ def check_approvals(
     if not approvals and plan.environment == PRODUCTION:
         return RefusedByGuardRail(
             "The plan is for production and nobody has approved it; nothing was sent; have "
-            "somebody other than its planner approve it."
+            "a person other than its planner approve it."
         )
     found = (
         check_approval(plan, one, trusted, now=now, limits=limits, revocations=revocations)
@@ -298,7 +298,7 @@ def _not_signed(approval: Approval, trusted: Mapping[str, str]) -> str | None:
             " its owner, then `tokenvault cleanup trust` the public file)"
         )
     if trusted[approval.fingerprint] != approval.approver:
-        return "its key belongs to somebody other than it says"
+        return "its key belongs to another person than it names"
     return None
 
 

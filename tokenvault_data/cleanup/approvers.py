@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from tokenvault_data.cleanup.keys import PUBLIC_FORMAT, config_in, decoded, fingerprint_of
-from tokenvault_data.cleanup.people import clean_name
+from tokenvault_data.cleanup.people import clean_name, same_person
 from tokenvault_data.errors import UsageError
 from tokenvault_data.private_files import write_private_file
 
@@ -40,7 +40,7 @@ _LARGEST_PUBLIC_BYTES: Final = 4096
 
 
 class Approver(NamedTuple):
-    """Somebody whose approvals are believed.
+    """A person whose approvals are trusted.
 
     Attributes
     ----------
@@ -143,6 +143,12 @@ def trust_approver(
             " nothing was changed; ask the administrator to put the file there."
         )
     name, fingerprint = read_public_file(public)
+    for other in load_approvers(directory).values():
+        if other != name and same_person(other, name):
+            raise UsageError(
+                f"{public} is a key of a name that looks like {other}, who is trusted already; no"
+                " key was trusted; ask its owner for a key of another name."
+            )
     place = config_in(directory) / APPROVERS_FOLDER / f"{name}.pub"
     try:
         write_private_file(place, public.read_bytes(), replace=False)
@@ -184,8 +190,8 @@ def read_public_file(path: Path) -> tuple[str, str]:
         fine = False
     if not fine:
         raise UsageError(
-            f"{path} is no public key of an approver; no key was trusted; take the file from its "
-            "owner again, or remove it."
+            f"{path} is not a public key of an approver; no key was trusted; take the file from"
+            " its owner again, or remove it."
         )
     return content["name"], content["fingerprint"]
 

@@ -39,9 +39,9 @@ from tokenvault_data.cleanup.audit_file import (
 )
 from tokenvault_data.cleanup.audit_law import OVER, moment
 from tokenvault_data.cleanup.audit_ledger import (
-    check_memories,
+    check_ledgers,
     last_mark,
-    read_memories,
+    read_ledgers,
     wanted_records,
 )
 from tokenvault_data.cleanup.audit_tables import check_tables
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from tokenvault_data.cleanup.audit_ledger import Memory
+    from tokenvault_data.cleanup.audit_ledger import LedgerRead
 
 LEDGER_ANCHOR: Final = "ledger"
 SEAL_ANCHOR: Final = "noted seal"
@@ -90,9 +90,9 @@ class AuditResult:
     open : int
         Cards that have not.
     state : str
-        Of the campaign; ``sealed`` when the plan was never applied, empty when it cannot be told.
+        Of the campaign; ``sealed`` when the plan was never applied, empty when it is not known.
     plan_digest, audit_head, seal_digest : str or None
-        What a copy of the campaign can be told by.
+        Digests that identify this campaign: of the plan, of the last record, of the seal.
     records : int
         Records of the journal.
     approvals : tuple of SignedApproval
@@ -234,18 +234,18 @@ def audited(
             f"plan.json: it is the plan {plan.id}, and the folder is called {place.resolve().name}",
         )
     revocations = read_revocations(place, plan, findings)
-    memories = read_memories(place, plan, findings, config_dir)
+    ledgers = read_ledgers(place, plan, findings, config_dir)
     replay = Replay(plan, findings, {one.fingerprint: one.revoked_at for one in revocations})
     case = Case(place, plan, replay, trust, findings)
     read = _Read(0, None, {})
     if (place / JOURNAL_NAME).exists():
-        read = _read_journal(case, wanted_records(memories, plan.id), is_over=is_sealed)
+        read = _read_journal(case, wanted_records(ledgers, plan.id), is_over=is_sealed)
     given = check_approvals(case)
     _check_caps(plan, replay, findings)
     _check_per_day(plan, replay, findings)
     _check_end(replay, seal, (read.records, read.head), findings, is_sealed=is_sealed)
     seal_digest = None if seal is None else str(seal["digest"])
-    anchors = _anchors(case, memories, read, seal_digest, noted_seal)
+    anchors = _anchors(case, ledgers, read, seal_digest, noted_seal)
     _note_facts(case, revocations)
     finals = finals_of(replay.cards)
     still_open = len(plan.cards) - sum(finals.values())
@@ -300,16 +300,16 @@ def _read_journal(case: Case, wanted: frozenset[int], *, is_over: bool) -> _Read
 
 def _anchors(
     case: Case,
-    memories: Sequence[Memory],
+    ledgers: Sequence[LedgerRead],
     read: _Read,
     seal_digest: str | None,
     noted_seal: str | None,
 ) -> tuple[str, ...]:
     """Return what vouches for the history from outside of the campaign's files."""
     anchors: list[str] = []
-    if check_memories(case, memories, read.hashes):
+    if check_ledgers(case, ledgers, read.hashes):
         anchors.append(LEDGER_ANCHOR)
-        mark = last_mark(memories, case.plan.id)
+        mark = last_mark(ledgers, case.plan.id)
         if mark < read.records:
             case.notes.append(
                 f"The ledger vouches for records 1 to {mark:,} of the journal's {read.records:,},"

@@ -57,7 +57,7 @@ class LedgerLine(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class LedgerRead:
     """One ledger.
 
     Attributes
@@ -89,9 +89,9 @@ class Memory:
         return [line for line in lines[start:] if line.journal_seq > 0]
 
 
-def read_memories(
+def read_ledgers(
     folder: Path, plan: Plan, findings: Findings, config_dir: Path | None = None
-) -> list[Memory]:
+) -> list[LedgerRead]:
     """Read the ledger of the account, and the copy in the store that a campaign's folder is in.
 
     Parameters
@@ -109,12 +109,12 @@ def read_memories(
     campaigns = folder.resolve().parent
     if campaigns.name == "campaigns":
         places.append((campaigns.parent / "ledger", False))
-    memories = []
+    ledgers = []
     for place, is_own in places:
         for path in _paths(place, plan):
             lines, is_whole = _read(path, findings)
-            memories.append(Memory(path, is_own, lines, _key(place), is_whole))
-    return memories
+            ledgers.append(LedgerRead(path, is_own, lines, _key(place), is_whole))
+    return ledgers
 
 
 def own_folder(environment: str, config_dir: Path | None = None) -> Path:
@@ -129,38 +129,41 @@ def home_directory() -> Path:
     if os.name == "posix":
         import pwd
 
-        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+        try:
+            return Path(pwd.getpwuid(os.getuid()).pw_dir)
+        except KeyError:  # a container's user without an entry has no ledger
+            return Path(os.sep)
     return Path.home()
 
 
-def wanted_records(memories: Sequence[Memory], campaign: str) -> frozenset[int]:
+def wanted_records(ledgers: Sequence[LedgerRead], campaign: str) -> frozenset[int]:
     """Return the numbers of the records that the ledgers know the hashes of."""
-    return frozenset(line.journal_seq for one in memories for line in one.marks(campaign))
+    return frozenset(line.journal_seq for one in ledgers for line in one.marks(campaign))
 
 
-def check_memories(case: Case, memories: Sequence[Memory], hashes: Mapping[int, str]) -> bool:
+def check_ledgers(case: Case, ledgers: Sequence[LedgerRead], hashes: Mapping[int, str]) -> bool:
     """Hold a journal against the ledgers; return whether this machine's ledger vouches for it.
 
     Parameters
     ----------
     case : Case
-    memories : sequence of Memory
+    ledgers : sequence of LedgerRead
     hashes : mapping of int to str
         Of the records that `wanted_records` names, as far as the journal has them.
     """
-    found = dict.fromkeys(_contradictions(memories, case.plan, case.replay, hashes))
+    found = dict.fromkeys(_contradictions(ledgers, case.plan, case.replay, hashes))
     for sentence in found:
         case.findings.add(_CONTRADICTION, f"journal.sqlite: {_NOT_THE_ONE}: {sentence}")
-    is_known = any(one.is_own and one.of(case.plan.id) for one in memories)
+    is_known = any(one.is_own and one.of(case.plan.id) for one in ledgers)
     _check_machine(case, is_known=is_known)
-    is_whole = all(one.is_whole for one in memories if one.is_own)
+    is_whole = all(one.is_whole for one in ledgers if one.is_own)
     return is_known and is_whole and not found
 
 
-def last_mark(memories: Sequence[Memory], campaign: str) -> int:
+def last_mark(ledgers: Sequence[LedgerRead], campaign: str) -> int:
     """Return the number of the last record that this machine's ledger vouches for."""
     return max(
-        (line.journal_seq for one in memories if one.is_own for line in one.marks(campaign)),
+        (line.journal_seq for one in ledgers if one.is_own for line in one.marks(campaign)),
         default=0,
     )
 
@@ -169,7 +172,7 @@ def last_mark(memories: Sequence[Memory], campaign: str) -> int:
 
 
 def _contradictions(
-    memories: Sequence[Memory], plan: Plan, replay: Replay, hashes: Mapping[int, str]
+    ledgers: Sequence[LedgerRead], plan: Plan, replay: Replay, hashes: Mapping[int, str]
 ) -> Iterator[str]:
     attempts = {
         one.attempt: (number, one)
@@ -178,12 +181,12 @@ def _contradictions(
     }
     remembered = {one for card in replay.cards for one in card.remembered}
     known: set[str] = set()
-    for memory in memories:
-        for line in memory.marks(plan.id):
+    for ledger in ledgers:
+        for line in ledger.marks(plan.id):
             if hashes.get(line.journal_seq) != line.journal_hash:
                 has = "has another hash" if line.journal_seq in hashes else "is missing"
                 yield f"record {line.journal_seq} {has}"
-        for line in memory.of(plan.id):
+        for line in ledger.of(plan.id):
             if line.attempt is None:
                 continue
             if line.event == "intent":
@@ -191,9 +194,9 @@ def _contradictions(
             if line.attempt not in attempts and line.attempt not in remembered:
                 yield f"it does not hold the delete intended at {line.at} ({line.attempt})"
             elif line.attempt in attempts:
-                yield from _fault_of_line(line, *attempts[line.attempt], memory.key, plan)
-        yield from _false_already_gone(memory, plan, replay)
-    if replay.recovered or not any(one.of(plan.id) for one in memories):
+                yield from _fault_of_line(line, *attempts[line.attempt], ledger.key, plan)
+        yield from _false_already_gone(ledger, plan, replay)
+    if replay.recovered or not any(one.of(plan.id) for one in ledgers):
         return  # what another machine remembers is not known here
     for attempt, (number, trail) in attempts.items():
         # A process that was killed between journal and ledger cannot say that it sent nothing.
@@ -210,22 +213,22 @@ def _fault_of_line(
         yield f"the delete {line.attempt} was of another card than card {number}"
 
 
-def _false_already_gone(memory: Memory, plan: Plan, replay: Replay) -> Iterator[str]:
+def _false_already_gone(ledger: LedgerRead, plan: Plan, replay: Replay) -> Iterator[str]:
     """Find cards called gone by somebody else's doing of which the ledger remembers a delete."""
-    if memory.key is None or not any(card.final == "already_gone" for card in replay.cards):
+    if ledger.key is None or not any(card.final == "already_gone" for card in replay.cards):
         return
-    withdrawn = {line.attempt for line in memory.lines if line.event == "withdrawn"}
-    instances = {line.instance for line in memory.of(plan.id) if line.event == "intent"}
+    withdrawn = {line.attempt for line in ledger.lines if line.event == "withdrawn"}
+    instances = {line.instance for line in ledger.of(plan.id) if line.event == "intent"}
     if plan.environment != "emulator":
         instances = {""}
     first: dict[str | None, str] = {}
-    for line in memory.lines:
+    for line in ledger.lines:
         if line.event == "intent" and line.attempt not in withdrawn and line.instance in instances:
             first.setdefault(line.card, line.at)
     for number, card in enumerate(replay.cards):
         if card.final != "already_gone":
             continue
-        sent = moment(first.get(_card_hash(memory.key, plan, number), ""))
+        sent = moment(first.get(_card_hash(ledger.key, plan, number), ""))
         ended = moment(card.changed_at)
         if sent is not None and ended is not None and sent < ended:
             yield f"card {number} is called already_gone, and a delete of it was sent before"

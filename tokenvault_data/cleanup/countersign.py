@@ -109,7 +109,7 @@ def countersign(
     if own is not None:
         raise RefusedByGuardRail(
             f"{key.name} planned, applied or recovered this campaign, or has a name that looks like"
-            " it; nothing was signed; have somebody else countersign it."
+            " it; nothing was signed; have another person countersign it."
         )
     moment = datetime.now(UTC) if now is None else now.astimezone(UTC)
     return COUNTERSIGNATURES.signed(

@@ -104,7 +104,11 @@ class Replay:
             self._take_of_campaign(entry)
         elif 0 <= entry.number < len(self.cards):
             if entry.kind == "intended" and self._is_revoked(entry):
-                self._add(entry, "intends a delete after the plan's approval was revoked")
+                self._add(
+                    entry,
+                    "intends a delete after the plan's approval was revoked, unless the revocation"
+                    " reached this folder later",
+                )
             self._law.take(entry, self.cards[entry.number], self.state)
         else:
             self._add(entry, f"is about card {entry.number}, which the plan does not name")

@@ -76,7 +76,7 @@ class Memory:
             self._instance(instance),
             plan.limits,
             plan.vault_cards,
-            also=len(self._about_to_send),
+            also=self._about_to_send,
         )
 
     def reserve(self, plan: Plan, card: PlannedCard, instance: str | None) -> bool:

@@ -27,7 +27,7 @@ from tokenvault_data.cleanup.machine import boot_id
 from tokenvault_data.private_files import config_directory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from typing import Self
 
     from tokenvault_data.cleanup.ledger_file import Event
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 DAY_SECONDS: Final = 86_400.0
 LEDGER_FOLDER: Final = "ledger"
+_IN_A_MOMENT_SECONDS: Final = 1.0
+"""By then it is known whether what is about to be sent has been."""
 
 
 class DayUse(NamedTuple):
@@ -127,6 +129,9 @@ class Ledger:
         self._marks: dict[str, Mark] = {}
         self._last: Line | None = None
         self._last_instance = ""
+        # Each file has a time of its own; all are told on that of the one that is furthest on.
+        ends = [self._end_of(file) for file in files]
+        self._ahead_of = [max(ends, default=0.0) - end for end in ends]
         for line in self._merged():
             self._take(line)
 
@@ -277,7 +282,7 @@ class Ledger:
         limits: Limits,
         vault_cards: int,
         *,
-        also: int = 0,
+        also: Collection[tuple[str, str]] = (),
     ) -> float:
         """Return how long to wait until one more delete is within the account's daily caps.
 
@@ -289,20 +294,23 @@ class Ledger:
         limits : Limits
             `per_day`, and `vault_share` of `vault_cards`.
         vault_cards : int
-        also : int, optional
-            Deletes that are about to be written down.
+        also : collection of (str, str), optional
+            Customer and instrument of deletes that are about to be written down.
         """
         day, now = self._last_day(instance), self.now()
-        waits = [0.0]
-        over = len(day.sends) + also + 1 - limits.per_day
-        if over > 0:
-            waits.append(_until([one.time for one in day.sends], over, now))
         ours = [card for card in self.hashes(customer_id, instrument_id) if card in day.cards]
         allowed = floor(Fraction(str(limits.vault_share)) * vault_cards)
-        over = len(day.cards) - len(ours) + also + 1 - allowed
-        if over > 0:
+        sends_left = limits.per_day - len(day.sends) - 1
+        cards_left = allowed - (len(day.cards) - len(ours)) - 1
+        waits = [0.0]
+        if sends_left < 0:
+            waits.append(_until([one.time for one in day.sends], -sends_left, now))
+        if cards_left < 0:
             last = {one.card: one.time for one in day.sends if one.card not in ours}
-            waits.append(_until(sorted(last.values()), over, now))
+            waits.append(_until(sorted(last.values()), -cards_left, now))
+        new = sum(day.cards.keys().isdisjoint(self.hashes(*card)) for card in also)
+        if sends_left < len(also) or cards_left < new:
+            waits.append(_IN_A_MOMENT_SECONDS)
         return max(waits)
 
     def now(self) -> float:
@@ -385,19 +393,27 @@ class Ledger:
         """Write lines into all files, each with the hashes of its own key."""
         if not lines:
             return
-        for file in self._files:
+        for file, ahead in zip(self._files, self._ahead_of, strict=True):
             own = [
                 line if line.card is None else replace(line, card=file.card(*line.card.split("\n")))
                 for line in lines
             ]
-            file.add(own, is_durable=is_durable)
+            file.add([_moved(line, -ahead) for line in own], is_durable=is_durable)
             for line in own:
                 self._take(line)
 
     def _merged(self) -> Iterator[Line]:
         """Give the lines of all files in the order of their time."""
-        lines = [line for file in self._files for line in file.lines]
+        lines = [
+            _moved(line, ahead)
+            for file, ahead in zip(self._files, self._ahead_of, strict=True)
+            for line in file.lines
+        ]
         return iter(sorted(lines, key=lambda line: line.time))
+
+    def _end_of(self, file: LedgerFile) -> float:
+        """Return what the time is now on the scale of one file."""
+        return file.lines[-1].time + self._passed(file.lines[-1]) if file.lines else 0.0
 
     def _take(self, line: Line) -> None:
         match line.event:
@@ -494,8 +510,12 @@ def _home() -> Path:
     return Path.home()
 
 
+def _moved(line: Line, seconds: float) -> Line:
+    return replace(line, time=round(line.time + seconds, 3)) if seconds else line
+
+
 def _until(times: Sequence[float], over: int, now: float) -> float:
     """Seconds until so many of the oldest ones have left the last 24 hours."""
     if over > len(times):
-        return 1.0  # those that are about to be written down are known in a moment
+        return _IN_A_MOMENT_SECONDS
     return max(0.001, times[over - 1] + DAY_SECONDS - now)

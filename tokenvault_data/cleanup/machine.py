@@ -14,13 +14,17 @@ from tokenvault_data.private_files import write_private_file
 MACHINE_NAME: Final = "machine.json"
 _FORMAT: Final = "tokenvault-machine"
 _ID_FILES: Final = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id"))
+_DRAWN_BIT: Final = 1 << 40
 _BOOT_FILE: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 def machine_id() -> str:
     """Return 16 hexadecimal digits that stay the same on this machine."""
     known = next((text for path in _ID_FILES if (text := _text_of(path))), None)
-    known = known or f"{socket.gethostname()} {uuid.getnode():x}"
+    node = uuid.getnode()
+    if node & _DRAWN_BIT:
+        node = 0  # there is no network card, and another process would draw another number
+    known = known or f"{socket.gethostname()} {node:x}"
     return hashlib.sha256(f"tokenvault machine\n{known}".encode()).hexdigest()[:16]
 
 

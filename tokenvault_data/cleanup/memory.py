@@ -63,9 +63,9 @@ class Memory:
         """
         now = time.monotonic()
         if now - self._looked_at >= _LOOK_AT_HOLDS_SECONDS:
-            self._looked_at = now
             if self._holds.changed():
                 self._holds = self._load_holds()
+            self._looked_at = now
         return self._holds.covers(customer_id, instrument_id)
 
     def seconds_until_room(self, plan: Plan, card: PlannedCard, instance: str | None) -> float:
@@ -76,7 +76,7 @@ class Memory:
             self._instance(instance),
             plan.limits,
             plan.vault_cards,
-            also=len(self._about_to_send),
+            also=self._about_to_send,
         )
 
     def reserve(self, plan: Plan, card: PlannedCard, instance: str | None) -> bool:

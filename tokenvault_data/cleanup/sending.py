@@ -204,7 +204,7 @@ class Sender:
                     reading.message,
                     status,
                     request_id,
-                    is_absent=reading.row.fetch == "absent",
+                    is_absent=reading.row.fetch == "absent" and not pages,
                     counts=reading.row.fetch_effect != "wait",
                 )
             try:

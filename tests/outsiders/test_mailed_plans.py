@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from campaign_files import read_plan, sealed
 from small_vault import shop
-from stories import about, quick
+from stories import about, quick, short_and_long
 
 LIE = "card expires before 1 January 2020"
 
@@ -93,7 +93,7 @@ def signed(path):
     return list(path.parent.glob("approval-*"))
 
 
-@pytest.mark.parametrize("what", FOREIGN)
+@pytest.mark.parametrize("what", short_and_long(FOREIGN, 14))
 @about(mailed)
 def test_a_plan_that_contradicts_itself_is_refused_before_anybody_signs(told, what, tmp_path):
     """A header that cannot be, or is not what its snapshot says, is refused; nothing is signed."""

@@ -7,6 +7,7 @@ the commands print.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import pty
@@ -44,16 +45,20 @@ class Turns:
 
     def __init__(self, places: int) -> None:
         self._changed = threading.Condition()
-        self._free, self._waiting = places, 0
+        self._free = places
+        self._tickets = itertools.count()
+        self._waiting: list[tuple[bool, int]] = []
 
     def __enter__(self) -> None:
         """Wait for a turn."""
-        first = threading.current_thread() is not threading.main_thread()
         with self._changed:
-            self._waiting += first
-            self._changed.wait_for(lambda: self._free and (first or not self._waiting))
-            self._waiting -= first
+            last = threading.current_thread() is threading.main_thread()
+            ticket = (last, next(self._tickets))
+            self._waiting.append(ticket)
+            self._changed.wait_for(lambda: self._free and ticket == min(self._waiting))
+            self._waiting.remove(ticket)
             self._free -= 1
+            self._changed.notify_all()
 
     def __exit__(self, *_: object) -> None:
         """Give the turn on."""

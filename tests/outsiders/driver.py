@@ -7,6 +7,7 @@ the commands print.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import pty
@@ -21,13 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from campaign_files import read_plan
+from campaign_files import read_journal, read_plan
 
 if TYPE_CHECKING:
     from small_vault import SmallVault
 
 TOKENVAULT = str(Path(sys.executable).parent / "tokenvault")
-BUSY = threading.BoundedSemaphore(2)  # commands that start or reckon at once
 FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # Open the terminal that is there already, so that it is the one that prompts open.
@@ -38,6 +38,36 @@ NO_CAPS = (
     *("--max-cards", "1000", "--max-vault-share", "1", "--max-bank-share", "1"),
     *("--max-per-customer", "9"),
 )
+
+
+class Turns:
+    """So many commands start or reckon at once; the main thread's, which are short, come last."""
+
+    def __init__(self, places: int) -> None:
+        self._changed = threading.Condition()
+        self._free = places
+        self._tickets = itertools.count()
+        self._waiting: list[tuple[bool, int]] = []
+
+    def __enter__(self) -> None:
+        """Wait for a turn."""
+        with self._changed:
+            last = threading.current_thread() is threading.main_thread()
+            ticket = (last, next(self._tickets))
+            self._waiting.append(ticket)
+            self._changed.wait_for(lambda: self._free and ticket == min(self._waiting))
+            self._waiting.remove(ticket)
+            self._free -= 1
+            self._changed.notify_all()
+
+    def __exit__(self, *_: object) -> None:
+        """Give the turn on."""
+        with self._changed:
+            self._free += 1
+            self._changed.notify_all()
+
+
+BUSY = Turns(2)
 
 
 @dataclass(frozen=True)
@@ -292,11 +322,6 @@ class World:
             facts["plan"], facts["phrase"], Path(self.folder, facts["path"]), facts["digest"], facts
         )
 
-    def has_option(self, command: str, word: str) -> str | None:
-        """Find the option of a cleanup command that holds a word."""
-        text = self.run("cleanup", command, "--help", store=False).out
-        return next(iter(re.findall(rf"--[a-z-]*{word}[a-z-]*", text)), None)
-
     def keygen(self, name: str, *, config: Path | None = None) -> dict[str, Any]:
         """Make a key pair, and give its files."""
         ran = self.run("cleanup", "keygen", name, "--json", config=config)
@@ -360,12 +385,12 @@ class World:
         """Apply a plan until it is held after its canary."""
         ran = self.apply(plan).ended(300)
         self.runs.append(ran)
-        assert self.status(plan)["state"] == "held", ran.text
+        assert state_of(plan) == "held", ran.text
         return ran
 
     def can_go_on(self, plan: Plan) -> bool:
         """Whether a campaign can be resumed."""
-        return self.status(plan).get("state") in GOES_ON
+        return state_of(plan) in GOES_ON
 
     def status(self, plan: Plan) -> dict[str, Any]:
         """Give what `cleanup status` says."""
@@ -379,6 +404,11 @@ class World:
         """Audit a campaign."""
         name = plan.id if isinstance(plan, Plan) else plan
         return self.run("cleanup", "audit", name, *more, config=config)
+
+
+def state_of(plan: Plan) -> str | None:
+    """Give the state of a campaign, by its journal; None where there is none."""
+    return read_journal(plan.journal).campaign.get("state")
 
 
 GOES_ON = {"held", "paused", "canary", "running", "verifying"}

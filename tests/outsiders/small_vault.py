@@ -7,6 +7,7 @@ to misbehave. It shares no code and no assumption with the toolkit or with the t
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import random
 import threading
@@ -523,11 +524,12 @@ def some(share: float, seed: int) -> Callable[[Request], bool]:
     return lambda _: draw.random() < share
 
 
-def slow(seconds: float) -> Callable[[Request, Answer], Answer]:
-    """Answer so many seconds late."""
+def slow(least: float, most: float) -> Callable[[Request, Answer], Answer]:
+    """Answer late, by one of 16 delays in turn."""
+    turns = itertools.cycle(range(16))
 
     def act(_: Request, answer: Answer) -> Answer:
-        time.sleep(seconds)
+        time.sleep(least + (most - least) * next(turns) / 15)
         return answer
 
     return act

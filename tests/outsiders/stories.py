@@ -12,7 +12,7 @@ from checker import read_evidence
 from small_vault import shop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from checker import Evidence
     from conftest import Stage
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 def about(story: Callable[..., SimpleNamespace], *arguments: object) -> pytest.MarkDecorator:
     """Mark a test with the story that it asks about."""
     return pytest.mark.story.with_args(story, *arguments)
+
+
+def short_and_long(cases: Iterable[Any], short: int) -> list[Any]:
+    """Keep the first cases in the short form, and the others for the long one."""
+    chosen = [case if isinstance(case, tuple) else (case,) for case in cases]
+    return [
+        pytest.param(*case, marks=pytest.mark.chaos if number >= short else ())
+        for number, case in enumerate(chosen)
+    ]
 
 
 def finals(plan: Plan) -> dict[str, str]:

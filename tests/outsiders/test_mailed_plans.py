@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 from campaign_files import read_plan, sealed
 from small_vault import shop
-from stories import about, quick
+from stories import about, quick, short_and_long
 
 LIE = "card expires before 1 January 2020"
 
@@ -48,7 +48,6 @@ FOREIGN = {
         controls=[{"customer_id": "cust_00", "instrument_id": "visa-cust_00"}]
     ),
     "evidence may be an hour old": limits(evidence_seconds=3600.0),
-    "no time to settle": limits(settle_seconds=0.0),
     "a million attempts": limits(attempts=10**6),
     "no stop at drift": limits(drift_canary=10**9, drift_share=1e9),
     "no stop at failures": limits(failures_in_row=10**9, failure_share=1e9),
@@ -93,7 +92,7 @@ def signed(path):
     return list(path.parent.glob("approval-*"))
 
 
-@pytest.mark.parametrize("what", FOREIGN)
+@pytest.mark.parametrize("what", short_and_long(FOREIGN, 14))
 @about(mailed)
 def test_a_plan_that_contradicts_itself_is_refused_before_anybody_signs(told, what, tmp_path):
     """A header that cannot be, or is not what its snapshot says, is refused; nothing is signed."""
@@ -144,6 +143,15 @@ def test_switched_off_caps_are_shown(told, screen, tmp_path):
     assert ran.code in {2, 4} or "last usable" in ran.text.lower(), ran.text
     for number in ("777", "55", "888"):
         assert ran.code in {2, 4} or number in ran.text, f"{number}: {ran.text}"
+
+
+@every_screen
+@about(mailed)
+def test_a_proof_that_comes_too_soon_is_shown(told, screen, tmp_path):
+    """Every screen warns of a plan whose cards count as deleted at once."""
+    path = forge(told, tmp_path, limits(settle_seconds=0.0))
+    ran = SCREENS[screen](told.world, path)
+    assert ran.code in {2, 4} or "0 seconds, by default 60 seconds" in ran.text, ran.text
 
 
 @about(mailed)

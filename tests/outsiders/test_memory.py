@@ -8,6 +8,7 @@ import time
 from types import SimpleNamespace
 
 import pytest
+from campaign_files import read_journal
 from checker import Campaign, Evidence, untrue_finals, violations
 from small_vault import shop
 from stories import about, evidence_of, finals
@@ -89,7 +90,7 @@ def losses(stage):
         copy.world.runs.append(copy.recovered)
     world.runs.append(resumed.ended(400))
     for copy in copies.values():
-        copy.state = copy.world.status(plan)
+        copy.state = read_journal(copy.folder / "journal.sqlite").campaign.get("state")
     return SimpleNamespace(**locals())
 
 
@@ -138,7 +139,7 @@ def test_recover_leads_out(told, how):
     copy = told.copies[how]
     assert copy.recovered.code in {0, 3}, copy.recovered.text
     assert len(told.vault.deletes()) == 10
-    assert copy.state["state"] in {"completed", "completed_with_exceptions"}
+    assert copy.state in {"completed", "completed_with_exceptions"}
     ends = Campaign.read(copy.folder).journal.finals
     assert len(ends) == 10
     assert set(ends.values()) <= {"deleted", "gone_after_attempt", "gone_unattributed"}

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 from checker import left_without, violations
-from driver import FAKETIME
-from small_vault import Answer, card, shop
+from driver import FAKETIME, state_of
+from small_vault import Answer, card, shop, slow
 from stories import about, evidence_of
 
 needs_faketime = pytest.mark.skipif(FAKETIME is None, reason="needs Debian's package faketime")
@@ -17,10 +17,12 @@ UNDER_WAY = 0.3  # seconds that bytes which have left may take to the vault
 
 def stopped(stage, operation, seconds, jump=None):
     """Stop a campaign with answers unread, and renew every card that is still there meanwhile."""
-    vault = stage.vault(shop(12), announced=600)
+    vault = stage.vault(shop(12), announced=600 if operation == "list" else 12_000)
     world = stage.world(vault)
     plan = world.plan("--where", "card_network=visa")
     world.canary(plan)
+    if operation == "fetch":  # lists come one by one, so that some are under way at any time
+        vault.on("list", act=slow(0.2, 1.5))
     gate = vault.hold(operation, customers=customers_of(vault))
     process = world.apply(plan, faked=jump is not None)
     came = vault.wait_until(lambda: gate.held or not process.running, 120) and bool(gate.held)
@@ -54,7 +56,7 @@ def stops(operations, seconds, jump=None):
 
 
 def no_renewed_card_was_deleted(told, operation, *, clocks=True):
-    assert told.came, f"no {operation} of a planned customer was asked, so nothing was tried"
+    assert told.came, f"no {operation} was asked, so nothing was tried"
     assert told.renewed, "all cards were gone before the process stopped, so nothing was tried"
     late = [r for r in told.vault.deletes() if r.monotonic > told.renewed_at]
     assert not [r.instrument for r in late if r.instrument in told.renewed]
@@ -157,7 +159,7 @@ def slow_account(stage):
 @about(slow_account)
 def test_a_campaign_completes_at_twenty_requests_a_minute(told):
     """At 20 requests a minute, share one half and strict spacing, a campaign completes."""
-    assert told.world.status(told.plan)["state"] == "completed", told.last.text
+    assert state_of(told.plan) == "completed", told.last.text
     evidence = evidence_of(
         told,
         spacing=6.0,

@@ -7,7 +7,7 @@ DONE   := $(VENV)/.installed
 JOBS   ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test notebooks mutants browser chaos scale office lint format bench lab app screenshots clean
+.PHONY: help install demo test notebooks mutants outsiders browser chaos scale office lint format bench lab app screenshots clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,13 +25,16 @@ demo: $(DONE)  ## the whole job on the local emulator: collect, publish, summari
 	$(BIN)/tokenvault demo
 
 test: $(DONE)  ## the default test suite
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not (browser or chaos or mutant or notebook or office or scale)'
+	$(BIN)/python -m pytest -n $(JOBS) -m 'not (browser or chaos or mutant or notebook or office or outsider or scale)'
 
 notebooks: $(DONE)  ## whole notebooks, and the servers of lab and app, as a user starts them
 	$(BIN)/python -m pytest -n $(JOBS) -m notebook
 
 mutants: $(DONE)  ## a toolkit with one wrong line a time: somebody has to notice
 	$(BIN)/python -m pytest -n $(JOBS) -m mutant
+
+outsiders: $(DONE)  ## campaigns as a vault and a checker see them that share no code with the toolkit
+	$(BIN)/python -m pytest -m 'outsider and not chaos' tests/outsiders
 
 browser: $(DONE)  ## notebooks and the app in a real browser; needs Debian's chromium
 	$(BIN)/python -m pytest -m browser

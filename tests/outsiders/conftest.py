@@ -52,12 +52,6 @@ class Stage:
         return other
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers of this folder."""
-    config.addinivalue_line("markers", "outsider: campaigns seen from outside; `make outsiders`")
-    config.addinivalue_line("markers", "story(function, *arguments): what a test asks about")
-
-
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Mark all tests of this folder, and give them time."""
     if Path(__file__).parent in item.path.parents:

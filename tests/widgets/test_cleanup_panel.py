@@ -71,7 +71,10 @@ def test_from_a_rule_to_the_proof(bench):
     assert sorted(bench.deletes()) == planned(panel)
     shown = panel.static_html()
     count = len(panel.plan.cards)
-    assert f"Everything holds, and the ledger vouches for it: {count} planned = {count} deleted." in shown
+    assert (
+        f"Everything holds, and the ledger vouches for it: {count} planned = {count} deleted."
+        in shown
+    )
     assert f"6. Verify: {count} of {count} seen gone" in shown
     folder = bench.store / "campaigns" / panel.plan.id
     assert set(read_export(folder / "completion.csv")["final"]) == {"deleted"}

@@ -106,7 +106,7 @@ def test_an_untrue_404_is_never_believed(forked_from, tmp_path, after_delete):
 
 
 def test_a_copy_of_a_killed_campaign_sends_nothing_again(forked_from, tmp_path):
-    """A copied folder is behind what the account's ledger remembers: it reads, and sends nothing."""
+    """A copied folder is behind what the account's ledger remembers: it only reads."""
     with mortal(forked_from, tmp_path / "first") as one:
         one.more["config"] = str(tmp_path / "config")
         assert one.run_until_killed("after_outcome_commit", nth=3)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -673,6 +673,8 @@ class Campaign:
         finally:
             self._engine, self._wanted = None, None
             clear_word(self.folder)
+        with suppress(CampaignPaused):  # the campaign is what it is, though the disk is full
+            memory.close(self.plan, journal.mark)
         status = status_of(self.plan.id, journal.standing)
         if report is not None:
             report(status)

@@ -329,6 +329,10 @@ class Ledger:
         """Remember that a journal is about to be made for a campaign."""
         self._add([self._line("opened", campaign, "", None, None, Mark(0, ""))], is_durable=True)
 
+    def closed(self, campaign: str, mark: Mark) -> None:
+        """Remember how far a journal was when the process that worked on it ended in order."""
+        self._add([self._line("closed", campaign, "", None, None, mark)], is_durable=True)
+
     def recovered(self, campaign: str, mark: Mark) -> None:
         """Remember that a campaign was recovered, and that its journal counts from here."""
         self._add([self._line("recovered", campaign, "", None, None, mark)], is_durable=True)

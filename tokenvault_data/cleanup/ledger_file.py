@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from io import FileIO
     from pathlib import Path
 
-Event = Literal["opened", "intent", "withdrawn", "recovered"]
+Event = Literal["opened", "intent", "withdrawn", "closed", "recovered"]
 KEY_NAME: Final = "card-key"
 _PATIENCE_SECONDS: Final = 1.0
 _HASH_DIGITS: Final = 32
@@ -53,7 +53,7 @@ class Line:
         Keyed hash of customer and instrument.
     attempt : str or None
         Id of the intent.
-    event : {'opened', 'intent', 'withdrawn', 'recovered'}
+    event : {'opened', 'intent', 'withdrawn', 'closed', 'recovered'}
     journal_seq, journal_hash : int, str
         Number and hash of the last record that the campaign's journal held.
     """

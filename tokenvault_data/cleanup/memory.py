@@ -129,6 +129,16 @@ class Memory:
         if unsent:
             self._ledger.withdrawn(plan.id, where, unsent, mark)
 
+    def close(self, plan: Plan, mark: Mark) -> None:
+        """Remember how far the journal is, now that nobody works on it any more.
+
+        Raises
+        ------
+        CampaignPaused
+            The disk did not take it.
+        """
+        self._ledger.closed(plan.id, mark)
+
     def _instance(self, said: str | None) -> str:
         return self._default_instance if said is None else said
 

@@ -2,8 +2,8 @@
 
 The order of things is the promise: what the customer's list showed and the intent are in the
 journal, then in the account's ledger, before the delete leaves; and what became of it is on the
-disk before anything else is done with the item. The slots of the question and of the delete are booked
-together, so that the answer does not grow old in a line.
+disk before anything else is done with the item. The slots of the question and of the delete are
+booked together, so that the answer does not grow old in a line.
 """
 
 from __future__ import annotations

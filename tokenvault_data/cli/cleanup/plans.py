@@ -56,7 +56,7 @@ def plan_at(reference: str, store: Path, *, against_snapshot: bool = True) -> Pl
     from tokenvault_data.cleanup.plan_snapshot import check_against_snapshot
     from tokenvault_data.errors import RefusedByGuardRail
 
-    place = _folder_of(reference, store / CAMPAIGNS_FOLDER) or Path(reference)
+    place = folder_named(reference, store / CAMPAIGNS_FOLDER) or Path(reference)
     plan = read_plan(place)
     folder = (place if place.is_dir() else place.parent).resolve()
     if folder.parent.name == CAMPAIGNS_FOLDER and folder.name != plan.id:
@@ -170,7 +170,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _folder_of(reference: str, campaigns: Path) -> Path | None:
+def folder_named(reference: str, campaigns: Path) -> Path | None:
     """Return the folder in the store that a reference names by its id, or by its first digits."""
     from tokenvault_data.errors import UsageError
 

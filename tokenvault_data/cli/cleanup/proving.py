@@ -8,7 +8,12 @@ from typing import Annotated, Literal
 import typer
 
 from tokenvault_data.cli import exit_codes, options
-from tokenvault_data.cli.cleanup.plans import PlanReference, campaign_folder, plan_at
+from tokenvault_data.cli.cleanup.plans import (
+    PlanReference,
+    campaign_folder,
+    folder_named,
+    plan_at,
+)
 from tokenvault_data.cli.output import INDENT, print_json, print_line, print_paragraph
 from tokenvault_data.cli.sizes import size_text
 
@@ -81,8 +86,7 @@ def audit(
     from tokenvault_data.cleanup.audit import audit as prove
     from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER
 
-    in_store = store / CAMPAIGNS_FOLDER / plan
-    folder = in_store if in_store.is_dir() else Path(plan)
+    folder = folder_named(plan, store / CAMPAIGNS_FOLDER) or Path(plan)
     result = prove(
         folder.parent if folder.is_file() else folder, approvers=load_trust(), noted_seal=seal
     )

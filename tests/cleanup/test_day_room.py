@@ -34,9 +34,9 @@ def test_an_account_that_nothing_was_sent_for_has_all(tmp_path):
     [
         (DayRoom(12, 1000, 10, 452), 40, 442, "988 of 1,000 deletes, and 442 of 452 different"),
         (DayRoom(0, 1000, 0, 452), 452, 452, "452 different cards."),
-        (DayRoom(0, 1000, 0, 452), 453, 452, "453 cards will take longer than that"),
+        (DayRoom(0, 1000, 0, 452), 453, 452, "453 cards will take longer than a day"),
         (DayRoom(1001, 1000, 460, 452), 1, 0, "0 of 1,000 deletes, and 0 of 452"),
-        (DayRoom(0, 0, 0, 452), 1, 0, "A cap of 0 lets nothing pass"),
+        (DayRoom(0, 0, 0, 452), 1, 0, "A cap of 0 allows nothing"),
     ],
 )
 def test_what_is_left_is_said(room, planned, left, said):

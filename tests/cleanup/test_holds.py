@@ -79,9 +79,9 @@ def test_parquet(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "problem"),
     [
-        ("list.txt", b"", "names nobody"),
-        ("list.txt", b"\n\n", "names nobody"),
-        ("list.csv", b"customer_id,instrument_id\n", "names nobody"),
+        ("list.txt", b"", "it is empty"),
+        ("list.txt", b"\n\n", "it is empty"),
+        ("list.csv", b"customer_id,instrument_id\n", "it is empty"),
         ("list.txt", b"c1\n../x\n", "line 2 holds '/'"),
         ("list.txt", b"c1\nNaN\nc 2\n", "line 2 .*; so with 1 other line;"),
         ("list.txt", b"c1 # dispute\n", "line 1 has white space"),

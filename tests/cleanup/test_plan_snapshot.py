@@ -75,31 +75,31 @@ def lasts(plan, card, **changes):
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        (lambda _: {"snapshot_digest": "e" * 64}, "the digest of the snapshot"),
-        (lambda _: {"environment": "production"}, "the environment of the snapshot"),
-        (lambda _: {"merchant": "0123456789ab"}, "the account of the snapshot"),
-        (lambda _: {"merchant": None}, "the account of the snapshot"),
-        (lambda _: {"api_version": "2026-01-01"}, "the API version of the snapshot"),
-        (lambda p: {"snapshot_created_at": p.created_at}, "the time of the snapshot"),
-        (lambda p: {"vault_cards": 10**9}, "cards of the snapshot: 11 there, 1,000,000,000 in"),
-        (lambda p: {"vault_customers": p.vault_customers - 1}, "customers of the snapshot"),
+        (lambda _: {"snapshot_digest": "e" * 64}, "has a different digest"),
+        (lambda _: {"environment": "production"}, "has a different environment"),
+        (lambda _: {"merchant": "0123456789ab"}, "has a different account"),
+        (lambda _: {"merchant": None}, "has a different account"),
+        (lambda _: {"api_version": "2026-01-01"}, "has a different API version"),
+        (lambda p: {"snapshot_created_at": p.created_at}, "has a different time"),
+        (lambda p: {"vault_cards": 10**9}, "has 11 cards, the plan says 1,000,000,000"),
+        (lambda p: {"vault_customers": p.vault_customers - 1}, "the snapshot has 9 customers"),
         (
             lambda p: {"oldest_fetched_at": (FETCHED - timedelta(seconds=1)).isoformat()},
-            "the oldest fetch of the snapshot is another one",
+            "has a different oldest fetch",
         ),
         (lambda p: {"cards": lasts(p, 1, expires_on="2024-01-31")}, "1 of the planned cards are"),
-        (lambda p: {"cards": lasts(p, 1, instrument_id="new")}, "not in it as they were sealed"),
-        (lambda p: {"cards": lasts(p, 1, par="P")}, "not in it as they were sealed"),
-        (lambda p: {"cards": lasts(p, 1, afa_reference="9")}, "not in it as they were sealed"),
+        (lambda p: {"cards": lasts(p, 1, instrument_id="new")}, "not in it as sealed"),
+        (lambda p: {"cards": lasts(p, 1, par="P")}, "not in it as sealed"),
+        (lambda p: {"cards": lasts(p, 1, afa_reference="9")}, "not in it as sealed"),
         (
             lambda p: {"cards": lasts(p, 1, created_at=p.created_at)},
-            "not in it as they were sealed",
+            "not in it as sealed",
         ),
         (
             lambda p: {
                 "bank_totals": tuple(replace(t, cards=max(1, t.cards - 1)) for t in p.bank_totals)
             },
-            "it has 6 cards of a bank of which the plan says 5",
+            "it has 6 cards of a bank, the plan says 5",
         ),
         (lambda _: {"rule": EXPIRED & where(card_country="US")}, "the rule does not select 6"),
         (lambda _: {"controls": (ControlCard("nobody", "i"),)}, "1 of the control cards"),
@@ -130,7 +130,7 @@ def test_names_of_banks_of_ones_own_are_bounded(snapshot, store, tmp_path):
     made = planned(snapshot, rules.banks("Our Bank") & EXPIRED, banks=load_bank_names(own))
     assert {card.bank for card in made.cards} == {"Our Bank"}
     check_against_snapshot(made, store)
-    with pytest.raises(PlanDamaged, match="it has 10 cards of a bank of which the plan says 9"):
+    with pytest.raises(PlanDamaged, match="it has 10 cards of a bank, the plan says 9"):
         check_against_snapshot(replace(made, bank_totals=(BankTotal("Our Bank", 9),)), store)
     with pytest.raises(PlanDamaged, match="more than its vault_cards"):
         replace(made, bank_totals=(BankTotal("Our Bank", 12),))

@@ -25,7 +25,7 @@ def test_every_limit_is_said():
         "evidence": "2 seconds old at most",
         "settle": "60 seconds after its delete",
         "validity": "2026-11-23 11:00 UTC (24 hours after it was made)",
-        "approval": "by somebody other than the planner: needed; counts for 24 hours",
+        "approval": "by someone other than the planner: needed; valid for 24 hours",
         "snapshot_age": "fetched 2026-11-22 10:00 UTC, 1.0 hours before",
         "drift_stop": "3 changed cards in the canary, or over 2% of the last 200 cards",
         "failure_stop": "5 failures in a row, or over 20% of the last 50 calls",
@@ -99,7 +99,7 @@ def test_the_note_is_the_planners():
     assert told.headline.endswith("(3% of the vault): network is visa.")
     assert told.fact("rule") == "Network is visa"
     assert told.fact("note") == (
-        '"expires before 1 January 2020" (the planner\'s own words, checked by nobody)'
+        '"expires before 1 January 2020" (the planner\'s own words, not verified)'
     )
     assert str(plan).count("1 January 2020") == 1
 

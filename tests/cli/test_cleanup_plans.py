@@ -93,8 +93,8 @@ def test_show_says_all_that_the_description_says(shop):
         assert text in shown
     assert len(told.warnings) == 4
     assert "2,000 of 2,000 deletes" in shown
-    assert "Nobody has approved it." in shown
-    assert f"To apply it, this is typed: {plan.phrase}" in shown
+    assert "Not approved yet." in shown
+    assert f"To apply it, type: {plan.phrase}" in shown
     document = shop.run("cleanup", "show", made["plan"], "--json").document
     assert document["facts"] == {one.key: one.text for one in told.facts}
     assert document["warnings"] == list(told.warnings)
@@ -117,7 +117,7 @@ def test_the_plan_that_is_meant_is_the_one_in_its_folder(shop):
     for command in ("show", "apply", "status"):
         wrong = shop.run("cleanup", command, twin.name, "--json")
         assert wrong.code == 4
-        assert "not its own" in wrong.document["error"]["message"]
+        assert "not its own plan" in wrong.document["error"]["message"]
     by_path = shop.run("cleanup", "show", twin / "plan.json", "--json")
     assert by_path.code == 4
     shutil.copy(folder / "plan.json", shop.folder / "mailed.json")
@@ -132,7 +132,7 @@ def test_a_plan_that_its_snapshot_contradicts_is_shown_to_nobody(shop):
     for command in ("show", "apply"):
         refused = shop.run("cleanup", command, other.id, "--json")
         assert (refused.code, refused.document["error"]["kind"]) == (4, "PlanDamaged")
-        assert "not true of the snapshot" in refused.document["error"]["message"]
+        assert "does not match its snapshot" in refused.document["error"]["message"]
     shutil.rmtree(shop.folder / "vault-data" / "snapshots" / plan.snapshot)
     assert shop.run("cleanup", "show", other.id).code == 0
 

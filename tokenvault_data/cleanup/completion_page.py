@@ -99,7 +99,7 @@ def completion_page(
         course=[
             (_instant(one.at), one.detail["to"], one.detail["reason"] or "") for one in replay.moves
         ],
-        told=describe(plan),
+        described=describe(plan),
         people=_people(plan, replay, result),
         facts=_facts(result, generated_at or datetime.now(UTC)),
         style=style,

@@ -37,20 +37,20 @@ class DayRoom:
         return max(0, min(self.sends_allowed - self.sends, self.cards_allowed - self.cards))
 
     def sentence(self, planned: int) -> str:
-        """Say what is left, and whether so many cards fit into it."""
+        """Say what is left, and whether that number of cards fits."""
         sends = max(0, self.sends_allowed - self.sends)
         cards = max(0, self.cards_allowed - self.cards)
         text = (
-            f"Left of the account's caps for 24 hours: {sends:,} of {self.sends_allowed:,} deletes,"
+            f"Left of the account's daily caps: {sends:,} of {self.sends_allowed:,} deletes,"
             f" and {cards:,} of {counted(self.cards_allowed, 'different card')}"
         )
         if planned <= self.left:
             return f"{text}."
         if min(self.sends_allowed, self.cards_allowed) == 0:
-            return f"{text}. A cap of 0 lets nothing pass: the campaign would wait for ever."
+            return f"{text}. A cap of 0 allows nothing: the campaign would wait forever."
         return (
-            f"{text}. {counted(planned, 'card')} will take longer than that: the campaign waits"
-            " whenever a cap is reached, and goes on as the hours pass."
+            f"{text}. {counted(planned, 'card')} will take longer than a day: the campaign waits"
+            " while a cap is reached, and continues as the hours pass."
         )
 
 

@@ -6,8 +6,8 @@ customer where that cell is empty. Lists are in force from four places: the syst
 folder ``holds`` of the store, ``hold-*`` in the folder of a campaign, and files that are named.
 
 Nothing of a list is skipped: a list of which one line cannot be read stops everything, because a
-card that its author wanted to keep would be deleted otherwise. Names that begin with a dot are no
-lists.
+card that its author wanted to keep would be deleted otherwise. Names that begin with a dot are
+ignored.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def load_holds(
     Raises
     ------
     UsageError
-        A list cannot be read, holds something that is no id, or is empty.
+        A list cannot be read, contains an invalid id, or is empty.
     """
     named = tuple(Path(one) for one in files)
     folders = [system] + ([] if store is None else [Path(store) / HOLDS_FOLDER])
@@ -172,7 +172,7 @@ def read_hold(path: Path, *, of_campaign: bool = False) -> HoldList:
     Raises
     ------
     UsageError
-        It cannot be read, holds something that is no id, or is empty; the message names the file
+        It cannot be read, contains an invalid id, or is empty; the message names the file
         and the first lines.
     """
     try:
@@ -187,7 +187,7 @@ def read_hold(path: Path, *, of_campaign: bool = False) -> HoldList:
     except CustomerListError as error:
         raise _unusable(path, str(error).partition(": ")[2].rstrip(".") or str(error)) from None
     if not customers and not cards:
-        raise _unusable(path, "it names nobody")
+        raise _unusable(path, "it is empty")
     entries = len(customers) + len(cards)
     used = HoldUsed(name, hashlib.sha256(content).hexdigest(), entries)
     return HoldList(path, used, of_campaign, content, frozenset(customers), frozenset(cards))
@@ -260,7 +260,7 @@ def add_hold(path: Path, store: str | os.PathLike[str], *, replace: bool = False
     """
     one = read_hold(path)
     if path.name.startswith("."):
-        raise _unusable(path, "a name that begins with a dot is no list in a folder of lists")
+        raise _unusable(path, "its name must not start with a dot")
     return read_hold(_written(one, Path(store) / HOLDS_FOLDER / path.name, replace=replace))
 
 
@@ -370,5 +370,5 @@ def _is_blank(value: object) -> bool:
 def _unusable(path: Path, problem: str) -> UsageError:
     return UsageError(
         f"The hold list {path} cannot be used: {problem}; nothing was deleted; correct the list, or"
-        " take it away if nobody needs it."
+        " remove it if it is no longer needed."
     )

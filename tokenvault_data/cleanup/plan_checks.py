@@ -54,34 +54,34 @@ def check_header(plan: Plan) -> None:
     PlanDamaged
         Something is not.
     """
-    _check("its rule cannot be so", isinstance(plan.rule, Rule))
-    _check("its limits cannot be so", isinstance(plan.limits, Limits))
+    _check("its rule is not valid", isinstance(plan.rule, Rule))
+    _check("its limits are not valid", isinstance(plan.limits, Limits))
     for name in ("created_at", "expires_at", "snapshot_created_at", "oldest_fetched_at"):
-        _check(f"its {name} is no time of these years", _is_instant(getattr(plan, name)))
-    _check("its as_of is no day", _is_day(plan.as_of))
-    _check("its environment is none that there is", plan.environment in ENVIRONMENTS)
+        _check(f"its {name} is not a time between 2000 and 2199", _is_instant(getattr(plan, name)))
+    _check("its as_of is not a date", _is_day(plan.as_of))
+    _check("its environment is unknown", plan.environment in ENVIRONMENTS)
     for name in ("planner", "api_version", "snapshot", "snapshot_digest"):
-        _check(f"its {name} cannot be so", _is_line(getattr(plan, name), LONGEST_NAME))
+        _check(f"its {name} is not valid", _is_line(getattr(plan, name), LONGEST_NAME))
     _check(
-        "its snapshot cannot be so",
+        "its snapshot is not valid",
         not plan.snapshot.startswith(".") and not set(plan.snapshot) & set("/\\:"),
     )
     _check(
-        "its merchant cannot be so", plan.merchant is None or _is_line(plan.merchant, LONGEST_NAME)
+        "its merchant is not valid", plan.merchant is None or _is_line(plan.merchant, LONGEST_NAME)
     )
-    _check("its note cannot be so", plan.note is None or _is_line(plan.note, LONGEST_NOTE))
-    _check("its windows are none that this version knows", plan.windows == ())
+    _check("its note is not valid", plan.note is None or _is_line(plan.note, LONGEST_NOTE))
+    _check("its windows are unknown to this version", plan.windows == ())
     for one in plan.holds:
         named = _is_line(one.name, LONGEST_NOTE) and _is_line(one.sha256, LONGEST_NAME)
-        _check("one of its hold lists cannot be so", named and _is_count(one.entries, at_least=1))
+        _check("one of its hold lists is not valid", named and _is_count(one.entries, at_least=1))
     counts = (plan.vault_cards, plan.vault_customers)
-    _check("its counts of the vault cannot be so", all(map(_is_count, counts)))
-    _check("its counts of cards left out cannot be so", all(map(_is_count, plan.left_out.values())))
+    _check("its counts of the vault are not valid", all(map(_is_count, counts)))
     _check(
-        "it leaves cards out for a reason that there is not", set(plan.left_out) <= set(LEFT_OUT)
+        "its counts of cards left out are not valid", all(map(_is_count, plan.left_out.values()))
     )
+    _check("it leaves cards out for an unknown reason", set(plan.left_out) <= set(LEFT_OUT))
     for total in plan.bank_totals:
-        _check("its total of a bank cannot be so", _is_text(total.bank) and _is_count(total.cards))
+        _check("its total of a bank is not valid", _is_text(total.bank) and _is_count(total.cards))
     _check_dates(plan)
 
 
@@ -131,19 +131,19 @@ def check_cards(plan: Plan) -> None:
             and card.fetched_at in fetched
         )
         if not sound:
-            _refuse(f"card {number} cannot be so")
+            _refuse(f"card {number} is not valid")
         pairs.add((card.customer_id, card.instrument_id))
-    _check("a card is there twice", len(pairs) == len(plan.cards))
+    _check("a card is listed twice", len(pairs) == len(plan.cards))
     customers = {card.customer_id for card in plan.cards}
     for one in plan.controls:
-        _check("a control card cannot be so", _is_id(one.customer_id) and _is_id(one.instrument_id))
-        _check("a control card's customer loses a card", one.customer_id not in customers)
-    _check("a control card is there twice", len(set(plan.controls)) == len(plan.controls))
+        _check("a control card is not valid", _is_id(one.customer_id) and _is_id(one.instrument_id))
+        _check("a control card's customer would lose a card", one.customer_id not in customers)
+    _check("a control card is listed twice", len(set(plan.controls)) == len(plan.controls))
     for card in plan.cards:
         if card.keeper is not None:
-            _check("a card to keep cannot be so", _is_id(card.keeper))
+            _check("a card to keep is not valid", _is_id(card.keeper))
             _check(
-                "a card to keep is to be deleted as well",
+                "a card to keep would be deleted as well",
                 (card.customer_id, card.keeper) not in pairs,
             )
     _check_counts(plan, customers)
@@ -168,10 +168,10 @@ def _check_counts(plan: Plan, customers: set[str]) -> None:
     _check("its vault_customers do not fit its cards", 0 <= others <= among - cards)
     totals = {one.bank: one.cards for one in plan.bank_totals}
     planned = Counter(card.bank for card in plan.cards)
-    _check("its total of a bank cannot be so", len(totals) == len(plan.bank_totals))
-    _check("its total of a bank cannot be so", totals.keys() == planned.keys())
+    _check("its total of a bank is not valid", len(totals) == len(plan.bank_totals))
+    _check("its total of a bank is not valid", totals.keys() == planned.keys())
     _check(
-        "its total of a bank cannot be so",
+        "its total of a bank is not valid",
         all(planned[bank] <= total for bank, total in totals.items()),
     )
     _check("its totals of banks are more than its vault_cards", sum(totals.values()) <= among)
@@ -184,8 +184,8 @@ def _check(problem: str, sound: bool) -> None:
 
 def _refuse(problem: str) -> NoReturn:
     raise PlanDamaged(
-        f"This cannot be a plan: {problem}; nothing was sent; take the plan from its planner again,"
-        " or make a new one."
+        f"The plan is not valid: {problem}; nothing was sent; get it from its planner again, or"
+        " make a new one."
     )
 
 

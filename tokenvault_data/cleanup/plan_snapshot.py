@@ -1,4 +1,4 @@
-"""Whether a plan is true of the snapshot that it names, where the store still has that."""
+"""Whether a plan matches the snapshot that it names, if the store still has that snapshot."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _INSTANTS: Final = ("created_at", "fetched_at")
 
 
 def check_against_snapshot(plan: Plan, store: str | os.PathLike[str]) -> None:
-    """Refuse a plan of which the snapshot says something else; silent where it is not there.
+    """Refuse a plan that does not match its snapshot; do nothing if the store does not have it.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def check_against_snapshot(plan: Plan, store: str | os.PathLike[str]) -> None:
     Raises
     ------
     PlanDamaged
-        A card, a count, a time or the account is another than in the snapshot.
+        A card, a count, a time or the account differs from the snapshot.
     RefusedByGuardRail
         The snapshot is damaged, so that nothing can be compared.
     """
@@ -74,7 +74,7 @@ def _check_manifest(plan: Plan, snapshot: Snapshot) -> None:
         ("time", plan.snapshot_created_at, manifest.created_at),
     ):
         if planned != found:
-            _refuse(f"the {name} of the snapshot is another one")
+            _refuse(f"the snapshot has a different {name}")
 
 
 def _check_cards(plan: Plan, connection: duckdb.DuckDBPyConnection) -> None:
@@ -92,9 +92,9 @@ def _check_cards(plan: Plan, connection: duckdb.DuckDBPyConnection) -> None:
     ):
         if planned != found:
             _refuse(
-                f"the {name} of the snapshot: {found:,} there, {planned:,} in the plan"
+                f"the snapshot has {found:,} {name}, the plan says {planned:,}"
                 if isinstance(found, int)
-                else f"the {name} of the snapshot is another one"
+                else f"the snapshot has a different {name}"
             )
     connection.register("planned", _planned_table(plan))
     same = " AND ".join(
@@ -106,7 +106,7 @@ def _check_cards(plan: Plan, connection: duckdb.DuckDBPyConnection) -> None:
         f"SELECT count(*) FROM planned WHERE NOT EXISTS (FROM cards WHERE {same})",  # noqa: S608  names of ours
     )
     if absent:
-        _refuse(f"{absent:,} of the planned cards are not in it as they were sealed")
+        _refuse(f"{absent:,} of the planned cards are not in it as sealed")
     own_names = _check_banks(plan, connection, banks)
     if "bank" not in plan.rule.condition.columns or not own_names:
         unselected = _number(
@@ -116,7 +116,7 @@ def _check_cards(plan: Plan, connection: duckdb.DuckDBPyConnection) -> None:
             " USING (customer_id, instrument_id)",
         )
         if unselected:
-            _refuse(f"the rule does not select {unselected:,} of the planned cards in it")
+            _refuse(f"the rule does not select {unselected:,} of the planned cards")
     connection.register("controls", _controls_table(plan))
     unusable = _number(
         connection,
@@ -150,7 +150,7 @@ def _check_banks(
     for one in plan.bank_totals:
         found = least[one.bank] if own_names else banks.get(one.bank, 0)
         if one.cards < found or (one.cards > found and not own_names):
-            _refuse(f"it has {found:,} cards of a bank of which the plan says {one.cards:,}")
+            _refuse(f"it has {found:,} cards of a bank, the plan says {one.cards:,}")
     return own_names
 
 
@@ -186,6 +186,6 @@ def _number(connection: duckdb.DuckDBPyConnection, query: str) -> int:
 
 def _refuse(what: str) -> NoReturn:
     raise PlanDamaged(
-        f"The plan is not true of the snapshot that it names: {what}; nothing was sent; make a new "
-        "plan from the snapshot."
+        f"The plan does not match its snapshot: {what}; nothing was sent; make a new plan from the "
+        "snapshot."
     )

@@ -116,13 +116,17 @@ def headline(plan: Plan) -> str:
 
 def plan_text(plan: Plan) -> str:
     """Return a plan as a terminal shows it: its description, its counts, and a masked sample."""
-    told = describe(plan)
-    width = max(len(one.label) for one in told.facts)
+    described = describe(plan)
+    width = max(len(one.label) for one in described.facts)
     return "\n\n".join(
         [
-            told.headline,
-            *(["\n".join(f"WARNING: {one}" for one in told.warnings)] if told.warnings else []),
-            "\n".join(f"{one.label.ljust(width)}  {one.text}" for one in told.facts),
+            described.headline,
+            *(
+                ["\n".join(f"WARNING: {one}" for one in described.warnings)]
+                if described.warnings
+                else []
+            ),
+            "\n".join(f"{one.label.ljust(width)}  {one.text}" for one in described.facts),
             *(repr(counts(plan, by)) for by in COUNTED_BY),
             repr(sample(plan, _SAMPLED)),
         ]
@@ -225,7 +229,7 @@ def _guards(plan: Plan) -> list[Fact]:
             "canary",
             "canary",
             f"{counted(len(plan.canary), 'card')} first ({limits.canary:,} at most); then the "
-            "campaign is held until somebody has looked and types the phrase again",
+            "campaign is held until a person has looked at it and types the phrase again",
         ),
         Fact(
             "controls",
@@ -286,7 +290,7 @@ def _who_and_when(plan: Plan) -> list[Fact]:
         Fact(
             "approval",
             "approval",
-            f"by somebody other than the planner: {needed}; counts for "
+            f"by someone other than the planner: {needed}; valid for "
             f"{_hours(limits.approval_hours)}",
         ),
         Fact("as_of", "expiry judged on", long_day(date.fromisoformat(plan.as_of))),
@@ -308,7 +312,7 @@ def _who_and_when(plan: Plan) -> list[Fact]:
             "planner's note",
             "none"
             if plan.note is None
-            else f'"{plan.note}" (the planner\'s own words, checked by nobody)',
+            else f'"{plan.note}" (the planner\'s own words, not verified)',
         ),
         Fact("digest", "digest", plan.digest),
         Fact("phrase", "to apply, type", plan.phrase),
@@ -329,7 +333,9 @@ def _warnings(plan: Plan) -> list[str]:
             "of the account may be slowed down."
         )
     if len(plan.canary) == len(plan.cards) > 1:
-        found.append("The canary is the whole plan: nobody looks before all cards are deleted.")
+        found.append(
+            "The canary is the whole plan: no one looks at it before all cards are deleted."
+        )
     if plan.merchant is None:
         found.append("The account is not known: the plan fits every account of this environment.")
     default = Limits()

@@ -283,7 +283,7 @@ def show(
 ) -> None:
     """Show a plan for review: what, how many, at which banks, by whom.
 
-    It has to be true of its snapshot, where the store has that.
+    The plan has to match its snapshot, if the store has it.
     """
     from tokenvault_data.cleanup.approval import approval_states
     from tokenvault_data.cleanup.approvers import load_trust, phrase_for
@@ -309,9 +309,9 @@ def show(
     for one in states:
         print_paragraph(approval_sentence(one))
     if not states:
-        print_paragraph("Nobody has approved it.")
+        print_paragraph("Not approved yet.")
     print_line()
-    print_line(f"To apply it, this is typed: {phrase}")
+    print_line(f"To apply it, type: {phrase}")
 
 
 def _rule(

@@ -32,7 +32,7 @@ _APART: Final = frozenset({"plan", "phrase"})
 
 
 def plan_at(reference: str, store: Path, *, against_snapshot: bool = True) -> Plan:
-    """Open the plan that somebody has named.
+    """Open the plan that the user named.
 
     Parameters
     ----------
@@ -40,17 +40,17 @@ def plan_at(reference: str, store: Path, *, against_snapshot: bool = True) -> Pl
         Id of a plan in the store, its first digits where no other plan has the same, or a path.
     store : Path
     against_snapshot : bool
-        Whether the plan has to be true of its snapshot, where the store has that. Not for what
-        has to work on a campaign that was begun, such as pausing it.
+        Whether the plan has to match its snapshot, if the store has it. False for commands that
+        have to work on a campaign that has started, such as `pause`.
 
     Raises
     ------
     UsageError
         There is none, or more than one.
     PlanDamaged
-        It is not, byte for byte, the one that was sealed, or not true of its snapshot.
+        It is not, byte for byte, the one that was sealed, or does not match its snapshot.
     RefusedByGuardRail
-        The folder of a campaign holds the plan of another one.
+        The folder of a campaign contains the plan of another one.
     """
     from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, read_plan
     from tokenvault_data.cleanup.plan_snapshot import check_against_snapshot
@@ -61,7 +61,7 @@ def plan_at(reference: str, store: Path, *, against_snapshot: bool = True) -> Pl
     folder = (place if place.is_dir() else place.parent).resolve()
     if folder.parent.name == CAMPAIGNS_FOLDER and folder.name != plan.id:
         raise RefusedByGuardRail(
-            f"the folder {folder.name} holds the plan {plan.id}, not its own; nothing was done."
+            f"the folder {folder.name} contains plan {plan.id}, not its own plan; nothing was done."
             f" Name the plan you mean by its id, or move it to a folder {plan.id}"
         )
     if against_snapshot:
@@ -77,26 +77,26 @@ def campaign_folder(plan: Plan, store: Path) -> Path:
 
 
 def print_plan(plan: Plan) -> None:
-    """Print a plan for somebody who has to decide about it."""
+    """Print a plan for a reviewer."""
     from tokenvault_data.cleanup.plan_text import describe
 
-    told = describe(plan)
+    described = describe(plan)
     print_line()
     print_line(f"Plan {plan.id}", style="bold")
-    print_paragraph(told.headline, indent=INDENT, first=INDENT)
-    if told.warnings:
+    print_paragraph(described.headline, indent=INDENT, first=INDENT)
+    if described.warnings:
         print_line()
         print_line("Switched off, or looser than the defaults:", style="bold red")
-        for warning in told.warnings:
+        for warning in described.warnings:
             print_paragraph(warning, indent=f"{INDENT}  ", first=f"{INDENT}! ")
     print_line()
-    print_facts([(one.label, one.text) for one in told.facts if one.key not in _APART])
+    print_facts([(one.label, one.text) for one in described.facts if one.key not in _APART])
     print_line()
     rows = [
         Row((one.bank or "(none)", f"{one.cards:,}", f"{one.vault_cards:,}"))
-        for one in told.banks[:SHOWN_BANKS]
+        for one in described.banks[:SHOWN_BANKS]
     ]
-    rest = told.banks[SHOWN_BANKS:]
+    rest = described.banks[SHOWN_BANKS:]
     if rest:
         cards, of_vault = (
             f"{sum(n):,}" for n in zip(*((o.cards, o.vault_cards) for o in rest), strict=True)
@@ -135,7 +135,7 @@ def plan_document(plan: Plan) -> dict[str, Any]:
     """Return what a plan says, as JSON content; nobody's id."""
     from tokenvault_data.cleanup.plan_text import describe, names_somebody, shown_sentence
 
-    told = describe(plan)
+    described = describe(plan)
     rule = {"kind": plan.rule.kind} if names_somebody(plan.rule) else plan.rule.to_dict()
     return {
         "plan": plan.id,
@@ -154,12 +154,12 @@ def plan_document(plan: Plan) -> dict[str, Any]:
         "canary": len(plan.canary),
         "left_out": dict(plan.left_out),
         "limits": plan.limits.to_dict(),
-        "headline": told.headline,
-        "warnings": list(told.warnings),
-        "facts": {one.key: one.text for one in told.facts},
+        "headline": described.headline,
+        "warnings": list(described.warnings),
+        "facts": {one.key: one.text for one in described.facts},
         "banks": [
             {"bank": one.bank, "cards": one.cards, "vault_cards": one.vault_cards}
-            for one in told.banks
+            for one in described.banks
         ],
         "holds": [
             {"name": one.name, "sha256": one.sha256, "entries": one.entries} for one in plan.holds

@@ -12,6 +12,7 @@ from tokenvault_data.cleanup.approvers import load_trust, phrase_for
 from tokenvault_data.cleanup.campaign import Campaign
 from tokenvault_data.cleanup.holds import load_holds, missing
 from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, PLAN_NAME, Plan, read_plan
+from tokenvault_data.cleanup.revocation import read_revocations
 from tokenvault_data.cleanup.seal import SEAL_NAME
 from tokenvault_data.errors import TokenVaultError
 from tokenvault_data.widgets.parts.panel import in_a_sentence
@@ -152,7 +153,8 @@ def refusal_of(
         refuse_wrong_account(plan, account)
         trusted = load_trust(config_dir).approvers
         given = read_approvals(folder) if folder.is_dir() else []
-        refuse_unsafe(plan, account, given, trusted, datetime.now(UTC))
+        taken_back = read_revocations(folder) if folder.is_dir() else []
+        refuse_unsafe(plan, account, given, trusted, datetime.now(UTC), taken_back)
         gone = missing(plan, load_holds(store, folder=folder))
     except TokenVaultError as error:
         return in_a_sentence(error)

@@ -105,11 +105,11 @@ def simulation_words(simulation: Simulation, room: DayRoom | None = None) -> lis
 
 def plan_words(plan: Plan, path: Path) -> list[Block]:
     """Say what was sealed; its phrase is said where it has to be typed."""
-    told = describe(plan)
-    known = [(one.label, one.text) for one in told.facts if one.key != "phrase"]
+    described = describe(plan)
+    known = [(one.label, one.text) for one in described.facts if one.key != "phrase"]
     rows = [(_capital(label), text) for label, text in (*known, ("file", str(path)))]
-    warnings: list[Block] = [("warning", text) for text in told.warnings]
-    return [("lead", told.headline), *warnings, ("facts", rows)]
+    warnings: list[Block] = [("warning", text) for text in described.warnings]
+    return [("lead", described.headline), *warnings, ("facts", rows)]
 
 
 def approval_words(facts: Facts, approvals: Approvals, store: Path) -> list[Block]:
@@ -279,7 +279,7 @@ def verify_words(result: VerificationResult) -> list[Block]:
 
 
 def audit_words(result: AuditResult) -> list[Block]:
-    """Say what the audit has come to, and by what a copy can be told."""
+    """Say what the audit has come to, and by what a copy can be described."""
     known = [
         ("Plan", result.plan_digest or "none"),
         ("Journal", f"{result.audit_head or 'none'} ({counted(result.records, 'record')})"),

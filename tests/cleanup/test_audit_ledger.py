@@ -186,11 +186,13 @@ def test_the_copy_in_the_store_does_not_vouch(tmp_path):
     """It lies beside the journal, so whoever rewrites the one can rewrite the other."""
     store = tmp_path / "store"
     (store / "campaigns").mkdir(parents=True)
-    book = over(ELSEWHERE)
-    folder = campaign_folder(store / "campaigns", book)
-    write_ledger(store / "ledger", book.plan, ledger_lines(book))
-    result = proof(folder)
-    assert (result.ok, result.anchors, result.proven) == (True, (), False)
+    for machine, words in ((ELSEWHERE, "another machine"), (machine_id(), "does not know it")):
+        book = over(machine)
+        folder = campaign_folder(store / "campaigns", book)
+        write_ledger(store / "ledger", book.plan, ledger_lines(book))
+        result = proof(folder)
+        assert (result.ok, result.anchors, result.proven) == (True, (), False)
+        assert any(words in note for note in result.notes)
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut inside", "torn end", "removed line"])

@@ -154,8 +154,9 @@ def check_ledgers(case: Case, ledgers: Sequence[LedgerRead], hashes: Mapping[int
     found = dict.fromkeys(_contradictions(ledgers, case.plan, case.replay, hashes))
     for sentence in found:
         case.findings.add(_CONTRADICTION, f"journal.sqlite: {_NOT_THE_ONE}: {sentence}")
-    is_known = any(one.is_own and one.of(case.plan.id) for one in ledgers)
-    _check_machine(case, is_known=is_known)
+    knowing = [one.is_own for one in ledgers if one.of(case.plan.id)]
+    is_known = any(knowing)
+    _check_machine(case, is_own=is_known, is_copy=bool(knowing))
     is_whole = all(one.is_whole for one in ledgers if one.is_own)
     return is_known and is_whole and not found
 
@@ -243,21 +244,27 @@ def _card_hash(key: bytes, plan: Plan, number: int) -> str:
 # The machine
 
 
-def _check_machine(case: Case, *, is_known: bool) -> None:
+def _check_machine(case: Case, *, is_own: bool, is_copy: bool) -> None:
     named, machines = _machine_of(case.folder), case.replay.machines
     if named is not None and machines and named[0] not in machines:
         case.findings.add(
             "another machine",
             "machine.json: it names another machine than the journal was written on",
         )
-    if case.replay.deletes == 0 or is_known:
+    if case.replay.deletes == 0 or is_own:
         return
-    if machine_id() in {*machines[-1:], *([] if named is None else [named[0]])}:
+    is_here = machine_id() in {*machines[-1:], *([] if named is None else [named[0]])}
+    if is_here and not is_copy:
         case.findings.add(
             _CONTRADICTION,
             f"journal.sqlite: {_NOT_THE_ONE}: it was written on this machine, and this user's"
             " ledger knows nothing of it; if another user applied the plan, run the audit as that"
             " user",
+        )
+    elif is_here:
+        case.notes.append(
+            "The plan was applied on this machine, and this user's ledger does not know it: it was"
+            " lost, or another user applied the plan. The copy in the store does not vouch."
         )
     else:
         host = "" if named is None else f" ({shown(named[1])})"

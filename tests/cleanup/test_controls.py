@@ -54,3 +54,13 @@ def test_items_leave_when_they_are_taken():
     controls.wait_for(2, 1.0)
     controls.take(before)
     assert controls.waiting == (2,)
+
+
+def test_each_time_the_account_is_found_wrong_is_told_apart():
+    """So that what was seen before it is not counted together with what is seen after."""
+    controls = Controls(2)
+    spells = [controls.spell]
+    for sign in ("bad", "bad", "good", "bad", "unclear", "bad", "good"):
+        controls.note(sign)
+        spells.append(controls.spell)
+    assert spells == [0, 0, 1, 1, 1, 1, 2, 2]

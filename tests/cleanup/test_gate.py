@@ -74,3 +74,51 @@ def test_a_shorter_wait_never_opens_it_early():
     gate.note(429, {"retry-after": "30"}, 0.0)
     gate.note(429, {"retry-after": "2"}, 1.0)
     assert gate.closed_for(1.0) == 29
+
+
+def told(remaining, limit="100", reset="25"):
+    return {
+        "x-ratelimit-limit": limit,
+        "x-ratelimit-remaining": remaining,
+        "x-ratelimit-reset": reset,
+    }
+
+
+@pytest.mark.parametrize(
+    ("remaining", "one", "two"), [("31", 0, 0), ("30", 0, 25), ("29", 25, 25), ("0", 25, 25)]
+)
+def test_a_question_is_not_asked_where_its_answer_would_close_the_gate(remaining, one, two):
+    """One request may still leave where two that belong together may not."""
+    gate = Gate(0.30)
+    gate.note(200, told(remaining), 0.0)
+    assert [gate.closed_for(0.0, requests) for requests in (1, 2, 3)] == [one, two, two]
+    assert gate.closed_for(25.0, 2) == 0
+
+
+def test_a_later_answer_with_more_room_lets_two_pass_again():
+    """The narrow gate is as the last answer says; a wait that was asked for stays."""
+    gate = Gate(0.30)
+    gate.note(200, told("30"), 0.0)
+    gate.note(200, told("80"), 1.0)
+    assert gate.closed_for(1.0, 2) == 0
+    gate.note(429, {"retry-after": "30"}, 2.0)
+    gate.note(200, told("80"), 3.0)
+    assert [gate.closed_for(3.0, requests) for requests in (1, 2)] == [29, 29]
+
+
+def test_looking_one_request_ahead_counts_no_refusal():
+    """A refusal without a word is counted once, however often it is looked at."""
+    gate = Gate(0.30)
+    waits = []
+    for _ in range(3):
+        gate.note(429, {}, 0.0)
+        waits.append((gate.closed_for(0.0), gate.closed_for(0.0, 2)))
+    assert waits == [(1, 1), (2, 2), (4, 4)]
+
+
+def test_no_answer_changes_nothing():
+    """What was lost says neither that there is room nor that there is none."""
+    gate = Gate(0.30)
+    gate.note(200, told("30"), 0.0)
+    gate.note(None, {}, 1.0)
+    assert [gate.closed_for(1.0, requests) for requests in (1, 2)] == [0, 24]

@@ -4,11 +4,13 @@ import hashlib
 import json
 import sqlite3
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from tokenvault_data.cleanup.journal import Journal, JournalHead
+from tokenvault_data.cleanup.ledger import Mark
 from tokenvault_data.cleanup.records import Record, canonical, ended, moved, state
 from tokenvault_data.errors import CampaignHalted, CampaignPaused
 
@@ -81,11 +83,89 @@ def test_the_chain_can_be_followed_with_nothing_but_the_plan(tmp_path):
         previous = hash_
 
 
+def test_a_journal_extends_its_own_marks_and_no_others(tmp_path):
+    """One ahead of a mark is sound; one behind it, or of another history, is not."""
+    marks = []
+    with open_journal(tmp_path) as journal:
+        for records in ([state("sealed", "canary", None)], intend(0, "a"), outcome(0, "a")):
+            journal.commit(records)
+            marks.append(journal.mark)
+    assert [mark.seq for mark in marks] == [2, 6, 8]
+    with open_journal(tmp_path) as journal:
+        assert journal.mark == marks[-1]
+        assert all(journal.extends(mark) for mark in (Mark(0, ""), *marks))
+        assert not journal.extends(Mark(9, marks[-1].hash))
+        assert not journal.extends(Mark(6, marks[0].hash))
+        assert journal.attempt_ids() == ["a"]
+    (tmp_path / "other").mkdir()
+    with open_journal(tmp_path / "other") as behind:
+        assert behind.extends(Mark(0, ""))
+        assert not any(behind.extends(mark) for mark in marks)
+        assert behind.attempt_ids() == []
+
+
+def test_a_journal_begun_on_another_machine_can_be_read(tmp_path):
+    """Which machine that was is in its first record; whether it may go on is not decided here."""
+    filled(tmp_path)
+    with open_journal(tmp_path, replace(HEAD, machine="elsewhere")) as journal:
+        assert journal.standing.state == "canary"
+    rows = sqlite3.connect(tmp_path / "journal.sqlite").execute("SELECT detail FROM audit")
+    assert json.loads(rows.fetchone()[0])["machine"] == HEAD.machine
+
+
+def recovered_from(folder):
+    with open_journal(folder) as journal:
+        journal.commit([state("canary", "halted", "the journal was lost")])
+        journal.commit(
+            [
+                Record("recovered", None, {"by": "asha", "machine": "m", "reason": "lost"}),
+                Record("remembered", 2, {"attempt": "x", "campaign": "abc", "at": "t"}),
+                moved(2, "planned", "verifying"),
+                state("halted", "verifying", None),
+            ]
+        )
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [state("verifying", "paused", None), state("paused", "running", None)],
+        [Record("recovered", None, {"by": "asha", "machine": "m", "reason": "again"})],
+    ],
+)
+def test_what_was_recovered_deletes_nothing_any_more(tmp_path, records):
+    """No intent fits into it, and it goes back to no state in which one would."""
+    filled(tmp_path)
+    recovered_from(tmp_path)
+    for wrong in (records, intend(2, "c")):
+        with open_journal(tmp_path) as journal, pytest.raises(CampaignHalted):
+            journal.commit(wrong)
+    with open_journal(tmp_path) as journal:
+        assert journal.standing.is_recovered
+        assert [item.is_remembered for item in journal.standing.items] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [Record("recovered", None, {"by": "asha", "machine": "m", "reason": "x"})],
+        [Record("remembered", 2, {"attempt": "x", "campaign": "abc", "at": "t"})],
+        [state("canary", "halted", "x"), state("halted", "verifying", None)],
+    ],
+)
+def test_only_a_halted_campaign_is_recovered(tmp_path, records):
+    """And only by saying so; nothing is remembered before that."""
+    filled(tmp_path)
+    with open_journal(tmp_path) as journal, pytest.raises(CampaignHalted):
+        journal.commit(records)
+
+
 def test_tables_say_what_the_contract_says(tmp_path):
     """Items, attempts and campaign hold the present state, readable with plain SQL."""
     connection = sqlite3.connect(filled(tmp_path))
     campaign = dict(connection.execute("SELECT key,value FROM campaign"))
     assert campaign["format"] == "tokenvault-journal"
+    assert (campaign["format_version"], campaign["machine"]) == ("2", HEAD.machine)
     assert (campaign["state"], campaign["rows"], campaign["started_by"]) == ("canary", "3", "asha")
     assert connection.execute("SELECT state,final,attempts FROM items").fetchall() == [
         ("final", "deleted", 1),

@@ -5,7 +5,12 @@ import sys
 
 import pytest
 
-from tokenvault_data.cleanup.locking import is_campaign_at_work, lock_path, only_campaign
+from tokenvault_data.cleanup.locking import (
+    is_campaign_at_work,
+    lock_path,
+    only_campaign,
+    only_in_folder,
+)
 from tokenvault_data.errors import Locked, UsageError
 
 _HOLD = """
@@ -60,4 +65,24 @@ def test_whether_somebody_is_at_work_can_be_asked(tmp_path):
         assert not is_campaign_at_work("production", "other", tmp_path)
     assert not is_campaign_at_work("production", "abc", tmp_path)
     with only_campaign("production", "abc", tmp_path):
+        pass
+
+
+def test_a_campaigns_folder_is_locked_by_itself(tmp_path):
+    """Two settings folders have two locks of the account, and one of the campaign."""
+    folder = tmp_path / "campaign"
+    folder.mkdir()
+    with only_campaign("production", "abc", tmp_path / "one"), only_in_folder(folder):
+        with (
+            only_campaign("production", "abc", tmp_path / "two"),
+            pytest.raises(Locked, match="another process is at work on this campaign"),
+            only_in_folder(folder),
+        ):
+            pass
+        with only_in_folder(tmp_path):
+            pass
+    with only_in_folder(folder):
+        pass
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(UsageError, match="cannot be locked"), only_in_folder(tmp_path / "file"):
         pass

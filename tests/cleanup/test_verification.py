@@ -37,7 +37,7 @@ def connected(emulator):
 
 def look(made, **more):
     with made.connect() as vault:
-        return verify(vault, made.plan, folder_of(made), **more)
+        return verify(vault, made.plan, folder_of(made), config_dir=made.store / "config", **more)
 
 
 def test_all_that_is_gone_is_seen_gone(over):
@@ -53,7 +53,7 @@ def test_all_that_is_gone_is_seen_gone(over):
     assert asked[0] not in over.planned()
     assert asked[-1] not in over.planned()
     assert journal.read_bytes() == before
-    assert audit(folder_of(over)).complete
+    assert audit(folder_of(over), config_dir=over.store / "config").complete
 
 
 def test_what_was_found_is_kept_in_a_file(over):
@@ -75,7 +75,7 @@ def test_a_card_that_is_still_there_is_named(tmp_path):
         with Emulator(settings) as fresh, connected(fresh) as vault:
             for card in made.plan.cards[1:]:
                 vault.delete_instrument(card.customer_id, card.instrument_id)
-            result = verify(vault, made.plan, folder_of(made))
+            result = verify(vault, made.plan, folder_of(made), config_dir=made.store / "config")
     assert (result.ok, result.still_there) == (False, (0,))
     assert "1 are still there" in result.verdict
 
@@ -83,7 +83,7 @@ def test_a_card_that_is_still_there_is_named(tmp_path):
 def test_without_a_control_card_nothing_is_proven(over):
     """An account that knows none of the cards shows all of them gone, and is not believed."""
     with Emulator(EmulatorSettings(customers=1, seed=9)) as other, connected(other) as vault:
-        result = verify(vault, over.plan, folder_of(over))
+        result = verify(vault, over.plan, folder_of(over), config_dir=over.store / "config")
     assert (result.ok, result.gone) == (False, 0)
     assert len(result.unclear) == len(over.plan.cards)
     assert "account looks wrong" in result.verdict

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 
 import pytest
@@ -499,3 +500,276 @@ def test_a_client_that_was_idle_for_days_goes_on():
         return pacer.budget.refusals
 
     assert run_virtual(calls) == 43
+
+
+# Reservations
+
+
+async def knowing_pacer(loop, per_minute=20, share=0.5, **more):
+    """A pacer that has been told a limit; by default a request leaves every six seconds."""
+    pacer = virtual_pacer(loop, share=share, **more)
+    pacer.observe(200, told(limit=per_minute), sent_at=await pacer.slot())
+    return pacer
+
+
+class Wire:
+    """Notes when requests left, by name."""
+
+    def __init__(self, loop, pacer):
+        self.loop, self.pacer, self.began, self.left = loop, pacer, loop.time(), []
+
+    def note(self, name):
+        self.left.append((round(self.loop.time() - self.began, 2), name))
+
+    async def pair(self, name, *, pages=1, used=2, answer_seconds=0.1):
+        """A question of so many pages and what hangs on it, of which so many are sent."""
+        reservation = await self.pacer.reserve(pages + 1)
+        for turn in range(used):
+            sent_at = await reservation.take()
+            self.note(f"{name}.{turn}")
+            await asyncio.sleep(answer_seconds)
+            self.pacer.observe(200, told(limit=20), sent_at=sent_at)
+        reservation.give_back()
+
+    async def single(self, name):
+        sent_at = await self.pacer.slot()
+        self.note(name)
+        self.pacer.observe(200, told(limit=20), sent_at=sent_at)
+
+
+@pytest.mark.parametrize("answer_seconds", [0.1, 5.9])
+def test_what_is_reserved_together_leaves_one_after_the_other(answer_seconds):
+    """At a slow rate nobody gets between question and delete, and all leave evenly."""
+
+    async def main(loop):
+        wire = Wire(loop, await knowing_pacer(loop))
+        work = [wire.pair(f"p{n}", answer_seconds=answer_seconds) for n in range(4)]
+        work[2:2] = [wire.single("look"), wire.single("look")]
+        await asyncio.gather(*work)
+        assert [name for _, name in wire.left] == (
+            ["p0.0", "p0.1", "p1.0", "p1.1", "look", "look", "p2.0", "p2.1", "p3.0", "p3.1"]
+        )
+        times = [at for at, _ in wire.left]
+        assert times == pytest.approx([6.0 * n for n in range(1, 11)], abs=0.2)
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("per_minute", [20, 600, 6000])
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_a_reservation_says_how_far_apart_its_slots_are(per_minute, count):
+    """As many times the pace as there are steps, and the first may leave at once."""
+
+    async def main(loop):
+        pacer = await knowing_pacer(loop, per_minute)
+        reservation = await pacer.reserve(count)
+        began = loop.time()
+        taken = [await reservation.take() for _ in range(count)]
+        assert taken[0] == began
+        assert taken[-1] - taken[0] == pytest.approx(reservation.spacing_seconds, abs=0.01)
+        even = 60.0 / (0.5 * per_minute)
+        assert reservation.spacing_seconds == pytest.approx(even * (count - 1), abs=0.26)
+
+    run_virtual(main)
+
+
+def test_a_strict_gateway_refuses_none_of_them():
+    """Twenty a minute spaced strictly, and half of it used: no two are closer than six seconds."""
+
+    async def main(loop):
+        wire = Wire(loop, await knowing_pacer(loop))
+        draw = random.Random(4)
+        work = []
+        for number in range(60):
+            pages = draw.choice([1, 1, 2, 3])
+            used = draw.randint(1, pages + 1)
+            kind = wire.single(f"look {number}")
+            if draw.random() < 0.6:
+                kind.close()
+                kind = wire.pair(
+                    f"p{number}", pages=pages, used=used, answer_seconds=draw.choice([0.1, 2, 7])
+                )
+            work.append(loop.create_task(kind))
+            await asyncio.sleep(draw.choice([0, 0, 1, 20]))
+        await asyncio.gather(*work)
+        times = sorted(at for at, _ in wire.left)
+        # A slot that was given back late is used within a second of its time.
+        assert min(b - a for a, b in itertools.pairwise(times)) >= 5.0
+        minutes = [sum(at <= other < at + 60 for other in times) for at in times]
+        assert max(minutes) <= 11
+
+    run_virtual(main)
+
+
+def test_a_slot_that_is_given_back_is_used_by_the_next_and_once():
+    """What the first did not need goes to who waits longest, at its time; then the pace is kept."""
+
+    async def main(loop):
+        wire = Wire(loop, await knowing_pacer(loop))
+        await asyncio.gather(
+            wire.pair("p0", used=1), wire.single("look"), wire.pair("p1"), wire.single("last")
+        )
+        assert [name for _, name in wire.left] == ["p0.0", "look", "p1.0", "p1.1", "last"]
+        assert [at for at, _ in wire.left] == pytest.approx([6, 12, 18, 24, 30], abs=0.3)
+
+    run_virtual(main)
+
+
+def test_slots_that_are_given_back_serve_a_reservation_as_well():
+    """Two that are left of three are what the next two need, and nobody leaves beside them."""
+
+    async def main(loop):
+        wire = Wire(loop, await knowing_pacer(loop))
+        await asyncio.gather(
+            wire.pair("p0", pages=2, used=1),
+            wire.pair("p1"),
+            wire.single("look"),
+            wire.single("look"),
+        )
+        assert [at for at, _ in wire.left] == pytest.approx([6, 12, 18, 24, 30], abs=0.3)
+
+    run_virtual(main)
+
+
+def test_a_slot_that_is_given_back_too_late_is_lost():
+    """More than a second after its time it would come on top of others."""
+
+    async def main(loop):
+        pacer = await knowing_pacer(loop)
+        reservation = await pacer.reserve(2)
+        first = await reservation.take()
+        await asyncio.sleep(7.1)
+        reservation.give_back()
+        assert await pacer.slot() - first == pytest.approx(12.0, abs=0.3)
+
+    run_virtual(main)
+
+
+def test_nothing_is_reserved_before_the_limit_is_known():
+    """The first request leaves alone; what hangs on it goes to the front of the line."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=0.5)
+        reservation = await pacer.reserve(2)
+        assert reservation.spacing_seconds == 0.0
+        wire = Wire(loop, pacer)
+        others = [loop.create_task(wire.single("other")) for _ in range(5)]
+        sent_at = await reservation.take()
+        await asyncio.sleep(0.1)
+        pacer.observe(200, told(limit=20), sent_at=sent_at)
+        await reservation.take()
+        wire.note("rest")
+        await asyncio.gather(*others)
+        assert wire.left[1][1] == "rest"  # the head of the line was already waiting for its slot
+
+    run_virtual(main)
+
+
+def test_an_account_without_a_limit_gives_what_is_asked_for():
+    """All at once, and no spacing."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop)
+        pacer.observe(200, {}, sent_at=await pacer.slot())
+        began = loop.time()
+        reservation = await pacer.reserve(3)
+        for _ in range(4):
+            await reservation.take()
+        assert (loop.time(), reservation.spacing_seconds) == (began, 0.0)
+
+    run_virtual(main)
+
+
+def test_where_the_budget_is_spent_between_the_first_waits():
+    """A question is asked only when what hangs on it can follow at the pace."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=1.0)
+        for remaining in (3, 2, 1):
+            headers = told(limit=60, remaining=remaining, **{"x-ratelimit-reset": 40})
+            pacer.observe(200, headers, sent_at=await pacer.slot())
+        for _ in range(3):
+            reservation = await pacer.reserve(2)
+            began = loop.time()
+            await reservation.take()
+            assert loop.time() == began
+            await reservation.take()
+            assert loop.time() - began <= reservation.spacing_seconds + 0.01 <= 1.3
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("at", ["reserve", "first", "second"])
+def test_holding_abandons_a_reservation(at):
+    """Whoever waits for one, or for a slot of one, goes home; after `release` it can be taken."""
+
+    async def main(loop):
+        pacer = await knowing_pacer(loop)
+        if at == "reserve":
+            waits = loop.create_task(pacer.reserve(2))
+        else:
+            reservation = await pacer.reserve(2)
+            if at == "second":
+                await reservation.take()
+                waits = loop.create_task(reservation.take())
+            else:
+                pacer.hold()
+                waits = loop.create_task(reservation.take())
+        await asyncio.sleep(0.3)
+        pacer.hold()
+        with pytest.raises(CallAbandoned):
+            await waits
+        pacer.release()
+        if at != "reserve":
+            assert await reservation.take() > 0
+
+    run_virtual(main)
+
+
+def test_a_slot_given_back_while_nothing_may_leave_keeps_nobody_awake():
+    """After a refusal who waits sleeps until its end, and does not look again and again."""
+
+    async def main(loop):
+        naps = []
+
+        async def sleep(seconds):
+            naps.append(seconds)
+            assert len(naps) < 100
+            await asyncio.sleep(seconds)
+
+        pacer = Pacer(share=0.5, clock=loop.time, sleep=sleep)
+        pacer.observe(200, told(limit=20), sent_at=await pacer.slot())
+        reservation = await pacer.reserve(2)
+        sent_at = await reservation.take()
+        reservation.give_back()
+        pacer.observe(429, told(limit=20, **{"retry-after": 30}), sent_at=sent_at)
+        assert await pacer.slot() - sent_at >= 30.0
+
+    run_virtual(main)
+
+
+def test_reservations_use_the_budget_as_single_requests_do():
+    """Half of six hundred a minute, in pairs and alone, with lag: within three percent."""
+
+    async def main(loop):
+        pacer = await knowing_pacer(loop, 600)
+        began, sent = loop.time(), 0
+
+        async def worker(pairs):
+            nonlocal sent
+            while loop.time() - began < 60.0:
+                if not pairs:
+                    takes = [pacer.slot]
+                else:
+                    reservation = await pacer.reserve(2)
+                    takes = [reservation.take, reservation.take]
+                for take in takes:
+                    sent_at = await take()
+                    sent += loop.time() - began < 60.0
+                    await asyncio.sleep(0.08)
+                    pacer.observe(200, told(limit=600, remaining=300), sent_at=sent_at)
+
+        await asyncio.gather(*(worker(pairs=number % 3 > 0) for number in range(16)))
+        assert sent == pytest.approx(300, rel=0.03)
+
+    run_virtual(main)

@@ -100,6 +100,7 @@ def verify(
     *,
     sample: int | None = None,
     draws: random.Random | None = None,
+    config_dir: Path | None = None,
 ) -> VerificationResult:
     """Fetch the cards that a campaign calls gone again, and say which are still there.
 
@@ -114,6 +115,8 @@ def verify(
         How many cards to look at, drawn at random; all of them by default.
     draws : random.Random, optional
         What draws them.
+    config_dir : Path, optional
+        Where the ledgers of emulators and trusted keys lie; the user's settings by default.
 
     Raises
     ------
@@ -127,7 +130,7 @@ def verify(
     _refuse_other_account(vault, opened)
     if sample is not None and (isinstance(sample, bool) or sample < 1):
         raise UsageError("A sample is of 1 card or more; nothing was sent; give another number.")
-    called_gone = _called_gone(place, opened)
+    called_gone = _called_gone(place, opened, config_dir)
     chosen = called_gone
     if sample is not None and sample < len(called_gone):
         chosen = sorted((draws or random.Random()).sample(called_gone, sample))  # noqa: S311  no secret
@@ -168,8 +171,8 @@ def _refuse_other_account(vault: Vault, plan: Plan) -> None:
         )
 
 
-def _called_gone(folder: Path, plan: Plan) -> list[int]:
-    campaign = audited(folder)
+def _called_gone(folder: Path, plan: Plan, config_dir: Path | None) -> list[int]:
+    campaign = audited(folder, config_dir=config_dir)
     if campaign.plan is None or campaign.plan.digest != plan.digest:
         raise UsageError(
             f"{folder} is not the campaign of this plan; nothing was sent; give the folder named"

@@ -181,7 +181,10 @@ class Pacer:
             return Reservation(self, slots[:1])  # nothing is known before its answer
         while len(slots) < count:
             booked = max(slots[-1], self._governor.due(slots[0]))
-            self._governor.sent(booked)
+            if self._given_back and self._given_back[0] <= booked:
+                booked = max(slots[-1], self._given_back.popleft())
+            else:
+                self._governor.sent(booked)
             slots.append(booked)
         # Where the budget is spent in between, the first waits, so that all leave at one pace.
         late = slots[-1] - slots[0] - even * (count - 1)
@@ -192,7 +195,9 @@ class Pacer:
 
     def _due(self, now: float) -> float:
         due = self._governor.due(now)
-        return min(due, self._given_back[0]) if self._given_back else due
+        if self._given_back and self._governor.bears(max(now, self._given_back[0])):
+            return min(due, self._given_back[0])
+        return due
 
     def _leaves(self, now: float) -> bool:
         """Let one request leave now if there is a slot: one that was given back, or its own."""
@@ -216,7 +221,7 @@ class Pacer:
             await self._sleep(min(slot - now, _SHORT_SECONDS))
 
     def _take_back(self, slots: Iterable[float]) -> None:
-        self._given_back.extend(slots)
+        self._given_back = deque(sorted((*self._given_back, *slots)))
         self._tell_head()
 
     async def _stand_in_line(self, *, ahead: bool) -> None:

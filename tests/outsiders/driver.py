@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 from campaign_files import read_journal, read_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from small_vault import SmallVault
 
 TOKENVAULT = str(Path(sys.executable).parent / "tokenvault")
@@ -34,6 +36,10 @@ ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 IN_A_TERMINAL = (
     "import os, sys; os.open(os.ttyname(0), os.O_RDWR); os.execv(sys.argv[1], sys.argv[1:])"
 )
+PHRASE = re.compile(
+    r"\b([a-z-]+ (?:\d+ )?(?:emulator|sandbox|production) [0-9a-f]{6}(?: self-administered)?)\b"
+)
+GOES_ON = {"held", "paused", "canary", "running", "verifying"}
 NO_CAPS = (
     *("--max-cards", "1000", "--max-vault-share", "1", "--max-bank-share", "1"),
     *("--max-per-customer", "9"),
@@ -142,7 +148,17 @@ class Typed:
 
     def type(self, line: str) -> None:
         """Type a line."""
-        os.write(self._terminal, line.encode() + b"\n")
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            os.write(self._terminal, line.encode() + b"\n")
+
+    def answer_with(self, answer: Callable[[str], str]) -> None:
+        """Type an answer as soon as a phrase is asked for; once."""
+
+        def wait() -> None:
+            if self.saw(PHRASE.pattern, 300) and self.running:
+                self.type(answer(PHRASE.findall(self.text)[-1]))
+
+        threading.Thread(target=wait, daemon=True).start()
 
     @property
     def running(self) -> bool:
@@ -363,9 +379,8 @@ class World:
         """
         with BUSY:
             typed = self.start(*args, config=config, store=store, faked=faked)
-            phrase = typed.saw(PHRASE.pattern, 90) and asked_phrase(typed.text)
-            if phrase and typed.running:
-                typed.type(phrase if answer else "no")
+            typed.answer_with(lambda phrase: phrase if answer else "no")
+            typed.saw(PHRASE.pattern, 10)  # the slow part is over, or it asks for nothing
         return typed
 
     def apply(self, plan: Plan, *, config: Path | None = None, faked: bool = False) -> Typed:
@@ -409,18 +424,6 @@ class World:
 def state_of(plan: Plan) -> str | None:
     """Give the state of a campaign, by its journal; None where there is none."""
     return read_journal(plan.journal).campaign.get("state")
-
-
-GOES_ON = {"held", "paused", "canary", "running", "verifying"}
-PHRASE = re.compile(
-    r"\b([a-z-]+ (?:\d+ )?(?:emulator|sandbox|production) [0-9a-f]{6}(?: self-administered)?)\b"
-)
-
-
-def asked_phrase(text: str) -> str | None:
-    """Find the phrase that a screen asks to type."""
-    found = PHRASE.findall(text)
-    return found[-1] if found else None
 
 
 def new_world(folder: Path, vault: SmallVault) -> World:

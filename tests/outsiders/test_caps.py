@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,11 @@ from small_vault import shop
 from stories import about, quick, short_and_long
 
 PER_DAY = 6
+
+
+def beyond(vault, process, deletes):
+    """Whether there were more deletes, or none will follow."""
+    return len(vault.deletes()) > deletes or not process.running
 
 
 def slices(stage):
@@ -33,7 +39,9 @@ def slices(stage):
         if jump:
             world.clock.write_text(jump + "\n")
         process = world.apply(plan, faked=jump is not None)
-        vault.wait_until(lambda: len(vault.deletes()) > PER_DAY or not process.running, 15)  # noqa: B023
+        process.saw(r"> delete", 60)  # the phrase has been typed
+        vault.wait_until(partial(beyond, vault, process, PER_DAY - 1), 90 if plan is second else 0)
+        vault.wait_until(partial(beyond, vault, process, PER_DAY), 10)
         waits = process.running
         if waits:
             process.interrupt()

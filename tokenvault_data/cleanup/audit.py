@@ -308,13 +308,14 @@ def _anchors(
     """Return what vouches for the history from outside of the campaign's files."""
     anchors: list[str] = []
     if check_ledgers(case, ledgers, read.hashes):
-        anchors.append(LEDGER_ANCHOR)
         mark = last_mark(ledgers, case.plan.id)
-        if mark < read.records:
+        if mark >= read.records:
+            anchors.append(LEDGER_ANCHOR)
+        else:
             case.notes.append(
-                f"The ledger vouches for records 1 to {mark:,} of the journal's {read.records:,},"
-                " up to the last delete. For what came after, the last looks whether cards are"
-                " gone included, a noted seal or a countersignature vouches."
+                f"The ledger vouches for records 1 to {mark:,} of the journal's {read.records:,}"
+                " only, because the process was killed before it wrote the rest. Once the campaign"
+                " is over, apply the plan again: nothing is sent, and the ledger is completed."
             )
     if noted_seal is not None and noted_seal == seal_digest:
         anchors.append(SEAL_ANCHOR)

@@ -56,6 +56,7 @@ from tokenvault_data.cleanup.recovery import (
     opened_for_recovery,
     problem_of,
     problem_of_journal,
+    vouch_for,
     write_recovery,
 )
 from tokenvault_data.cleanup.revocation import read_revocations
@@ -477,8 +478,10 @@ class Campaign:
         return has_closing_record(self.folder / FILE_NAME)
 
     def _sealed(self, status: CampaignStatus) -> CampaignStatus:
-        """Seal the journal of a campaign that is over, once it is closed."""
+        """Seal the journal of a campaign that is over, and let the ledger vouch for all of it."""
         if status.is_over:
+            with self._ledger() as ledger:
+                vouch_for(self.folder, self.plan, ledger)
             seal_journal(self.folder)
         return status
 
@@ -692,13 +695,14 @@ class Campaign:
         left = seconds_left(
             journal.standing, done, time.monotonic() - began, self.plan.limits.settle_seconds
         )
-        waits_until, self._waits_until = self._waits_until, None
-        is_waiting = waits_until is not None and waits_until > self._clock.now().timestamp()
+        waits_until = self._waits_until
+        if waits_until is not None and waits_until <= self._clock.now().timestamp():
+            waits_until = self._waits_until = None
         return status_of(
             self.plan.id,
             journal.standing,
             seconds_left=left,
-            waits_until=waits_until if is_waiting else None,
+            waits_until=waits_until,
         )
 
     def _digest_of_file(self) -> str:

@@ -89,6 +89,11 @@ class Evidence:
         return None
 
     def late_seconds(self) -> float | None:
-        """Return the age now where the process was stopped meanwhile, None where it was not."""
+        """Return the age when a send has returned, None where the delete surely left in time.
+
+        It may have left late where the process was stopped meanwhile, and where a connection had to
+        be opened or the answer took so long that nobody knows.
+        """
         age = self.age_seconds()
-        return age if self._heartbeat.stops != self._stops else None
+        was_stopped = self._heartbeat.stops != self._stops
+        return age if was_stopped or age > self.bound_seconds else None

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tokenvault_data.cleanup.journal import FILE_NAME, Journal
+from tokenvault_data.cleanup.stored_status import holds_mark, last_mark
 from tokenvault_data.cleanup.machine import machine_id, read_machine, write_machine
 from tokenvault_data.cleanup.records import Record, moved, state
 from tokenvault_data.errors import CampaignHalted, CampaignPaused
@@ -77,6 +78,18 @@ def catch_up(journal: Journal, plan: Plan, ledger: Ledger, instance: str) -> Non
         if not ledger.knows(attempt)
     ]
     ledger.intents(plan.id, instance, lacking, journal.mark)
+
+
+def vouch_for(folder: Path, plan: Plan, ledger: Ledger) -> None:
+    """Remember all of a journal that is closed, where its process died before it could.
+
+    Nothing is remembered of a journal that is not the one whose deletes the ledger knows.
+    """
+    mark, last = ledger.mark(plan.id), last_mark(folder / FILE_NAME)
+    if mark is None or last is None or last.seq <= mark.seq:
+        return
+    if problem_of(folder, plan, ledger) is None and holds_mark(folder / FILE_NAME, mark):
+        ledger.closed(plan.id, last)
 
 
 def begin_memory(folder: Path, plan: Plan, ledger: Ledger) -> None:

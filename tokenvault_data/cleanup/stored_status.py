@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tokenvault_data.cleanup.ledger import Mark
 from tokenvault_data.cleanup.status import CampaignStatus
 from tokenvault_data.errors import CampaignHalted, CampaignPaused
 
@@ -114,6 +115,35 @@ def stored_canary(path: Path, plan: Plan) -> list[tuple[int, str, str | None]]:
     return [(number, *rows[number]) for number in plan.canary if number in rows]
 
 
+def last_mark(path: Path) -> Mark | None:
+    """Return number and hash of the last record of a journal, None where it has none.
+
+    Raises
+    ------
+    CampaignPaused
+        It cannot be read now.
+    """
+    row = _one_row(path, "SELECT seq,hash FROM audit ORDER BY seq DESC LIMIT 1", ())
+    return None if row is None else Mark(*row)
+
+
+def holds_mark(path: Path, mark: Mark) -> bool:
+    """Say whether a journal holds the record of a mark. Raises `CampaignPaused` as `last_mark`."""
+    found = _one_row(path, "SELECT hash FROM audit WHERE seq=?", (mark.seq,))
+    return mark.seq == 0 or found == (mark.hash,)
+
+
+def _one_row(path: Path, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as connection:
+            row: tuple[Any, ...] | None = connection.execute(query, values).fetchone()
+    except sqlite3.Error as error:
+        raise CampaignPaused(
+            f"the journal cannot be read now ({error}); nothing was sent. Try again in a moment"
+        ) from error
+    return row
+
+
 def has_closing_record(path: Path) -> bool:
     """Say whether the journal of a campaign that has ended holds its last record.
 
@@ -122,11 +152,5 @@ def has_closing_record(path: Path) -> bool:
     CampaignPaused
         It cannot be read now.
     """
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as connection:
-            found = connection.execute("SELECT 1 FROM audit WHERE kind='sealed' LIMIT 1").fetchone()
-    except sqlite3.Error as error:
-        raise CampaignPaused(
-            f"the journal cannot be read now ({error}); nothing was sent. Try again in a moment"
-        ) from error
+    found = _one_row(path, "SELECT 1 FROM audit WHERE kind='sealed' LIMIT 1", ())
     return found is not None

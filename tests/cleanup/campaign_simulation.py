@@ -6,11 +6,13 @@ import asyncio
 import functools
 import itertools
 import json
+import math
 import random
 import selectors
 import sqlite3
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from math import floor
 from unittest.mock import patch
 
 from tokenvault_data.cleanup.clock import Clock
@@ -19,16 +21,28 @@ from tokenvault_data.cleanup.fetched_cards import FetchedCard, as_rows
 from tokenvault_data.cleanup.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.ledger import Ledger
 from tokenvault_data.cleanup.limits import Limits
+from tokenvault_data.cleanup.machine import machine_id
 from tokenvault_data.cleanup.memory import Memory
 from tokenvault_data.cleanup.plan import BankTotal, ControlCard, Plan, PlannedCard
 from tokenvault_data.cleanup.records import Record, state
-from tokenvault_data.cleanup.rules import expired
+from tokenvault_data.cleanup.recovery import (
+    begin_memory,
+    catch_up,
+    opened_for_recovery,
+    problem_of,
+    problem_of_journal,
+    vouch_for,
+    write_recovery,
+)
+from tokenvault_data.cleanup.rules import networks
+from tokenvault_data.cleanup.states import ENDED
 from tokenvault_data.errors import CallAbandoned, CampaignHalted, CampaignPaused
 from tokenvault_data.vault_api.attempts import Attempt
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 AS_OF = date(2026, 11, 22)
 VERSION = "2025-01-01"
+DAY_SECONDS = 86_400.0
 
 
 class Crash(BaseException):
@@ -103,12 +117,20 @@ def _planned_card(number, text):
     )
 
 
-def make_plan(cards=6, controls=2, canary=1, per_customer=1, **limits):
-    """A plan, and the vault it is for: raw cards by their ids."""
-    raws = [raw_card(f"c{n // per_customer}", f"card-{n}") for n in range(cards)]
+def make_plan(
+    *, cards=6, controls=2, canary=1, per_customer=1, spares=0, expires="2025-03", **limits
+):
+    """A plan, and the vault it is for: raw cards by their ids.
+
+    Some customers have a card to spare: one that can be paid with and is not planned.
+    """
+    raws = [raw_card(f"c{n // per_customer}", f"card-{n}", expires) for n in range(cards)]
+    customers = len({raw["customer_id"] for raw in raws})
+    spare = [raw_card(f"c{n}", f"spare-{n}", "2030-01") for n in range(min(spares, customers))]
+    in_vault = cards + len(spare) + controls
     kept = [raw_card(f"k{n}", f"kept-{n}", expires="2030-01") for n in range(controls)]
     at = START.isoformat()
-    rule = expired(AS_OF)
+    rule = networks("visa")
     # A canary of any size makes short trials; a plan of its own may not choose it.
     first = tuple(range(canary))
     with patch("tokenvault_data.cleanup.plan_checks.canary_of", lambda *_: first):
@@ -127,15 +149,15 @@ def make_plan(cards=6, controls=2, canary=1, per_customer=1, **limits):
             as_of=AS_OF.isoformat(),
             rule=rule,
             limits=Limits(**OPEN | limits),
-            vault_cards=cards + controls,
-            vault_customers=cards + controls,
-            bank_totals=(BankTotal(None, cards + controls),),
+            vault_cards=in_vault,
+            vault_customers=customers + controls,
+            bank_totals=(BankTotal(None, in_vault),),
             left_out={},
             controls=tuple(ControlCard(r["customer_id"], r["instrument_id"]) for r in kept),
             canary=first,
             cards=tuple(planned_card(n, raw) for n, raw in enumerate(raws)),
         )
-    vault = {(raw["customer_id"], raw["instrument_id"]): raw for raw in (*raws, *kept)}
+    vault = {(raw["customer_id"], raw["instrument_id"]): raw for raw in (*raws, *spare, *kept)}
     return plan, vault
 
 
@@ -149,7 +171,16 @@ OPEN = {
 JSON = {"content-type": "application/json"}
 FAULTS = ("500", "lost", "429", "garbage", "not_sent", "401")
 FETCH_FAULTS = (*FAULTS, "404")
-LIST_FAULTS = (*FAULTS, "null", "204", "empty", "lacks_one", "other_customer", "says_two_things")
+LIST_FAULTS = (
+    *FAULTS,
+    "null",
+    "204",
+    "empty",
+    "lacks_one",
+    "lags",
+    "other_customer",
+    "says_two_things",
+)
 DELETE_FAULTS = (
     *FAULTS,
     "404",
@@ -217,6 +248,16 @@ class World:
         self.wall_ahead = 0.0
         self.remembered, self.holds = _Lines(), NoHolds()
         self.takes_seconds = 0.02
+        self.slept = 0.0
+        self.plots = []
+        self.listed = {}  # by customer: cards that the last list showed
+        self.landed_at = {}  # by customer: when a delete of one of its cards was last answered
+        self.in_flight = Counter()  # deletes by customer
+        self.removed = {}  # by ids: what we deleted
+        self.held_at = {}  # by ids: since when a card is on hold
+        self.sent = []  # when, and of which card, all but those without a connection
+        self.keys = set()  # idempotency keys of these
+        self.copies = {}
         self.late = []
         self.wire = []
         self.shown = {}  # by ids: when a fetch last answered, and whether it showed the sealed card
@@ -230,19 +271,64 @@ class World:
         self.draws = random.Random(0)
         self.fault_rate = 0.0
         self.fetch_faults, self.delete_faults = FETCH_FAULTS, DELETE_FAULTS
+        self.list_faults = None  # those of fetches
         self.crash_in = None
         self.wrong_in = None
         self.full_in = None
         self.dead = False
         self.held = False
         self.violations = []
+        begin_memory(folder, plan, self.ledger())
+
+    # What happens to it
+
+    def plot(self, steps, what):
+        """Let something happen after so many steps of the process at work."""
+        self.plots.append([steps, what])
+
+    def stop(self, seconds):
+        """Stop the process, whatever waits in its sockets: all clocks go on."""
+        self.loop.now += seconds
+
+    def sleep(self, seconds):
+        """Close the laptop: its wall clock and the boot clock go on, and no other."""
+        self.loop.now += seconds
+        self.slept += seconds
+
+    def hold_card(self, ids):
+        self.holds.cards.add(ids)
+        self.held_at.setdefault(ids, self.loop.now)
+
+    def change(self, ids, **changes):
+        """Let somebody else change or remove a card."""
+        if ids in self.cards and not self.is_gone(ids):
+            if changes:
+                card = self.cards[ids]
+                given = {"expires": expiry_of(card), "status": card["instrument_status"]}
+                self.cards[ids] = raw_card(*ids, **given | changes)
+            else:
+                del self.cards[ids]
+
+    def copy_journal(self):
+        if self.path.exists() and not self.path.with_name(f"{FILE_NAME}-journal").exists():
+            self.copies[FILE_NAME] = self.path.read_bytes()
+
+    def lose_journal(self, how):
+        """Remove it, empty it, or put an older copy in its place."""
+        self.path.with_name(f"{FILE_NAME}-journal").unlink(missing_ok=True)
+        if how == "removed":
+            self.path.unlink(missing_ok=True)
+        elif how == "emptied":
+            self.path.write_bytes(b"")
+        elif FILE_NAME in self.copies:
+            self.path.write_bytes(self.copies[FILE_NAME])
 
     # A process
 
     def clock(self):
         return Clock(
             lambda: START + timedelta(seconds=self.loop.now + self.wall_ahead),
-            self.loop.time,
+            lambda: self.loop.now - self.slept,
             asyncio.sleep,
             self.loop.time,
         )
@@ -250,10 +336,13 @@ class World:
     def ledger(self):
         return Ledger([self.remembered], self.clock())
 
-    def journal(self):
-        head = JournalHead(
-            self.plan.id, self.plan.digest, "emulator", None, len(self.plan.cards), "x", "m"
+    def head(self):
+        plan = self.plan
+        return JournalHead(
+            plan.id, plan.digest, "emulator", None, len(plan.cards), "x", machine_id()
         )
+
+    def journal(self):
         world = self
 
         class Mortal(Journal):
@@ -267,10 +356,16 @@ class World:
                 super().commit(records)
                 world.live()
 
-        return Mortal.open(self.path, head, clock=self.clock().now, synchronous="OFF")
+        return Mortal.open(self.path, self.head(), clock=self.clock().now, synchronous="OFF")
 
     def live(self, _name=None):
-        """Die here, if it is time to."""
+        """Die here, if it is time to, or let happen what is due."""
+        for plot in self.plots:
+            plot[0] -= 1
+        due = [what for steps, what in self.plots if steps <= 0]
+        self.plots = [plot for plot in self.plots if plot[0] > 0]
+        for what in due:
+            what()
         if self.crash_in is not None:
             self.crash_in -= 1
             if self.crash_in <= 0:
@@ -284,11 +379,18 @@ class World:
         A person pauses it after `patience` seconds; `wants` is abort to end it for good.
         """
         self.dead = self.held = False
+        self.in_flight.clear()
+        if self.problem() is not None:
+            return "unfit"
         with self.journal() as journal:
+            self.look_for_lost_sends(journal)
+            memory = Memory(self.ledger(), lambda: self.holds)
+            catch_up(journal, self.plan, memory._ledger, "")
             now = journal.standing.state
             after = {"sealed": "canary", "held": "running"}.get(now)
             if now == "paused":
                 after = "running" if journal.standing.is_released else "canary"
+                after = "verifying" if journal.standing.is_recovered else after
             if wants == "abort" and now not in (
                 "aborted",
                 "completed",
@@ -304,20 +406,51 @@ class World:
                         journal,
                         self,
                         Watching(self, patience),
-                        memory=Memory(self.ledger(), lambda: self.holds),
+                        memory=memory,
                         api_version=VERSION,
                         clock=self.clock(),
                         new_id=lambda: f"id-{next(self.ids)}",
                         checkpoint=self.live,
                     )
                     self.loop.run_until_complete(engine.run())
+                    memory.close(self.plan, journal.mark)
             except Crash:
                 self.drop_tasks()
             except CampaignPaused:
                 assert self.full_in is not None
             self.crash_in = self.full_in = None
         self.dead = False
+        self.plots.clear()
+        if self.standing().is_sealed:
+            vouch_for(self.path.parent, self.plan, self.ledger())
         return self.standing().state
+
+    def problem(self):
+        """Why the journal is not the one that the ledger remembers, as a process finds it out."""
+        ledger = self.ledger()
+        found = problem_of(self.path.parent, self.plan, ledger)
+        if found is None:
+            try:
+                with self.journal() as journal:
+                    found = problem_of_journal(journal, self.plan, ledger)
+            except CampaignHalted as error:
+                found = str(error)
+        return found
+
+    def look_for_lost_sends(self, journal):
+        rows = journal._connection.execute("SELECT idempotency_key FROM attempts").fetchall()
+        if self.keys - {key for (key,) in rows} and not journal.standing.is_recovered:
+            self.violations.append("P10: it goes on with a journal that lacks what was sent")
+
+    def recover(self):
+        """Write the recovery, where there is anything to recover."""
+        folder, ledger = self.path.parent, self.ledger()
+        journal, problem = opened_for_recovery(
+            folder, self.plan, self.head(), ledger, self.clock().now
+        )
+        with journal:
+            if problem is not None and journal.standing.state not in ENDED:
+                write_recovery(journal, self.plan, ledger, folder, problem=problem, by="Asha")
 
     def drop_tasks(self):
         for task in asyncio.all_tasks(self.loop):
@@ -356,8 +489,13 @@ class World:
         answer = self.answer(call)
         if answer.kind == "not_sent" and call.method == "DELETE":
             self.deletes[call.customer_id, call.instrument_id] -= 1  # there was no connection
+            self.sent.pop()
+            self.keys.discard(idempotency_key)
         await asyncio.sleep(self.takes_seconds)
         self.live()
+        if call.method == "DELETE":
+            self.in_flight[call.customer_id] -= 1
+            self.landed_at[call.customer_id] = self.loop.now
         return answer
 
     def hold(self):
@@ -374,7 +512,11 @@ class World:
             self.is_wrong_account = self.is_wrong_account or self.wrong_in <= 0
         if call.method != "DELETE":
             return
+        self.look_at_customer(ids)
         self.deletes[ids] += 1
+        self.sent.append((self.loop.now, ids))
+        self.keys.add(key)
+        self.look_at_caps()
         if ids not in self.planned:
             self.violations.append(f"P1: {ids} was not planned")
         connection = sqlite3.connect(self.path)
@@ -385,12 +527,33 @@ class World:
         if found != [(None,)]:
             self.violations.append(f"P2: {ids} was sent without an intent: {found}")
         at, was_sealed = self.shown.get(ids, (-1e9, False))
-        if not was_sealed or self.loop.now - at > self.plan.limits.evidence_seconds + 0.001:
+        limits = self.plan.limits
+        if not was_sealed or self.loop.now - at > limits.evidence_seconds + 0.001:
             self.violations.append(f"P3: {ids} was sent after drift, or unchecked, or too late")
         if found == [(None,)] and key not in self.known_keys():
             self.violations.append(f"P10: {ids} was sent and no ledger knows")
+        if self.loop.now - self.held_at.get(ids, math.inf) > limits.evidence_seconds:
+            self.violations.append(f"{ids} was sent though it is on hold")
+
+    def look_at_customer(self, ids):
+        """Hold a delete against the customer's other cards, before it is counted."""
+        customer = ids[0]
+        asked_at, _ = self.shown.get(ids, (-1e9, False))
+        if self.in_flight[customer] or self.landed_at.get(customer, -1e9) > asked_at:
+            self.violations.append(f"P9: {ids} was not decided on alone")
+        self.in_flight[customer] += 1
         if self.plan.limits.keep_last_usable and self.would_be_missed(ids):
             self.violations.append(f"P9: {ids} is the last usable card of its customer")
+
+    def look_at_caps(self):
+        limits = self.plan.limits
+        today = [ids for at, ids in self.sent if at > self.loop.now - DAY_SECONDS]
+        if len(today) > limits.per_day:
+            self.violations.append(f"P7: {len(today)} deletes in a day")
+        if len(set(today)) > floor(limits.vault_share * self.plan.vault_cards):
+            self.violations.append(f"P7: {len(set(today))} cards of the vault in a day")
+        if len({ids for _, ids in self.sent}) > limits.rows:
+            self.violations.append("P7: more cards than the cap")
 
     def known_keys(self):
         """Idempotency keys of the attempts that the ledger knows."""
@@ -401,11 +564,11 @@ class World:
         return {key for key, attempt in rows if attempt in known}
 
     def would_be_missed(self, ids):
-        """Whether its customer can pay with this card and will be able to with no other."""
+        """Whether its customer can pay with this card and with no other, by the last list."""
         usable = {
             other
-            for other, card in self.cards.items()
-            if other[0] == ids[0] and is_usable(card) and (other == ids or not self.deletes[other])
+            for other, card in self.listed.get(ids[0], {}).items()
+            if is_usable(card) and (other == ids or not self.deletes[other])
         }
         return usable == {ids}
 
@@ -416,6 +579,8 @@ class World:
         self.late = [one for one in self.late if one[0] > self.loop.now]
 
     def remove(self, ids):
+        if ids in self.cards:
+            self.removed[ids] = self.cards[ids]
         if self.hides_deleted:
             self.cards.pop(ids, None)
         elif ids in self.cards:
@@ -468,8 +633,7 @@ class World:
     def answer_list(self, customer):
         fault = ""
         if self.draws.random() < self.fault_rate:
-            usual = self.fetch_faults is FETCH_FAULTS
-            fault = self.draws.choice(LIST_FAULTS if usual else self.fetch_faults)
+            fault = self.draws.choice(self.list_faults or self.fetch_faults)
         made = _faulty(fault, self.draws)
         if made is not None:
             return made
@@ -478,9 +642,12 @@ class World:
             if self.is_wrong_account
             else {ids: card for ids, card in self.cards.items() if ids[0] == customer}
         )
+        if fault == "lags":
+            theirs |= {ids: card for ids, card in self.removed.items() if ids[0] == customer}
         for ids in [ids for ids in self.planned if ids[0] == customer]:
             card = theirs.get(ids)
             self.shown[ids] = (self.loop.now, card is not None and self.is_as_sealed(ids, card))
+        self.listed[customer] = theirs
         body = list(theirs.values())
         if fault == "null":
             return _answered(200, None)
@@ -524,11 +691,14 @@ class Watching:
         pass
 
 
+def expiry_of(card):
+    token = card["instrument_meta"]["card_token_details"]
+    return f"{token['expiry_year']}-{token['expiry_month']}"
+
+
 def is_usable(card):
     """Whether a raw card can be paid with on the plan's day, by the vault's own word."""
-    token = card["instrument_meta"]["card_token_details"]
-    month = (int(token["expiry_year"]), int(token["expiry_month"]))
-    return card["instrument_status"] == "ACTIVE" and month >= (AS_OF.year, AS_OF.month)
+    return card["instrument_status"] == "ACTIVE" and expiry_of(card) >= f"{AS_OF:%Y-%m}"
 
 
 def _answered(status, body, headers=None):
@@ -553,20 +723,29 @@ def _faulty(fault, draws):
 
 
 def finish(world):
-    """Let faults cease and somebody apply the plan again, or end it if it is halted."""
+    """Let faults cease, and somebody go on day after day, or recover what has to be.
+
+    A campaign that is halted is ended.
+    """
     world.fault_rate, world.is_wrong_account, world.wrong_in = 0.0, False, None
     world.crash_in = None
-    for _ in range(8):
+    for _ in range(8 + len(world.plan.cards)):
+        if world.problem() is not None:
+            world.recover()
         standing = world.standing()
         if standing.is_sealed:
             return standing
-        world.run(patience=1e9, wants="abort" if standing.state == "halted" else None)
+        wants = "abort" if standing.state == "halted" else None
+        world.run(patience=1000.0, wants=wants)
+        world.loop.now += DAY_SECONDS
     raise AssertionError(f"P6: it never ended: {world.standing().state}, {world.standing().reason}")
 
 
 def check(world):
     """Hold the journal against what the vault saw; for any moment between two processes."""
     assert not world.violations, world.violations
+    if world.problem() is not None:
+        return  # nobody goes on with it, and what it says of its items counts for nothing
     try:
         standing = world.standing()
     except CampaignHalted as error:

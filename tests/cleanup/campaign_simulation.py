@@ -240,13 +240,13 @@ class Slots:
 class World:
     """The vault's side of the truth, and everything that outlives a process."""
 
-    def __init__(self, plan, vault, folder):
+    def __init__(self, plan, vault, folder, remembered=None):
         self.plan = plan
         self.cards = vault
         self.path = folder / FILE_NAME
         self.loop = VirtualLoop()
         self.wall_ahead = 0.0
-        self.remembered, self.holds = _Lines(), NoHolds()
+        self.remembered, self.holds = remembered or _Lines(), NoHolds()
         self.takes_seconds = 0.02
         self.slept = 0.0
         self.plots = []

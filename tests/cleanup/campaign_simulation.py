@@ -409,7 +409,7 @@ class World:
                         memory=memory,
                         api_version=VERSION,
                         clock=self.clock(),
-                        new_id=lambda: f"id-{next(self.ids)}",
+                        new_id=lambda: f"{self.plan.id}-{next(self.ids)}",
                         checkpoint=self.live,
                     )
                     self.loop.run_until_complete(engine.run())

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 PACKAGE = "tokenvault_data"
+ROOT = Path(__file__).parents[2]
 
 
 class _Altered(importlib.machinery.SourceFileLoader):
@@ -162,9 +163,43 @@ async def _apply(order: dict[str, Any]) -> dict[str, Any]:
     return {"state": status.state, "finals": dict(status.finals), "is_over": status.is_over}
 
 
+class _Reports:
+    """What became of tests: how many passed, and what the others said."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.failed: dict[str, str] = {}
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed:
+            self.failed[f"{report.nodeid} ({report.when})"] = report.longreprtext[-2000:]
+        self.passed += report.when == "call" and report.passed
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed:
+            self.failed[f"{report.nodeid} (collect)"] = report.longreprtext[-2000:]
+
+
+def _try(tests: list[str]) -> dict[str, Any]:
+    """Run tests of the toolkit as it is loaded now."""
+    import pytest
+
+    reports = _Reports()
+    sink = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 1)  # where answers go
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    plain = [f"{name}=" for name in ("addopts", "filterwarnings", "timeout")]
+    options = [part for one in plain for part in ("-o", one)]
+    pytest.main(["-q", "-x", "-p", "no:cacheprovider", *options, *tests], plugins=[reports])
+    return {"passed": reports.passed, "failed": reports.failed}
+
+
 def _carry_out(order: dict[str, Any]) -> dict[str, Any]:
     if order.get("mutants"):
         _mutate(order["mutants"])
+    if "tests" in order:
+        signal.alarm(order["at_most_seconds"])
+        return _try(order["tests"])
     if "concurrency" in order:
         engine = importlib.import_module("tokenvault_data.cleanup.engine")
         vars(engine)["CONCURRENCY"] = order["concurrency"]
@@ -223,7 +258,10 @@ def main(warm: Callable[[str], object] = importlib.import_module) -> None:
     warm("pandas")  # which the first card that is read would load
     print("ready", flush=True)
     for line in sys.stdin:
-        print(json.dumps(_fork(json.loads(line))), flush=True)
+        order = json.loads(line)
+        for name in order.get("warm", ()):
+            warm(name)
+        print(json.dumps(_fork(order)), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,16 +14,19 @@ from unittest.mock import patch
 import pytest
 from campaign_bench import AS_OF, WIDE
 from campaign_bench import bench as running
+from cleanup_plans import make_plan
 
 import tokenvault_data as tv
 from tokenvault_data.cleanup.applying import abort_cleanup, apply_cleanup
-from tokenvault_data.cleanup.approval import approve, read_approvals
+from tokenvault_data.cleanup.approval import approve, read_approvals, write_approval
 from tokenvault_data.cleanup.campaign import Campaign
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.keys import keygen, load_signing_key
 from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.locking import only_campaign
+from tokenvault_data.cleanup.plan import seal
 from tokenvault_data.cleanup.planning import plan_cleanup
+from tokenvault_data.cleanup.revocation import revoke, write_revocation
 from tokenvault_data.cleanup.rules import expired
 from tokenvault_data.errors import (
     CampaignHalted,
@@ -223,6 +226,39 @@ def test_a_tampered_plan_is_refused(bench):
     assert not bench.emulator.wire_log.entries()
 
 
+def trust_keys_of(config):
+    """Believe the one who has a key there."""
+    trusted = config / "approvers"
+    trusted.mkdir(mode=0o700)
+    public = next(config.rglob("*.pub"))
+    (trusted / public.name).write_bytes(public.read_bytes())
+    (trusted / public.name).chmod(0o600)
+
+
+def test_an_approval_taken_back_stops_what_runs(tmp_path):
+    """Approvals, revocations and the plan's end are looked at again every two seconds."""
+    plan, config = make_plan(), tmp_path / "config"
+    keygen("Ravi", directory=config)
+    key, now = load_signing_key("Ravi", directory=config), [datetime.fromisoformat(plan.created_at)]
+    trust_keys_of(config)
+    folder = seal(plan, tmp_path).parent
+    clock = Clock(now=lambda: now[0])
+
+    def said():
+        return Campaign.open(plan, tmp_path, clock=clock, config_dir=config).may_go_on()
+
+    assert "approv" in said()
+    write_approval(approve(plan, key, now=now[0]), folder)
+    campaign = Campaign.open(plan, tmp_path, clock=clock, config_dir=config)
+    assert campaign.may_go_on() is said() is None
+    taken_back = write_revocation(revoke(plan, key, now=now[0]), folder)
+    assert campaign.may_go_on() is None  # that was just looked at
+    assert "took" in said() or "revoked" in said()
+    taken_back.unlink()
+    now[0] = datetime.fromisoformat(plan.expires_at)
+    assert "good until" in said()
+
+
 def test_an_approval_that_does_not_count_is_refused_and_one_that_does_is_written_down(bench):
     """Outside production none is needed, but what is given has to be valid."""
     config = bench.store / "config"
@@ -231,11 +267,7 @@ def test_an_approval_that_does_not_count_is_refused_and_one_that_does_is_written
     with pytest.raises(RefusedByGuardRail, match="known"):
         bench.apply(approvals=[given])
     assert_untouched(bench)
-    trusted = config / "approvers"
-    trusted.mkdir(mode=0o700)
-    public = next(config.rglob("*.pub"))
-    (trusted / public.name).write_bytes(public.read_bytes())
-    (trusted / public.name).chmod(0o600)
+    trust_keys_of(config)
     assert bench.apply(approvals=[given]).state == "held"
     assert read_approvals(journal_of(bench).parent) == [given]
     bench.apply()

@@ -350,15 +350,39 @@ def test_with_half_of_the_fetches_failing_for_a_while_all_campaigns_complete(tmp
 
 
 def test_a_card_taken_up_and_planned_again_is_met_once(world):
-    """A process that takes up cards to look at, and plans them again, meets none twice."""
-    one = world(cards=40, canary=40, failures_in_row=100, failure_share=1.0)
-    one.fault_rate, one.delete_faults, one.fetch_faults = 1.0, ("lied",), ("",)
-    one.crash_in = 200  # some cards have a delete then that nothing came of
-    one.run(patience=30)
-    one.fault_rate = 0.0
+    """Looked at first, then planned again and not answered for: the queue does not meet it too."""
+    one = world(cards=60, canary=60, failures_in_row=1000, failure_share=1.0)
+    answered, lows = one.answer, {f"c{number}" for number in range(40)}
+    one.list_faults, one.fetch_faults, one.delete_faults = ("500",), ("",), ("lied",)
+    is_begun, well_at = False, 0.0
+
+    def answer(call):
+        is_low = call.customer_id in lows
+        if not is_begun:  # the first ones cannot be checked, and nothing comes of the others'
+            one.fault_rate = float(call.method == "DELETE" or is_low)
+        else:  # the first ones take long, and the others cannot be checked for a while
+            is_list = call.operation == "list"
+            one.fault_rate = float(is_list and not is_low and one.loop.now < well_at)
+            one.takes_seconds = 40.0 if call.method == "DELETE" and is_low else 0.02
+        return answered(call)
+
+    one.answer = answer
+    assert one.run(patience=12) == "paused"
+    assert sum(one.deletes.values()) == 20
+    is_begun, well_at = True, one.loop.now + 100
     assert one.run() == "completed"
-    assert one.standing().is_sealed
     check(one)
+
+
+def test_what_another_campaign_deleted_is_not_already_gone(world):
+    """Whoever finds a card gone that another campaign of the account deleted says so."""
+    one = world(cards=6, canary=6)
+    assert one.run() == "completed"
+    later = world(cards=6, canary=6, spares=1, remembered=one.remembered)
+    for ids in one.planned:
+        later.change(ids)
+    assert later.run() == "completed"
+    assert finals(later) == {"gone_unattributed": 6}
 
 
 def test_what_a_probe_found_does_not_prove_what_was_seen_before(world):

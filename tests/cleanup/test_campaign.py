@@ -177,7 +177,6 @@ def wide_but(**limits):
         ({"limits": wide_but(bank_share=0.01)}, "bank_share"),
         ({"limits": wide_but(per_customer=0)}, "per_customer"),
         ({"limits": wide_but(rows=1)}, "rows"),
-        ({"controls": ()}, "control"),
     ],
 )
 def test_a_plan_that_must_not_be_applied_is_refused(bench, changes, word):

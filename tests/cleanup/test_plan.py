@@ -58,7 +58,7 @@ def test_id_and_phrase_come_from_the_digest():
         },
         {"planner": "asha rao"},
         {"note": None},
-        {"controls": ()},
+        {"controls": (ControlCard("customer-8", "instrument-98"),)},
         {"left_out": {}},
         {"cards": make_cards(2)},
     ],

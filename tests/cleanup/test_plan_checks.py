@@ -37,6 +37,7 @@ FAR = "9999-12-31T23:59:59+00:00"
         ({"created_at": FAR, "expires_at": FAR}, "its created_at is not a time"),
         ({"expires_at": "9999-12-31T23:59:59-14:00"}, "its expires_at is not a time"),
         ({"snapshot_created_at": "0001-01-01T00:00:00+14:00"}, "snapshot_created_at is not a time"),
+        ({"controls": ()}, "names no control card"),
         ({"canary": (0, 1, 2)}, "canary"),
         ({"canary": (1,)}, "canary"),
         ({"vault_cards": 10**30}, "counts of the vault"),

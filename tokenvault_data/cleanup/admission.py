@@ -91,11 +91,6 @@ def refuse_unsafe(  # noqa: PLR0917  all that it is decided on
             f" {limits.rate_share:.0%}; nothing was sent. Connect with"
             f" share={limits.rate_share:g}, or plan with another rate_share"
         )
-    if not plan.controls:
-        raise RefusedByGuardRail(
-            "the plan names no control card, so a deleted card could not be told from a wrong"
-            " account; nothing was sent. Collect more customers, then plan anew"
-        )
     by_customer = Counter(card.customer_id for card in plan.cards)
     most = max(by_customer.values(), default=0)
     totals = {one.bank: one.cards for one in plan.bank_totals}

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.ledger_file import LedgerFile, Line, new_key
 from tokenvault_data.cleanup.machine import boot_id
+from tokenvault_data.errors import UsageError
 from tokenvault_data.private_files import config_directory
 
 if TYPE_CHECKING:
@@ -510,7 +511,13 @@ def _home() -> Path:
     if os.name == "posix":
         import pwd
 
-        return Path(pwd.getpwuid(os.getuid()).pw_dir)
+        try:
+            return Path(pwd.getpwuid(os.getuid()).pw_dir)
+        except KeyError:
+            raise UsageError(
+                f"the user {os.getuid()} is not in this system's user database, so there is no"
+                " place to remember what is deleted; nothing was sent. Run it as a user who is"
+            ) from None
     return Path.home()
 
 

@@ -151,6 +151,10 @@ def check_cards(plan: Plan) -> None:
         "its canary is not the one that follows from its cards",
         all(type(number) is int for number in plan.canary),
     )
+    _check(
+        "it names no control card, so that a deleted card looks like a wrong account",
+        bool(plan.controls),
+    )
     canary = canary_of(plan.cards, plan.limits.canary)
     _check(
         "its canary is not the one that follows from its cards",

@@ -12,9 +12,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tokenvault_data.cleanup.journal import FILE_NAME, Journal
-from tokenvault_data.cleanup.stored_status import holds_mark, last_mark
 from tokenvault_data.cleanup.machine import machine_id, read_machine, write_machine
 from tokenvault_data.cleanup.records import Record, moved, state
+from tokenvault_data.cleanup.stored_status import holds_mark, last_mark
 from tokenvault_data.errors import CampaignHalted, CampaignPaused
 
 if TYPE_CHECKING:

@@ -16,10 +16,10 @@ from tokenvault_data.cli.cleanup.plans import (
     print_plan,
     room_of,
 )
+from tokenvault_data.cli.cleanup.typed_phrase import typed_phrase
 from tokenvault_data.cli.grid import Row
 from tokenvault_data.cli.invocation import command_line
 from tokenvault_data.cli.output import print_grid, print_json, print_line, print_paragraph
-from tokenvault_data.errors import RefusedByGuardRail
 from tokenvault_data.redaction import mask_id
 
 if TYPE_CHECKING:
@@ -178,17 +178,12 @@ def recover(
 
 
 def _typed(phrase: str) -> str:
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise RefusedByGuardRail(
-            "a deletion is confirmed by typing on a terminal, and this is none; nothing was sent."
-            " Run the command on a terminal, or call apply_cleanup(confirm=...) from Python"
-        )
-    sys.stderr.write(f"\nTo delete these cards for good, type: {phrase}\n> ")
-    sys.stderr.flush()
-    typed = sys.stdin.readline()
-    if not typed.endswith("\n"):
-        raise RefusedByGuardRail("nothing was confirmed, so nothing was sent")
-    return typed.rstrip("\r\n")
+    return typed_phrase(
+        phrase,
+        to="delete these cards for good",
+        undone="nothing was sent",
+        instead=", or call apply_cleanup(confirm=...) from Python",
+    )
 
 
 def _progress() -> Any:

@@ -186,7 +186,7 @@ def revoke(  # noqa: PLR0917  one parameter an option
     from tokenvault_data.cleanup.revocation import revoke as sign
     from tokenvault_data.cleanup.revocation import write_revocation
 
-    opened = plan_at(plan, store)
+    opened = plan_at(plan, store, against_snapshot=False)
     revocation = sign(opened, _signing_key(key, passphrase=passphrase), reason=reason)
     path = write_revocation(revocation, _made(campaign_folder(opened, store)))
     if as_json:
@@ -224,7 +224,7 @@ def countersign(  # noqa: PLR0917  one parameter an option
     from tokenvault_data.cleanup.countersign import countersign as sign
     from tokenvault_data.cleanup.countersign import write_countersignature
 
-    opened = plan_at(plan, store)
+    opened = plan_at(plan, store, against_snapshot=False)
     folder = campaign_folder(opened, store)
     signed = sign(folder, _signing_key(key, passphrase=passphrase))
     path = write_countersignature(signed, folder)

@@ -36,7 +36,7 @@ def verify(
     from tokenvault_data.profiles import load_profile
     from tokenvault_data.vault_api.blocking import Vault
 
-    opened = plan_at(plan, store)
+    opened = plan_at(plan, store, against_snapshot=False)
     with Vault(load_profile(profile), share=opened.limits.rate_share) as vault:
         result = look_again(vault, opened, campaign_folder(opened, store), sample=sample)
     if as_json:
@@ -159,7 +159,7 @@ def report(  # noqa: PLR0917  one parameter an option
     del profile
     from tokenvault_data.cleanup.completion_report import completion_report, write_exceptions
 
-    opened = plan_at(plan, store)
+    opened = plan_at(plan, store, against_snapshot=False)
     folder = campaign_folder(opened, store)
     path = completion_report(folder, to, policy=policy)
     left = None if exceptions is None else write_exceptions(folder, exceptions)

@@ -286,7 +286,7 @@ class CleanupSession:
         """Fetch every card that is called gone once more."""
         plan = self._sealed()
         with self.account.client(plan.limits.rate_share) as vault:
-            self.verification = verify(vault, plan, self.folder)
+            self.verification = verify(vault, plan, self.folder, config_dir=self._config_dir)
 
     def prove(self) -> None:
         """Run the audit."""

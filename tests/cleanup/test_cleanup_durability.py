@@ -174,7 +174,8 @@ def test_a_clock_that_is_set_while_it_runs(forked_from, tmp_path, hours):
 
 def test_stopped_between_intent_and_send(forked_from, tmp_path):
     """A process that stood still for longer than its check holds takes the intent back."""
-    with mortal(forked_from, tmp_path, customers=9) as one:
+    limits = (("settle_seconds", 0.1),)
+    with mortal(forked_from, tmp_path, customers=9, limits=limits) as one:
         began = time.time()
         one.run(at="after_intent_commit", speed=1.0, check_holds_seconds=0.5, stop_seconds=1.2)
         assert not one.found()

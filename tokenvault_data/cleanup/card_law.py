@@ -183,7 +183,8 @@ class CardLaw:
             self._add(entry, "ends an attempt of which nobody can say when the vault was asked")
         elif asked > intended + CLOCKS_MAY_DIFFER:
             self._add(entry, "ends an attempt that rests on an answer asked for after it")
-        elif (intended - asked).total_seconds() > bound + _COMMIT_SECONDS:
+        elif age is not None and (intended - asked).total_seconds() > bound + _COMMIT_SECONDS:
+            # Of one whose process died nobody knows the age; the last look would have refused it.
             self._add(entry, f"ends an attempt intended more than {bound:.1f} s after the question")
         self.oldest_evidence = max(self.oldest_evidence, age or 0.0)
         self.largest_bound = max(self.largest_bound, bound)

@@ -81,11 +81,11 @@ GUARDS = {
         "            if problem is not None:\n                raise Withheld(problem",
         "            if False:\n                raise Withheld(problem",
     ),
-    "slots of question and delete are booked together": guard(
-        "sending::test_slots_are_booked_where_both_may_leave",
+    "slots are booked where both may leave": guard(
+        "sending::test_slots_that_came_too_late_are_given_back",
         "sending",
-        "        while await self.gate_opens(count):\n",
-        "        while await self.gate_opens():\n",
+        "            if not self.gate.closed_for(self._clock.monotonic(), count):\n",
+        "            if True:\n",
     ),
     "the last usable card is spared": guard(
         "engine::test_a_card_removed_since_the_plan_makes_the_other_the_last",
@@ -133,7 +133,7 @@ GUARDS = {
         "    if True:\n",
     ),
     "a missing journal is noticed": guard(
-        "engine::test_a_lost_journal_leads_to_a_recovery",
+        "recovery::test_a_folder_that_is_not_the_one_remembered_is_found",
         "recovery",
         "    if mark is not None and mark.seq > 0 and not has_journal:\n",
         "    if False:\n",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 from cleanup_mortals import mortal, zygote
 
-from tokenvault_data.cleanup.locking import only_campaign
+from tokenvault_data.cleanup.locking import only_campaign, only_in_folder
 from tokenvault_data.profiles import emulator_profile
 
 
@@ -108,6 +108,32 @@ def beside_another(one, **order):
     return found
 
 
+def beside_another_user(one, **order):
+    """While this process holds the lock of the campaign's folder, as one of another user would."""
+    with only_in_folder(one.folder):
+        answer = one.run(**order)
+    found = [] if answer.get("error") == "Locked" else ["a second process was let in"]
+    if one.emulator.wire_log.entries():
+        found.append("a second process sent requests")
+    return found
+
+
+def with_an_older_journal(one, **order):
+    """Put back as it was after the canary, the journal does not know what was deleted since."""
+    one.run(through=False, **order)
+    older = (one.folder / "journal.sqlite").read_bytes()
+    one.run_until_killed("after_outcome_commit", nth=2, tries=1, **order)
+    for file in one.folder.glob("journal.sqlite*"):
+        file.unlink()
+    (one.folder / "journal.sqlite").write_bytes(older)
+    requests = len(one.emulator.wire_log.entries())
+    answer = one.run(may_fail=True, **order)
+    found = [] if answer.get("error") == "CampaignHalted" else [f"it goes on: {answer}"]
+    if len(one.emulator.wire_log.entries()) > requests:
+        found.append("it goes on and sends requests")
+    return found
+
+
 def killed_before_its_last_record(one, **order):
     """Aborted, and killed when all items had ended, before the journal was closed."""
     if not one.run_until_killed("before_check", tries=1, **order):
@@ -146,14 +172,35 @@ CAMPAIGN = "tokenvault_data.cleanup.campaign"
 ADMISSION = "tokenvault_data.cleanup.admission"
 CALLER = "tokenvault_data.vault_api.caller"
 
-_CHECK = "check = await self._check(card, was_attempted=item.doubtful > 0)"
-_SETTLE = "    return Step((record, step), *_settling(state))"
-_INTENDED = (
-    '        await self.commit(step.records)\n        self._checkpoint("after_intent_commit")\n'
-    "        return await self._delete(number, card, intent, is_fresh)"
+_CHECK = "            was_attempted=item.doubtful > 0,\n            counts_as_gone=partial(self._counts_as_gone, card.customer_id),\n        )\n"
+_PASSED = f"{_CHECK}        check = check._replace(verdict='holds')\n"
+_ASKED = "        answer = await self._sender.read_list(card.customer_id, reservation)\n"
+_UNASKED = (
+    '        answer = __import__("tokenvault_data.cleanup.customer_list", fromlist=["x"])'
+    '.ListAnswer(card.customer_id, [], (), None, 200, "r")\n'
 )
-_DEFINED = "self, number: int, card: PlannedCard, intent: Intent, is_fresh: Callable[[], bool]\n"
+_SETTLE = "    return Step((record, step), *_settling(state, now))"
+_COMMITTED = "            await self.commit(step.records)\n        finally:\n"
+_HANDED_ON = "        return await self._delete(number, intent, course, evidence, reservation)\n"
+_DEFINED = (
+    "        evidence: Evidence,\n        reservation: Reservation,\n    ) -> Step:\n"
+    "        card, item"
+)
 _SENT = '        self._checkpoint("after_send")\n'
+_LATE_INTENT = (
+    ("tokenvault_data.cleanup.visits", _COMMITTED, "            pass\n        finally:\n"),
+    (
+        "tokenvault_data.cleanup.visits",
+        _HANDED_ON,
+        _HANDED_ON.replace("reservation)", "reservation, step.records)"),
+    ),
+    (
+        "tokenvault_data.cleanup.visits",
+        _DEFINED,
+        _DEFINED.replace("Reservation,\n", "Reservation,\n        late: Sequence[Record],\n"),
+    ),
+    ("tokenvault_data.cleanup.visits", _SENT, f"{_SENT}        await self.commit(late)\n"),
+)
 _BEGIN = '            self._connection.execute("BEGIN IMMEDIATE")\n'
 _AUDIT = (
     '            self._connection.executemany("INSERT INTO audit VALUES (?,?,?,?,?,?,?)", lines)\n'
@@ -163,7 +210,12 @@ _DIE = (
     "                os.kill(os.getpid(), 9)\n"
 )
 _EXCHANGE = "            result = await self._wire.exchange(call.method, url, headers)\n"
-_LOCK = "        with only_campaign(account.environment, account.merchant, self._config):\n"
+_LOCK = (
+    "            locks.enter_context("
+    "only_campaign(account.environment, account.merchant, self._config))\n"
+)
+_FOLDER_LOCK = "            locks.enter_context(only_in_folder(self.folder))\n            if not"
+_OLDER = "        if problem is not None:\n            journal.close()\n"
 _CAPPED_ROWS = (("rows", 3),)
 _IGNORED_CAP = (
     (ADMISSION, "    if broken:\n", "    if False:\n"),
@@ -172,56 +224,35 @@ _IGNORED_CAP = (
         "if item.intents == 0 and self._attempted >= self._limits.rows:",
         "if False:",
     ),
-    (VISITS, "if self._attempted >= self._limits.rows:  #", "if False:  #"),
 )
 
 MUTANTS = {
-    "intent after send": Mutant(
-        killed_after_a_send,
-        "has no attempts row",
-        (
-            (
-                VISITS,
-                _INTENDED,
-                "        return await self._delete(number, card, intent, is_fresh, step.records)",
-            ),
-            (VISITS, _DEFINED, _DEFINED.replace("\n", ", late: Sequence[Record]\n")),
-            (VISITS, _SENT, f"{_SENT}        await self.commit(late)\n"),
-        ),
-    ),
+    "intent after send": Mutant(killed_after_a_send, "has no attempts row", _LATE_INTENT),
     "intent after send, and nobody dies": Mutant(
-        honest,
-        "arrived before it was intended",
-        (
-            (
-                VISITS,
-                _INTENDED,
-                "        return await self._delete(number, card, intent, is_fresh, step.records)",
-            ),
-            (VISITS, _DEFINED, _DEFINED.replace("\n", ", late: Sequence[Record]\n")),
-            (VISITS, _SENT, f"{_SENT}        await self.commit(late)\n"),
-        ),
+        honest, "arrived before it was intended", _LATE_INTENT
     ),
     "cached re-check": Mutant(
         honest,
-        "without a fetch of its own",
-        ((VISITS, _CHECK, 'check = item_steps.Check("holds", None, 200, "of the snapshot")'),),
+        "without a list of its own",
+        ((VISITS, _CHECK, _PASSED), (VISITS, _ASKED, _UNASKED)),
     ),
     "blind resend in recovery": Mutant(
         killed_before_an_outcome,
-        "without a fetch of its own",
+        "without a list of its own",
         (
             (
                 VISITS,
                 _CHECK,
-                (
-                    'check = item_steps.Check("holds", None, 200, "r") if item.sends else '
-                    "await self._check(card, was_attempted=item.doubtful > 0)"
-                ),
+                f"{_CHECK}        if item.sends:\n            check = check._replace(verdict='holds')\n",
+            ),
+            (
+                VISITS,
+                _ASKED,
+                f"        if item.sends:\n    {_UNASKED}        else:\n    {_ASKED}",
             ),
             (
                 STEPS,
-                '            return Step(records, *_settling("in_doubt"))',
+                '            return Step(records, *_settling("in_doubt", now))',
                 (
                     '            back = (moved(number, "in_doubt", "verifying"),)\n'
                     '            back += (moved(number, "verifying", "planned"),)\n'
@@ -264,9 +295,9 @@ MUTANTS = {
         (
             (
                 STEPS,
-                "        return Step(seen, *_absent(item, course))\n",
+                "        return Step(seen, *_absent(item, course, left))\n",
                 (
-                    "        then, course = _absent(item, course)\n"
+                    "        then, course = _absent(item, course, left)\n"
                     '        if then.do == "await_control":\n'
                     '            seen += (proven_gone(number, item, "404"),)\n'
                     '            then = Next("nothing")\n'
@@ -359,27 +390,29 @@ MUTANTS = {
             (STEPS, "if may_attempt and item.sends < attempts and", "if may_attempt and"),
         ),
     ),
-    "deadline ignored": Mutant(
+    "age ignored": Mutant(
         stood_still,
         "after its deadline",
         (
             (
-                VISITS,
-                "return passed < CHECK_HOLDS_SECONDS and self._clock.now() < deadline",
-                "return passed >= 0.0",
+                "tokenvault_data.cleanup.evidence",
+                "        age = self.age_seconds()\n        if self._heartbeat.stops",
+                "        return None\n        if self._heartbeat.stops",
             ),
         ),
     ),
     "a second process is let in": Mutant(
-        beside_another,
+        beside_another, "a second process", ((CAMPAIGN, _LOCK, ""),)
+    ),
+    "a second user is let in": Mutant(
+        beside_another_user,
         "a second process",
-        (
-            (
-                CAMPAIGN,
-                f"{_LOCK}            before",
-                "        if True:\n            before",
-            ),
-        ),
+        ((CAMPAIGN, _FOLDER_LOCK, "            if not"),),
+    ),
+    "an emptied journal is begun anew": Mutant(
+        with_an_older_journal,
+        "it goes on",
+        ((CAMPAIGN, _OLDER, _OLDER.replace("problem is not None", "False")),),
     ),
     "audit row outside the transaction": Mutant(
         killed_within_a_transaction,
@@ -437,6 +470,8 @@ def test_a_mutant_is_found_out(forked_from, tmp_path, name):
         (with_changed_cards, "the right toolkit"),
         (stood_still, "the right toolkit"),
         (beside_another, "the right toolkit"),
+        (beside_another_user, "the right toolkit"),
+        (with_an_older_journal, "the right toolkit"),
         (killed_before_its_last_record, "the right toolkit"),
         (killed_within_a_transaction, "killed within a transaction"),
         (over_the_cap, "a cap that only the run itself holds"),

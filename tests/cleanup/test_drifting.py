@@ -1,6 +1,6 @@
 """Whether a card fetched again is the one that was planned."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from cleanup_vaults import DAY, as_planned, fetched_row, raw_card
@@ -12,6 +12,7 @@ from tokenvault_data.cleanup.drifting import drift, keeper_drift
 
 ALWAYS = All(())
 DATES = st.none() | st.dates(date(2024, 1, 1), date(2030, 1, 1))
+MOMENTS = st.none() | st.datetimes(datetime(2020, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 TEXTS = st.none() | st.sampled_from(["", "a", "b", "4375"]) | st.text(max_size=4)
 STATUSES = st.none() | st.sampled_from(["ACTIVE", "INACTIVE", "EXPIRED", "FAILED"])
 RELEVANT = {
@@ -21,6 +22,8 @@ RELEVANT = {
     "par": TEXTS,
     "last_four": TEXTS,
     "expires_on": DATES,
+    "created_at": MOMENTS,
+    "afa_reference": TEXTS,
     "instrument_status": STATUSES,
 }
 OTHERS = {

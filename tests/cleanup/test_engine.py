@@ -351,8 +351,8 @@ def test_with_half_of_the_fetches_failing_for_a_while_all_campaigns_complete(tmp
 
 def test_a_card_taken_up_and_planned_again_is_met_once(world):
     """Looked at first, then planned again and not answered for: the queue does not meet it too."""
-    one = world(cards=60, canary=60, failures_in_row=1000, failure_share=1.0)
-    answered, lows = one.answer, {f"c{number}" for number in range(40)}
+    one = world(cards=120, canary=120, failures_in_row=1000, failure_share=1.0)
+    answered, lows = one.answer, {f"c{number}" for number in range(100)}
     one.list_faults, one.fetch_faults, one.delete_faults = ("500",), ("",), ("lied",)
     is_begun, well_at = False, 0.0
 
@@ -363,13 +363,13 @@ def test_a_card_taken_up_and_planned_again_is_met_once(world):
         else:  # the first ones take long, and the others cannot be checked for a while
             is_list = call.operation == "list"
             one.fault_rate = float(is_list and not is_low and one.loop.now < well_at)
-            one.takes_seconds = 40.0 if call.method == "DELETE" and is_low else 0.02
+            one.takes_seconds = 25.0 if call.method == "DELETE" and is_low else 0.02
         return answered(call)
 
     one.answer = answer
     assert one.run(patience=12) == "paused"
     assert sum(one.deletes.values()) == 20
-    is_begun, well_at = True, one.loop.now + 100
+    is_begun, well_at = True, one.loop.now + 155
     assert one.run() == "completed"
     check(one)
 

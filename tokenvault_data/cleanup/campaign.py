@@ -392,29 +392,32 @@ class Campaign:
         by = by or getpass.getuser()
         if not (self.folder / FILE_NAME).exists() and not self._was_begun():
             raise UsageError("this plan was never applied, so there is nothing to recover")
-        with self._alone(account), self._ledger() as ledger:
-            journal, problem = opened_for_recovery(
-                self.folder, self.plan, self._head(by), ledger, self._clock.now
-            )
-            with journal:
-                now = journal.standing.state
-                if problem is not None and now in ENDED:
-                    raise UsageError(
-                        f"the campaign has ended, and {problem}; nothing was sent. `tokenvault"
-                        " cleanup verify` asks the vault about its cards once more"
-                    )
-                if problem is None and not journal.standing.is_recovered:
-                    raise UsageError(
-                        "nothing is wrong with this campaign's memory, so there is nothing to"
-                        " recover; apply it to go on, or abort it"
-                    )
-                if problem is not None:
-                    write_recovery(journal, self.plan, ledger, self.folder, problem=problem, by=by)
-                elif now == "paused":
-                    journal.commit([state(now, "verifying", f"{by} recovered it again")])
-                status = await self._work(
-                    journal, vault, self._memory_of(ledger, ()), on_progress, None
+        with self._alone(account):
+            with self._ledger() as ledger:
+                journal, problem = opened_for_recovery(
+                    self.folder, self.plan, self._head(by), ledger, self._clock.now
                 )
+                with journal:
+                    now = journal.standing.state
+                    if problem is not None and now in ENDED:
+                        raise UsageError(
+                            f"the campaign has ended, and {problem}; nothing was sent. `tokenvault"
+                            " cleanup verify` asks the vault about its cards once more"
+                        )
+                    if problem is None and not journal.standing.is_recovered:
+                        raise UsageError(
+                            "nothing is wrong with this campaign's memory, so there is nothing to"
+                            " recover; apply it to go on, or abort it"
+                        )
+                    if problem is not None:
+                        write_recovery(
+                            journal, self.plan, ledger, self.folder, problem=problem, by=by
+                        )
+                    elif now == "paused":
+                        journal.commit([state(now, "verifying", f"{by} recovered it again")])
+                    status = await self._work(
+                        journal, vault, self._memory_of(ledger, ()), on_progress, None
+                    )
             return self._sealed(status)
 
     # What the engine asks; see `engine.Watcher`

@@ -35,6 +35,7 @@ CRASH_POINTS = (
     "after_check",
     "before_intent_commit",
     "after_intent_commit",
+    "after_ledger",
     "after_send",
     "before_outcome_commit",
     "after_outcome_commit",
@@ -180,6 +181,22 @@ class Mortal:
                 found.append(f"audit: {result.verdict}")
         return found
 
+    def journal(self) -> bytes:
+        """Return the journal's file as it is, empty where a process left it half written."""
+        found = list(self.folder.glob("journal.sqlite*"))
+        return found[0].read_bytes() if len(found) == 1 else b""
+
+    def is_over(self) -> bool:
+        """Say whether nothing is left to do."""
+        return (self.folder / "seal.json").exists()
+
+    def lose_journal(self, how: str, older: bytes = b"") -> None:
+        """Remove the journal, empty it, or put an older copy in its place."""
+        for file in self.folder.glob("journal.sqlite*"):
+            file.unlink()
+        if how != "removed":
+            (self.folder / "journal.sqlite").write_bytes(older if how == "older" else b"")
+
     def is_active(self, ids: Ids) -> bool:
         """Ask the vault itself, by other means than the toolkit's."""
         url = urlsplit(self.emulator.base_url)
@@ -209,6 +226,7 @@ class Mortal:
             )
 
         population.saved_cards = saved_cards  # type: ignore[assignment]
+        population.list_body = population._list_body  # what it remembers shows the old cards
         self.drifted_at[ids] = time.time()
 
     def deletes(self) -> list[Ids]:

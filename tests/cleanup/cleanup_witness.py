@@ -162,6 +162,7 @@ class _Witness:
         self.by_card: defaultdict[Ids, list[Mapping[str, Any]]] = defaultdict(list)
         self.lists: defaultdict[str, list[Mapping[str, Any]]] = defaultdict(list)
         self.remembered = _read_ledger(case.folder)
+        self.is_recovered = any(row["kind"] == "recovered" for row in self.journal.audit)
         for entry in self.wire:
             if entry["operation"] == "list":
                 self.lists[entry["customer_id"]].append(entry)
@@ -217,6 +218,8 @@ class _Witness:
                 yield f"P1: {what} is of a card that is not in the plan"
                 continue
             attempt, record = attempts.get(key), said.get(key)
+            if attempt is None and self.is_recovered:
+                continue  # its journal was lost; what is left of it may not call the card deleted
             if attempt is None or record is None:
                 missing = "attempts row" if attempt is None else "audit record"
                 yield f"P2: {what} of item {self.numbers[ids]} has no {missing}"
@@ -235,6 +238,14 @@ class _Witness:
                 yield f"P3: {what} arrived after its deadline"
 
     def about_checks(self) -> Iterable[str]:
+        bounds = self.bounds()
+        last_of: dict[str, int] = {}
+        for entry in self.deletes:
+            asked = [one["number"] for one in self.lists[entry["customer_id"]]]
+            before = max((one for one in asked if one < entry["number"]), default=0)
+            if last_of.get(entry["customer_id"], 0) > before:
+                yield f"P9: delete {entry['number']} came right after another one of its customer"
+            last_of[entry["customer_id"]] = entry["number"]
         for ids in self.numbers:
             seen: Mapping[str, Any] | None = None
             drifted_at = self.case.drifted_at.get(ids, math.inf)
@@ -253,7 +264,26 @@ class _Witness:
                     yield f"P3: {what} was sent though the list before it showed nothing"
                 elif seen["received_at_seconds"] > drifted_at:
                     yield f"P3: {what} was sent though the list before it showed another card"
+                else:
+                    age = entry["received_at_seconds"] - seen["received_at_seconds"]
+                    bound = bounds.get(entry["idempotency_key"], math.inf)
+                    if age > bound / self.case.speed + _ON_THE_WAY_SECONDS:
+                        yield f"P8: {what} was sent {age:.1f} s after its list was asked for"
                 seen = None
+
+    def bounds(self) -> dict[str, float]:
+        """How old the list may be that a delete is sent on, but for those reported as late."""
+        said = [(row["kind"], json.loads(row["detail"])) for row in self.journal.audit]
+        late = {
+            detail["attempt"]
+            for kind, detail in said
+            if kind == "outcome" and detail["late_seconds"] is not None
+        }
+        return {
+            detail["idempotency_key"]: detail["bound_seconds"]
+            for kind, detail in said
+            if kind == "intended" and detail["attempt"] not in late
+        }
 
     def about_caps(self) -> Iterable[str]:
         limits = self.header["limits"]
@@ -322,7 +352,8 @@ class _Witness:
             entry["received_at_seconds"] > _seconds(item["changed_at"]) for entry in sent
         ):
             yield f"P4: a delete of item {number} was sent after it had ended"
-        if final in _NEVER_ATTEMPTED and any(entry["applied"] for entry in sent):
+        is_told = final == "gone_unattributed" and self.is_recovered
+        if final in _NEVER_ATTEMPTED and not is_told and any(entry["applied"] for entry in sent):
             yield f"P4: item {number} is {final}, and this campaign deleted it"
         if final == "deleted" and not any(entry["status"] == 200 for entry in sent):
             yield f"P4: item {number} is deleted, and no delete of it was answered 200"

@@ -24,12 +24,8 @@ ANSWERS = {
     "timeout": "hang@delete#first=1",
     "timeout, and applied": "applied-then-hang@delete#first=1",
 }
-LONG_FORM_ONLY = {
-    "applied late",
-    "applied, then reset",
-    "applied, then HTML",
-    "timeout, and applied",
-}
+BY_DEFAULT = {"200", "200 that lied", "applied, then 500", "reset in the middle", "404"}
+"""Those that lead to all that differs from there on; `make chaos` has all of them."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +37,7 @@ def forked_from():
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(name, marks=pytest.mark.chaos) if name in LONG_FORM_ONLY else name
+        name if name in BY_DEFAULT else pytest.param(name, marks=pytest.mark.chaos)
         for name in ANSWERS
     ],
 )
@@ -60,7 +56,10 @@ def test_killed_at_every_step_whatever_deletes_were_answered(forked_from, tmp_pa
         assert one.kills == len(CRASH_POINTS)
 
 
-@pytest.mark.parametrize("answer", ["200", "200 that lied", "applied, then 500"])
+@pytest.mark.parametrize(
+    "answer",
+    ["applied, then 500", *(pytest.param(n, marks=pytest.mark.chaos) for n in ("200", "404"))],
+)
 def test_killed_while_it_recovers(forked_from, tmp_path, answer):
     """Killed right after a send, then while taking that up, again and again: once more, no loss."""
     with mortal(forked_from, tmp_path) as one:
@@ -141,14 +140,48 @@ FAULTS = (
 QUICK_FAULTS = FAULTS[:6]
 """Those whose end no client has to wait for."""
 WHIMS = 40
+LOSSES = 0.4
+"""Of campaigns that are not over when nobody is killed any more, how many lose their journal."""
 
 
 def at_whim(draws):
-    """Draw how the next child dies: at a named moment if that comes soon, or at any."""
+    """Draw what befalls the next child, and how it dies: at a named moment that is soon, or any."""
+    if draws.random() < 0.1:  # stopped for so long that no list read before counts any more
+        stop = {"at": draws.choice(CRASH_POINTS[:5]), "stop_seconds": 4.5}
+        return {**stop, "kill_after_seconds": 6.0}
+    if draws.random() < 0.1:  # set right again once it has died
+        return {
+            "at": draws.choice(CRASH_POINTS[:5]),
+            "wall_step_seconds": draws.choice([-3, 3]) * 3600.0,
+            "kill_after_seconds": 0.5,
+            "may_fail": True,
+        }
     if draws.random() < 0.4:
         at, nth = draws.choice(CRASH_POINTS), draws.randint(1, 8)
         return {"at": at, "nth": nth, "kill_after_seconds": 4.0}
     return {"kill_after_seconds": draws.expovariate(6.0)}
+
+
+def recovered_from(one, how, older):
+    """Lose the journal, and let somebody find out: nothing is sent but what reads."""
+    sent = one.deletes()
+    one.emulator.set_faults("")
+    one.lose_journal(how, older)
+    answer = one.run(abort=True, may_fail=True)
+    if answer.get("error") not in ("CampaignHalted", "UsageError"):
+        one.finish(abort=True)  # nothing was sent since, or nothing at all
+        return []
+    found = []
+    if answer["error"] == "UsageError":
+        if sent:
+            found.append("P10: nobody remembers what was sent")
+        one.finish(abort=False)
+        return found
+    one.run(recover=True, at="in_recovery")
+    one.finish(recover=True)
+    if one.deletes() != sent:
+        found.append("P10: something was sent though the journal was lost")
+    return found
 
 
 def killed_at_whim(forked_from, place, draws, kills, faults=FAULTS):
@@ -163,18 +196,26 @@ def killed_at_whim(forked_from, place, draws, kills, faults=FAULTS):
         more={"timeout_seconds": 0.5, "concurrency": draws.choice([1, 4, 8])},
     ) as one:
         stays = one.emulator.settings.after_delete == "inactive"
-        found, abort = [], False
+        found, abort, is_right, older = [], False, True, b""
         for _ in range(4 * kills):
             if one.kills >= kills:
                 break
             one.emulator.set_faults(draws.choice(faults))
-            answer = one.run(**at_whim(draws), abort=abort)
-            found += one.found(deleted_stay_inactive=stays)
+            whim = at_whim(draws)
+            is_right = is_right and "wall_step_seconds" not in whim
+            answer = one.run(**whim, abort=abort)
+            judged = {"deleted_stay_inactive": stays, "clock_is_right": is_right}
+            found += one.found(**judged)
             abort = abort or answer.get("error") == "CampaignHalted"
             if answer.get("is_over"):
                 break
-        one.finish(abort=abort)
-        found += one.found(is_over=True, deleted_stay_inactive=stays)
+            if one.kills < kills / 2:
+                older = one.journal()
+        if not one.is_over() and draws.random() < LOSSES:
+            found += recovered_from(one, draws.choice(["removed", "emptied", "older"]), older)
+        else:
+            one.finish(abort=abort)
+        found += one.found(is_over=True, **judged)
         # What is wrong is still wrong after the next kill: it is told, and counted, once.
         return one.kills, len(one.deletes()), list(dict.fromkeys(found))
 

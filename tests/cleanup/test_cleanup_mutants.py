@@ -63,8 +63,8 @@ def answered_500(one, **order):
 
 
 def told_an_untrue_404(one, **order):
-    """The first fetch of each card, those for control reads too, shows none, which is not so."""
-    return to_the_end(one, faults="404@fetch#first=1", **order)
+    """A first delete that comes to nothing, and a first fetch that shows none, which is not so."""
+    return to_the_end(one, faults="500@delete#first=1;404@fetch#first=1", **order)
 
 
 def in_a_wrong_account(one, **order):
@@ -87,7 +87,7 @@ def with_changed_cards(one, **order):
 
 def stood_still(one, **order):
     """Stopped for longer than a check holds, right before the first delete leaves."""
-    stop = {"at": "after_intent_commit", "stop_seconds": 1.0}
+    stop = {"at": "after_intent_commit", "stop_seconds": 1.5}
     one.run(speed=1.0, check_holds_seconds=0.3, **stop, **order)
     return one.found() + to_the_end(one, **order)
 
@@ -123,9 +123,7 @@ def with_an_older_journal(one, **order):
     one.run(through=False, **order)
     older = (one.folder / "journal.sqlite").read_bytes()
     one.run_until_killed("after_outcome_commit", nth=2, tries=1, **order)
-    for file in one.folder.glob("journal.sqlite*"):
-        file.unlink()
-    (one.folder / "journal.sqlite").write_bytes(older)
+    one.lose_journal("older", older)
     requests = len(one.emulator.wire_log.entries())
     answer = one.run(may_fail=True, **order)
     found = [] if answer.get("error") == "CampaignHalted" else [f"it goes on: {answer}"]
@@ -172,12 +170,16 @@ CAMPAIGN = "tokenvault_data.cleanup.campaign"
 ADMISSION = "tokenvault_data.cleanup.admission"
 CALLER = "tokenvault_data.vault_api.caller"
 
-_CHECK = "            was_attempted=item.doubtful > 0,\n            counts_as_gone=partial(self._counts_as_gone, card.customer_id),\n        )\n"
+_CHECK = (
+    "            was_attempted=item.doubtful > 0,\n"
+    "            counts_as_gone=partial(self._counts_as_gone, card.customer_id),\n"
+    "        )\n"
+)
 _PASSED = f"{_CHECK}        check = check._replace(verdict='holds')\n"
 _ASKED = "        answer = await self._sender.read_list(card.customer_id, reservation)\n"
 _UNASKED = (
     '        answer = __import__("tokenvault_data.cleanup.customer_list", fromlist=["x"])'
-    '.ListAnswer(card.customer_id, [], (), None, 200, "r")\n'
+    '.ListAnswer(card.customer_id, [], (b"[]",), None, 200, "r")\n'
 )
 _SETTLE = "    return Step((record, step), *_settling(state, now))"
 _COMMITTED = "            await self.commit(step.records)\n        finally:\n"
@@ -216,7 +218,13 @@ _LOCK = (
 )
 _FOLDER_LOCK = "            locks.enter_context(only_in_folder(self.folder))\n            if not"
 _OLDER = "        if problem is not None:\n            journal.close()\n"
+_OTHER_IDENTITY = (
+    "        if sealed is not None and found != sealed and not _is_one_moment(sealed, found):\n"
+)
+_FRESH_KEY = "            self._new_id(),\n            deadline"
 _CAPPED_ROWS = (("rows", 3),)
+_UNSETTLED = (("attempts", 2), ("settle_seconds", 0.0))
+_AGED = (("attempts", 2), ("settle_seconds", 0.1), ("evidence_seconds", 0.2))
 _IGNORED_CAP = (
     (ADMISSION, "    if broken:\n", "    if False:\n"),
     (
@@ -243,7 +251,7 @@ MUTANTS = {
             (
                 VISITS,
                 _CHECK,
-                f"{_CHECK}        if item.sends:\n            check = check._replace(verdict='holds')\n",
+                f"{_CHECK}        if item.sends:\n    {_PASSED.removeprefix(_CHECK)}",
             ),
             (
                 VISITS,
@@ -310,11 +318,13 @@ MUTANTS = {
         told_an_untrue_404,
         "the vault still holds it",
         ((STEPS, "ABSENCES_OTHERWISE: Final = 3", "ABSENCES_OTHERWISE: Final = 1"),),
+        _UNSETTLED,
     ),
     "one 404 is enough after a 200": Mutant(
         honest,
         "by 1 of 2 fetches in a row",
         ((STEPS, "ABSENCES_AFTER_200: Final = 2", "ABSENCES_AFTER_200: Final = 1"),),
+        _UNSETTLED,
     ),
     "any account is the right one": Mutant(
         in_a_wrong_account,
@@ -336,11 +346,7 @@ MUTANTS = {
         answered_500,
         "deletes have the idempotency key",
         (
-            (
-                VISITS,
-                "intent = Intent(self._new_id(), self._new_id(), ",
-                'intent = Intent(self._new_id(), f"key-{number}", ',
-            ),
+            (VISITS, _FRESH_KEY, _FRESH_KEY.replace("self._new_id(),", 'f"key-{number}",')),
             (JOURNAL, "idempotency_key TEXT NOT NULL UNIQUE", "idempotency_key TEXT NOT NULL"),
         ),
     ),
@@ -377,7 +383,7 @@ MUTANTS = {
     "drift of identity ignored": Mutant(
         with_changed_cards,
         "showed another card",
-        ((DRIFTING, "if sealed is not None and found != sealed:", "if False:"),),
+        ((DRIFTING, _OTHER_IDENTITY, "        if False:\n"),),
     ),
     "cap not checked at run time": Mutant(
         over_the_cap, "the cap rows allows 3", _IGNORED_CAP, _CAPPED_ROWS
@@ -400,6 +406,7 @@ MUTANTS = {
                 "        return None\n        if self._heartbeat.stops",
             ),
         ),
+        _AGED,
     ),
     "a second process is let in": Mutant(
         beside_another, "a second process", ((CAMPAIGN, _LOCK, ""),)
@@ -479,5 +486,6 @@ def test_a_mutant_is_found_out(forked_from, tmp_path, name):
 )
 def test_nobody_cries_wolf(forked_from, tmp_path, scenario, name):
     """The toolkit as it is passes every scenario, so what finds a mutant is the mutant."""
-    limits = _CAPPED_ROWS if scenario is over_the_cap else (("attempts", 2),)
+    special = {over_the_cap: _CAPPED_ROWS, stood_still: _AGED}
+    limits = special.get(scenario, (("attempts", 2),))
     assert played(forked_from, tmp_path, scenario, HARMLESS[name], limits) == []

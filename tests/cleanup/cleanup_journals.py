@@ -424,6 +424,12 @@ def ledger_lines(book):
     return lines
 
 
+def whole_ledger(book):
+    """The same, and the line that a process writes once it has ended the campaign."""
+    last = book.linked()[-1]
+    return [*ledger_lines(book), ledger_line(book, "closed", last[0], last[-1])]
+
+
 def ledger_line(book, event, mark=0, mark_hash="", **more):
     line = {
         "at": START.isoformat(),

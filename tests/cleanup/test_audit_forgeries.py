@@ -15,9 +15,9 @@ from cleanup_journals import (
     campaign_folder,
     every_final,
     found,
-    ledger_lines,
     make_plan,
     proof,
+    whole_ledger,
     write_ledger,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -46,7 +46,7 @@ def honest(tmp_path, home):
     """A campaign applied on this machine, whose ledger remembers it: proven."""
     book = every_final(machine=machine_id())
     folder = campaign_folder(tmp_path, book)
-    write_ledger(home, book.plan, ledger_lines(book))
+    write_ledger(home, book.plan, whole_ledger(book))
     assert proof(folder).proven
     return folder
 
@@ -86,7 +86,7 @@ def test_refused_cards_told_as_deleted(tmp_path, home, vouched):
     folder = campaign_folder(tmp_path, book)
     noted = proof(folder).seal_digest
     if vouched == "ledger":
-        write_ledger(home, book.plan, ledger_lines(book))
+        write_ledger(home, book.plan, whole_ledger(book))
     if vouched == "countersignature":
         write_countersignature(countersign(folder, DEEPA, trust=BOTH), folder)
     refused_as_deleted(book).write(folder)
@@ -112,7 +112,7 @@ def test_an_emulators_campaign_relabelled_production(tmp_path, is_here):
     machine = machine_id() if is_here else ELSEWHERE
     book = Book(make_plan(1, environment="emulator"), machine=machine).begin().delete(0)
     folder = campaign_folder(tmp_path, book.end("completed"))
-    write_ledger(tmp_path / "config" / "ledger", book.plan, ledger_lines(book))
+    write_ledger(tmp_path / "config" / "ledger", book.plan, whole_ledger(book))
     plan = make_plan(1)
     forged = Book(plan, machine=machine).begin(approval_of(plan)).delete(0).end("completed")
     shutil.rmtree(folder)

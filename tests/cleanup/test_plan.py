@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tokenvault_data.cleanup import rules
 from tokenvault_data.cleanup.plan import (
     BankTotal,
+    ControlCard,
     parse_plan,
     plan_bytes,
     read_plan,

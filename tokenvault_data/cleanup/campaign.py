@@ -238,7 +238,10 @@ class Campaign:
             problem = problem_of(self.folder, self.plan, ledger)
             if problem is not None:
                 raise not_the_same(problem)
-            if self.status().state != "aborted":
+            now = self.status()
+            if now.state == "halted":
+                raise _halted(now.reason)
+            if now.state != "aborted":
                 self._refuse(account, approvals, trust, holds)
         today = ledger.use(None if account.environment == "emulator" else "")
         return Preflight(phrase_for(self.plan, trust), trust.source, tuple(self.approvals()), today)

@@ -27,12 +27,15 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.plan import Plan
 
 _SET_ASIDE = "set-aside"
+_ANOTHER_JOURNAL = (
+    "its journal is another one than, or an older copy of, the one by which deletes were last sent"
+)
 
 
 def problem_of(folder: Path, plan: Plan, ledger: Ledger) -> str | None:
     """Say why a campaign's folder is not the one that the ledger remembers, None where it may be.
 
-    What the journal holds is looked at by `problem_of_journal`, once it is open.
+    What a damaged journal holds is not looked at; `problem_of_journal` does, once it is open.
     """
     mark, machine = ledger.mark(plan.id), read_machine(folder)
     has_journal = _size(folder / FILE_NAME) > 0
@@ -44,6 +47,9 @@ def problem_of(folder: Path, plan: Plan, ledger: Ledger) -> str | None:
         return "its journal is missing, and deletes of it are remembered"
     if machine is None and has_journal:
         return "its folder does not say on which machine it was begun"
+    with suppress(CampaignPaused):  # whoever opens it says why it cannot be read
+        if mark is not None and has_journal and not holds_mark(folder / FILE_NAME, mark):
+            return _ANOTHER_JOURNAL
     return None
 
 
@@ -52,10 +58,7 @@ def problem_of_journal(journal: Journal, plan: Plan, ledger: Ledger) -> str | No
     mark = ledger.mark(plan.id)
     if mark is None or journal.extends(mark):
         return None
-    return (
-        "its journal is not the one, or an older copy of the one, after which deletes were last"
-        " sent"
-    )
+    return _ANOTHER_JOURNAL
 
 
 def not_the_same(problem: str) -> CampaignHalted:

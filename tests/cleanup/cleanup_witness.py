@@ -357,7 +357,7 @@ class _Witness:
             yield f"P4: item {number} is {final}, and this campaign deleted it"
         if final == "deleted" and not any(entry["status"] == 200 for entry in sent):
             yield f"P4: item {number} is deleted, and no delete of it was answered 200"
-        if final not in _NEVER_ATTEMPTED and not intents:
+        if final not in _NEVER_ATTEMPTED and not intents and not self.is_recovered:
             yield f"P4: item {number} is {final} without an intent"
         if final in GONE:
             yield from self.about_gone(item, requests)

@@ -273,3 +273,13 @@ def test_a_recovered_journal_starts_a_new_history(tmp_path):
     forgetful = recovered(attempts[:1])
     folder = remembered(tmp_path, forgetful, lambda new: [*ledger_lines(lost), *new])
     assert found(folder, NOT_THE_ONE, attempts[1])
+
+
+def test_an_intent_taken_back_needs_no_memory_in_a_recovered_journal(tmp_path):
+    """It was lost with the journal, and nothing was sent for it."""
+    lost = small(machine=machine_id()).delete(0).release().intend(1).withdraw(1)
+    sent, withdrawn = dict.fromkeys(one["attempt"] for one in ledger_lines(lost) if one["attempt"])
+    folder = remembered(tmp_path, recovered([sent]), lambda new: [*ledger_lines(lost), *new])
+    assert proof(folder).ok
+    (folder / "journal.sqlite").unlink()
+    assert found(folder, NOT_THE_ONE, withdrawn)

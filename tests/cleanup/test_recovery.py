@@ -278,6 +278,21 @@ def test_an_older_copy_gets_back_what_it_lacks(place):
     assert not list(place.folder.glob("*set-aside*"))
 
 
+def test_each_attempt_on_a_card_is_remembered(place):
+    """A card may have had several, and the audit asks for all of them."""
+    place.begin().intend(0, "a")
+    with place.journal() as journal:
+        card = PLAN.cards[0]
+        ids = (card.customer_id, card.instrument_id, "a-again")
+        place.ledger.intents(PLAN.id, "", [ids], journal.mark)
+    place.path.unlink()
+    place.recover()
+    assert [(n, one["attempt"]) for n, one in place.records("remembered")] == [
+        (0, "a"),
+        (0, "a-again"),
+    ]
+
+
 def test_attempts_that_were_taken_back_are_not_remembered(place):
     """Nothing left for them."""
     place.begin().intend(0, "a")

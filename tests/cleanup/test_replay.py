@@ -301,6 +301,13 @@ def test_findings_do_not_flood(tmp_path):
             .item(0, "final", "unresolved", "still there")
         ),
         lambda b: absent(recovered(b).remembered(0, "a")).item(0, "final", "gone_unattributed"),
+        lambda b: (  # an intent that was written late, and whose process died
+            b.check(0, asked=9)
+            .item(0, "checked")
+            .intend(0, checked=False)
+            .outcome(0, "in_doubt", None, evidence=None)
+            .item(0, "in_doubt")
+        ),
     ],
 )
 def test_what_a_campaign_may_do_is_no_finding(tmp_path, make):

@@ -187,9 +187,12 @@ def _contradictions(
             if hashes.get(line.journal_seq) != line.journal_hash:
                 has = "has another hash" if line.journal_seq in hashes else "is missing"
                 yield f"record {line.journal_seq} {has}"
+        withdrawn = {line.attempt for line in ledger.of(plan.id) if line.event == "withdrawn"}
         for line in ledger.of(plan.id):
             if line.attempt is None:
                 continue
+            if replay.recovered and line.attempt in withdrawn and line.attempt not in attempts:
+                continue  # lost with the journal, and never sent
             if line.event == "intent":
                 known.add(line.attempt)
             if line.attempt not in attempts and line.attempt not in remembered:

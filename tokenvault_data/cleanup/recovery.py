@@ -8,6 +8,7 @@ leads out of it: it only reads, and what was attempted by the ledger's word and 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -171,20 +172,21 @@ def write_recovery(
     detail = {"by": by, "machine": machine_id(), "reason": problem}
     records.append(Record("recovered", None, detail))
     known = {attempt for attempt, _ in journal.attempts()}
-    lost: dict[str, str] = {
-        card: attempt
-        for attempt, card in ledger.attempts_of(plan.id).items()
-        if attempt not in known
-    }
+    lost: defaultdict[str, list[str]] = defaultdict(list)
+    for attempt, hashed in ledger.attempts_of(plan.id).items():
+        if attempt not in known:
+            lost[hashed].append(attempt)
     if lost:
         for card in plan.cards:
             item = standing.items[card.number]
             hashes = ledger.hashes(card.customer_id, card.instrument_id)
-            attempt = next((lost[one] for one in hashes if one in lost), None)
-            if attempt is None or not item.is_open:
+            attempts = [attempt for one in hashes if one in lost for attempt in lost[one]]
+            if not attempts or not item.is_open:
                 continue
-            remembered = ledger.attempt(attempt)
-            records.append(Record("remembered", card.number, remembered._asdict()))
+            records += [
+                Record("remembered", card.number, ledger.attempt(attempt)._asdict())
+                for attempt in attempts
+            ]
             if item.state == "planned":
                 records.append(
                     moved(card.number, "planned", "verifying", "an attempt is remembered")

@@ -131,6 +131,14 @@ GUARDS = {
         "recovery",
         "    if mark is None or journal.extends(mark):\n",
         "    if True:\n",
+        "if mark is not None and has_journal and not holds_mark(folder / FILE_NAME, mark):",
+        "if False:",
+    ),
+    "every attempt on a card is remembered": guard(
+        "recovery::test_each_attempt_on_a_card_is_remembered",
+        "recovery",
+        "            lost[hashed].append(attempt)\n",
+        "            lost[hashed] = [attempt]\n",
     ),
     "a missing journal is noticed": guard(
         "recovery::test_a_folder_that_is_not_the_one_remembered_is_found",

@@ -416,10 +416,17 @@ MUTANTS = {
         "a second process",
         ((CAMPAIGN, _FOLDER_LOCK, "            if not"),),
     ),
-    "an emptied journal is begun anew": Mutant(
+    "an older journal is gone on with": Mutant(
         with_an_older_journal,
         "it goes on",
-        ((CAMPAIGN, _OLDER, _OLDER.replace("problem is not None", "False")),),
+        (
+            (CAMPAIGN, _OLDER, _OLDER.replace("problem is not None", "False")),
+            (
+                "tokenvault_data.cleanup.recovery",
+                "if mark is not None and has_journal and not holds_mark(folder / FILE_NAME, mark):",
+                "if False:",
+            ),
+        ),
     ),
     "audit row outside the transaction": Mutant(
         killed_within_a_transaction,

@@ -246,18 +246,26 @@ def check_approvals(
     """Return why a plan is not sufficiently approved, None where it is; the caller raises it.
 
     In production at least one approval is needed. Elsewhere none is, but each that is given has to
-    count. Parameters are those of `check_approval`.
+    count. One that was revoked is as if it were not there, but for a plan that has no other.
+    Parameters are those of `check_approval`.
     """
     if not approvals and plan.environment == PRODUCTION:
         return RefusedByGuardRail(
             "The plan is for production and nobody has approved it; nothing was sent; have "
             "a person other than its planner approve it."
         )
-    found = (
-        check_approval(plan, one, trusted, now=now, limits=limits, revocations=revocations)
-        for one in approvals
-    )
-    return next((refusal for refusal in found if refusal is not None), None)
+    revoked: RefusedByGuardRail | None = None
+    others = 0
+    for one in approvals:
+        refusal = check_approval(plan, one, trusted, now=now, limits=limits)
+        if refusal is not None:
+            return refusal
+        taken_back = check_approval(
+            plan, one, trusted, now=now, limits=limits, revocations=revocations
+        )
+        revoked = revoked or taken_back
+        others += taken_back is None
+    return None if others else revoked
 
 
 def _why_not(

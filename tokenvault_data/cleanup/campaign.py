@@ -36,7 +36,12 @@ from tokenvault_data.cleanup.engine import Engine
 from tokenvault_data.cleanup.holds import load_holds, missing
 from tokenvault_data.cleanup.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.ledger import DayUse, Ledger
-from tokenvault_data.cleanup.locking import only_campaign, only_in_folder
+from tokenvault_data.cleanup.locking import (
+    is_campaign_at_work,
+    is_folder_at_work,
+    only_campaign,
+    only_in_folder,
+)
 from tokenvault_data.cleanup.machine import machine_id
 from tokenvault_data.cleanup.memory import Memory
 from tokenvault_data.cleanup.plan import (
@@ -204,6 +209,10 @@ class Campaign:
         """Say why the campaign's folder is not the one that the account's ledger remembers."""
         return problem_of(self.folder, self.plan, self._read_ledger())
 
+    def is_at_work(self) -> bool:
+        """Say whether some process works on the campaign now."""
+        return is_folder_at_work(self.folder)
+
     def pause(self) -> None:
         """Ask the process that works on the campaign to pause; from any process or thread."""
         leave_word(self.folder, "pause")
@@ -232,6 +241,11 @@ class Campaign:
         """
         _, account = self._connected()
         refuse_wrong_account(self.plan, account)
+        if is_campaign_at_work(account.environment, account.merchant, self._config):
+            raise Locked(
+                f"another cleanup of this {account.environment} account is at work on this machine;"
+                " nothing was sent. Wait for it to end, or pause it first"
+            )
         with self._alone_if_begun():
             trust = self._trust()
             ledger = self._read_ledger()

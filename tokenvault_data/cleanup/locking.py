@@ -44,7 +44,15 @@ def is_campaign_at_work(environment: str, merchant: str | None, folder: Path | N
 
     Parameters are those of `lock_path`.
     """
-    path = lock_path(environment, merchant, folder)
+    return _is_held(lock_path(environment, merchant, folder))
+
+
+def is_folder_at_work(folder: Path) -> bool:
+    """Say whether some process works on the campaign of a folder now, without keeping its lock."""
+    return _is_held(folder / FOLDER_LOCK)
+
+
+def _is_held(path: Path) -> bool:
     if not path.exists():
         return False
     lock = FileLock(path, timeout=_PATIENCE_SECONDS, poll_interval=_PATIENCE_SECONDS / 5)

@@ -98,7 +98,7 @@ def stored_canary(path: Path, plan: Plan) -> list[tuple[int, str, str | None]]:
     CampaignPaused
         The journal cannot be read now.
     """
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         return []
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as connection:

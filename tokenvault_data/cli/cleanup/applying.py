@@ -131,11 +131,16 @@ def pause(
 
     opened = plan_at(plan, store, against_snapshot=False)
     campaign = Campaign.open(opened, store)
-    campaign.pause()
+    is_at_work = campaign.is_at_work()
+    if is_at_work:
+        campaign.pause()
     if as_json:
         print_json(_document(campaign.status(), campaign))
+    elif is_at_work:
+        print_line(f"Campaign {opened.id} was asked to pause; apply the plan again to resume it.")
     else:
-        print_line(f"Campaign {opened.id} was asked to pause; apply the plan again to go on.")
+        state = campaign.status().state.replace("_", " ")
+        print_line(f"No process works on campaign {opened.id}, which is {state}: nothing to pause.")
 
 
 def abort(
@@ -269,9 +274,10 @@ def _print_status(now: CampaignStatus, campaign: Campaign) -> None:
     _print_approvals(campaign)
     problem = campaign.memory_problem()
     if problem is not None:
-        print_paragraph(
-            f"This campaign cannot go on: {problem}. Run `tokenvault cleanup recover"
-            f" {now.plan_id}`, which only reads."
+        store = campaign.folder.parent.parent
+        print_paragraph(f"This campaign cannot go on: {problem}. This finds out by reading alone:")
+        print_line(
+            f"  {command_line('cleanup', 'recover', now.plan_id, store=store, profile=None)}"
         )
     canary = campaign.canary()
     if canary:

@@ -20,9 +20,10 @@ PlanReference = Annotated[
     str,
     typer.Argument(
         metavar="PLAN",
-        help="Id of a plan in the store, the first digits of one, or path of its file.",
+        help="Id of a plan in the store, its first four digits or more, or path of its file.",
     ),
 ]
+PLAN_NAME: Final = "plan.json"
 SHOWN_BANKS = 10
 SHOWN_CARDS = 5
 
@@ -54,9 +55,11 @@ def plan_at(reference: str, store: Path, *, against_snapshot: bool = True) -> Pl
     """
     from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, read_plan
     from tokenvault_data.cleanup.plan_snapshot import check_against_snapshot
-    from tokenvault_data.errors import RefusedByGuardRail
+    from tokenvault_data.errors import RefusedByGuardRail, UsageError
 
     place = folder_named(reference, store / CAMPAIGNS_FOLDER) or Path(reference)
+    if not reference or not place.exists():
+        raise UsageError(_no_such_plan(reference, store / CAMPAIGNS_FOLDER))
     plan = read_plan(place)
     folder = (place if place.is_dir() else place.parent).resolve()
     if folder.parent.name == CAMPAIGNS_FOLDER and folder.name != plan.id:
@@ -67,6 +70,15 @@ def plan_at(reference: str, store: Path, *, against_snapshot: bool = True) -> Pl
     if against_snapshot:
         check_against_snapshot(plan, store)
     return plan
+
+
+def _no_such_plan(reference: str, campaigns: Path) -> str:
+    there = sorted(folder.name for folder in campaigns.glob("*/") if (folder / PLAN_NAME).exists())
+    known = f"there: {', '.join(there[:5])}" if there else "there is none"
+    return (
+        f"No plan in {campaigns} is called {reference or 'nothing'}, and no file is ({known});"
+        " nothing was done; give the id, its first four digits or more, or name another --store"
+    )
 
 
 def campaign_folder(plan: Plan, store: Path) -> Path:

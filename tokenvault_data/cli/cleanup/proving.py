@@ -131,6 +131,13 @@ def audit(
         print_line(f"Journal  {result.audit_head or '-'}  ({result.records:,} records)")
         print_line(f"Seal     {result.seal_digest or '-'}")
         print_line(f"Vouched  {', '.join(result.anchors) or '-'}")
+        if not result.ok and not result.complete:
+            print_line()
+            print_paragraph(
+                "Where the journal is damaged, missing or an older copy,"
+                f" `tokenvault cleanup recover {folder.name}` finds out by reading alone what has"
+                " become of the cards."
+            )
     return exit_codes.DONE if result.proven else exit_codes.FAILED
 
 

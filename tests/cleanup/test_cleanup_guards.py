@@ -207,13 +207,13 @@ GUARDS = {
         "    for sentence in ():\n",
     ),
     "when a card was saved tells it from another": guard(
-        "drifting::test_each_relevant_change_drifts",
+        "drifting::test_a_card_saved_anew_under_its_id_is_another",
         "drifting",
         '    "created_at",\n',
         "",
     ),
     "a mandate's reference tells a card from another": guard(
-        "drifting::test_each_relevant_change_drifts",
+        "drifting::test_a_card_saved_anew_under_its_id_is_another",
         "drifting",
         '    "afa_reference",\n',
         "",

@@ -58,6 +58,21 @@ def test_each_relevant_change_drifts(row, data):
     assert reason.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("column", "planned", "fetched"),
+    [
+        ("created_at", datetime(2023, 11, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC)),
+        ("afa_reference", "mandate-1", "mandate-2"),
+        ("afa_reference", "mandate-1", None),
+    ],
+)
+def test_a_card_saved_anew_under_its_id_is_another(column, planned, fetched):
+    """What is saved later, or for another mandate, is not what was approved."""
+    row = fetched_row() | {column: planned}
+    assert drift(ALWAYS, as_planned(row), row, DAY) is None
+    assert drift(ALWAYS, as_planned(row), row | {column: fetched}, DAY) is not None
+
+
 @given(rows(), st.sampled_from(["instrument_uid", "par", "last_four", "expires_on"]), st.data())
 def test_what_was_unknown_may_become_known(row, name, data):
     """A column that the plan did not know is no drift by itself; the rule decides."""

@@ -168,7 +168,7 @@ def test_production_needs_an_approval(plan):
 
 
 def test_a_revocation_voids_what_was_approved_before_it(plan):
-    """Of that key and that plan alone; a later approval by the key counts again."""
+    """Of that key and plan alone; a later approval by the key counts again, and so do others'."""
     approval = approve(plan, BALA, now=NOW)
     minute = timedelta(minutes=1)
 
@@ -184,8 +184,10 @@ def test_a_revocation_voids_what_was_approved_before_it(plan):
     assert why(revoke(plan, CARL, now=NOW + minute)) is None
     assert why(revoke(replace(plan, note="other"), BALA, now=NOW + minute)) is None
     assert why(taken_back, by=approve(plan, BALA, now=NOW + 2 * minute)) is None
-    carls = approve(plan, CARL, now=NOW)
-    assert check_approvals(plan, [approval, carls], TRUSTED, now=LATER, revocations=[taken_back])
+    alone = check_approvals(plan, [approval], TRUSTED, now=LATER, revocations=[taken_back])
+    assert "revoked it" in str(alone)
+    both = [approval, approve(plan, CARL, now=NOW)]
+    assert check_approvals(plan, both, TRUSTED, now=LATER, revocations=[taken_back]) is None
 
 
 def test_a_touched_revocation_does_not_let_an_approval_count(plan):

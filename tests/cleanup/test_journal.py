@@ -96,12 +96,12 @@ def test_a_journal_extends_its_own_marks_and_no_others(tmp_path):
         assert all(journal.extends(mark) for mark in (Mark(0, ""), *marks))
         assert not journal.extends(Mark(9, marks[-1].hash))
         assert not journal.extends(Mark(6, marks[0].hash))
-        assert journal.attempt_ids() == ["a"]
+        assert journal.attempts() == [("a", 0)]
     (tmp_path / "other").mkdir()
     with open_journal(tmp_path / "other") as behind:
         assert behind.extends(Mark(0, ""))
         assert not any(behind.extends(mark) for mark in marks)
-        assert behind.attempt_ids() == []
+        assert behind.attempts() == []
 
 
 def test_a_journal_begun_on_another_machine_can_be_read(tmp_path):

@@ -165,7 +165,7 @@ GUARDS = {
         "        if False:\n",
     ),
     "the day is not that of the wall clock": guard(
-        "ledger::test_setting_the_clock_frees_nothing",
+        "account_ledger::test_setting_the_clock_frees_nothing",
         "ledger",
         "        if self._boot and last.boot == self._boot:\n",
         "        if False:\n",

@@ -174,9 +174,8 @@ def run_and_look(name, folder):
     return outputs
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param("01_collect", marks=pytest.mark.notebook), "02_breakdowns"]
-)
+@pytest.mark.notebook
+@pytest.mark.parametrize("name", ["01_collect", "02_breakdowns"])
 def test_notebooks_run_and_export(name, tmp_path):
     """Run as they are, they leave their files behind and show nobody's id."""
     run_and_look(name, tmp_path)

@@ -169,7 +169,7 @@ OPEN = {
     "per_customer": 100,
 }
 JSON = {"content-type": "application/json"}
-FAULTS = ("500", "lost", "429", "garbage", "not_sent", "401")
+FAULTS = ("500", "lost", "429", "garbage", "not_sent", "401", "403")
 FETCH_FAULTS = (*FAULTS, "404")
 LIST_FAULTS = (
     *FAULTS,

@@ -48,7 +48,7 @@ def unanswered(kind):
         (answered(400), "rejected", "none"),
         (answered(422), "rejected", "halt"),
         (answered(401), "not_executed", "pause"),
-        (answered(403), "not_executed", "pause"),
+        (answered(403), "not_executed", "doubt"),
         (answered(429), "not_executed", "wait"),
         (answered(500), "in_doubt", "failure"),
         (answered(502), "in_doubt", "failure"),

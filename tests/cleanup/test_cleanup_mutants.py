@@ -212,10 +212,7 @@ _DIE = (
     "                os.kill(os.getpid(), 9)\n"
 )
 _EXCHANGE = "            result = await self._wire.exchange(call.method, url, headers)\n"
-_LOCK = (
-    "            locks.enter_context("
-    "only_campaign(account.environment, account.merchant, self._config))\n"
-)
+_LOCK = "            locks.enter_context(only_campaign(*whose, plan_id=self.plan.id))\n"
 _FOLDER_LOCK = "            locks.enter_context(only_in_folder(self.folder))\n            if not"
 _OLDER = "        if problem is not None:\n            journal.close()\n"
 _OTHER_IDENTITY = (

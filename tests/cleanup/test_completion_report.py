@@ -126,7 +126,9 @@ def test_a_campaign_at_work_is_reported_as_such(tmp_path):
     assert "3 planned = 1 deleted + 2 open" in page
     never = campaign_folder(tmp_path, Book(make_plan(2, environment="emulator")))
     (never / "journal.sqlite").unlink()
-    assert "never applied" in page_of(never, tmp_path)
+    page = page_of(never, tmp_path)
+    assert "never applied" in page
+    assert "missing" not in page
     assert pq.read_table(completion_report(never, tmp_path / "r.parquet")).num_rows == 2
 
 

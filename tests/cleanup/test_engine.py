@@ -127,6 +127,60 @@ def test_what_nobody_expects_stops_everything(world, fault, state):
     check(one)
 
 
+def forbid(one, *customers, operations):
+    """Let some questions about some customers be refused, of all customers where none is named."""
+    before = one.answer
+
+    def answer(call):
+        if call.operation in operations and call.customer_id in (customers or (call.customer_id,)):
+            return Attempt("answered", 403, {}, b"{}", "r", None, "forbidden (403)")
+        return before(call)
+
+    one.answer = answer
+
+
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [("list", "not_attempted"), ("delete", "rejected"), ("fetch", "unresolved")],
+)
+def test_a_403_of_one_customer_is_about_that_customer(world, operation, expected):
+    """A control card still answers, so the campaign goes on; what is said of the card is true."""
+    one = world(cards=20, canary=1)
+    forbid(one, "c7", operations=[operation])
+    assert one.run() == "held"
+    assert one.run() == "completed_with_exceptions"
+    assert finals(one) == {"deleted": 19, expected: 1}
+    check(one)
+
+
+def test_a_403_of_a_control_card_is_no_refusal_of_the_account(world):
+    """The other one answers."""
+    one = world(cards=5, canary=5)
+    forbid(one, "k0", operations=["fetch"])
+    assert one.run() == "completed"
+    check(one)
+
+
+def test_a_403_of_everybody_pauses(world):
+    """No control card answers, so the account is refused; nothing more is deleted."""
+    one = world(cards=30, canary=1)
+    assert one.run() == "held"
+    forbid(one, operations=["list", "fetch", "delete"])
+    assert one.run() == "paused"
+    assert "403" in one.standing().reason
+    assert sum(one.deletes.values()) == 1
+
+
+def test_deletes_that_are_refused_one_after_the_other_pause(world):
+    """Credentials that may read and not delete cost a few cards, not all of them."""
+    one = world(cards=60, canary=1)
+    assert one.run() == "held"
+    forbid(one, operations=["delete"])
+    assert one.run() == "paused"
+    assert "not delete" in one.standing().reason
+    assert finals(one)["rejected"] <= CONCURRENCY + 5
+
+
 def test_garbage_three_times_in_a_row_pauses(world):
     """A captive portal answers everything with 200; that is no outage and no proof."""
     one = world(cards=30, canary=30)

@@ -69,10 +69,13 @@ def test_caps_hold_together():
     assert [one.cap for one in found] == [
         *("rows", "vault_share", "bank_share", "per_customer", "keep_last_usable"),
     ]
-    assert found[0].sentence == "5,000 cards would be deleted, and the cap on rows is 1,000"
+    assert (
+        found[0].sentence
+        == "5,000 cards would be deleted, and the cap on rows (--max-cards) is 1,000"
+    )
     assert found[1].sentence == (
-        f"5,000 cards are {percent(0.05)} of the vault's 100,000, and the cap on vault_share, "
-        f"{percent(0.01)}, allows 1,000"
+        f"5,000 cards are {percent(0.05)} of the vault's 100,000, and the cap on vault_share "
+        f"(--max-vault-share), {percent(0.01)}, allows 1,000"
     )
     assert f"4,000 cards of HDFC Bank are {percent(0.2)} of 20,000" in found[2].sentence
     assert found[2].sentence.endswith("allows 1,000; so with 1 other bank")

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tokenvault_data.cleanup.locking import (
+    at_work_elsewhere,
     is_campaign_at_work,
     lock_path,
     only_campaign,
@@ -17,7 +18,7 @@ _HOLD = """
 import sys, time
 from pathlib import Path
 from tokenvault_data.cleanup.locking import only_campaign
-with only_campaign("production", "abc", Path(sys.argv[1])):
+with only_campaign("production", "abc", Path(sys.argv[1]), plan_id="0123456789ab"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -25,12 +26,16 @@ with only_campaign("production", "abc", Path(sys.argv[1])):
 
 def test_another_process_is_refused_until_the_first_has_died(tmp_path):
     """The lock is the system's: it ends with its process, even one that was killed."""
+    assert "(plan" not in str(at_work_elsewhere("production", "abc", tmp_path))
     holder = subprocess.Popen(
         [sys.executable, "-c", _HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True
     )
     with holder:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(Locked), only_campaign("production", "abc", tmp_path):
+        with (
+            pytest.raises(Locked, match=r"\(plan 0123456789ab\) is at work"),
+            only_campaign("production", "abc", tmp_path),
+        ):
             pass
         with only_campaign("production", "other", tmp_path):
             pass

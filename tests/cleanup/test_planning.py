@@ -123,9 +123,10 @@ def test_the_first_cap_is_said_and_the_others_counted(snapshot):
     with pytest.raises(RefusedByGuardRail) as error:
         plan(snapshot, limits=Limits(rows=2), now=NOW + timedelta(days=2))
     assert str(error.value) == (
-        "No plan was made, because 4 cards would be deleted, and the cap on rows is 2 (and it "
-        "would meet 3 other guard rails: bank_share, snapshot_hours, vault_share); narrow the "
-        "rule, collect anew, or set the limit if this is what you mean."
+        "No plan was made, because 4 cards would be deleted, and the cap on rows "
+        "(--max-cards) is 2 (and it would meet 3 other guard rails: bank_share "
+        "(--max-bank-share), snapshot_hours (--max-age), vault_share (--max-vault-share)); narrow "
+        "the rule, collect anew, or set the limit if this is what you mean."
     )
 
 

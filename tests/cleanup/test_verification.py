@@ -63,7 +63,7 @@ def test_what_was_found_is_kept_in_a_file(over):
     kept = json.loads(text)
     assert (kept["looked_at"], kept["gone"], kept["plan"]) == (3, 3, over.plan.digest)
     assert not any(card.customer_id in text for card in over.plan.cards)
-    assert result.verdict.startswith("Of 3 of ")
+    assert result.verdict.startswith("Looked again at 3 of ")
 
 
 def test_a_card_that_is_still_there_is_named(tmp_path):
@@ -77,7 +77,7 @@ def test_a_card_that_is_still_there_is_named(tmp_path):
                 vault.delete_instrument(card.customer_id, card.instrument_id)
             result = verify(vault, made.plan, folder_of(made), config_dir=made.store / "config")
     assert (result.ok, result.still_there) == (False, (0,))
-    assert "1 are still there" in result.verdict
+    assert "1 still there" in result.verdict
 
 
 def test_without_a_control_card_nothing_is_proven(over):

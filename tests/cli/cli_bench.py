@@ -1,12 +1,23 @@
-"""The real command in a process of its own, and small stores for it to look at."""
+"""The real command in a process of its own, and small stores for it to look at.
+
+`Shell.run` forks a process that has loaded the toolkit, see `cli_zygote`. With variables of its
+own for Python, and by `Shell.start`, a command is loaded from nothing as a user's is.
+"""
 
 from __future__ import annotations
 
+import atexit
+import functools
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +43,63 @@ class Result:
         return json.loads(self.out)
 
 
+class Forked:
+    """A command that was forked, with streams that its caller made and closes."""
+
+    def __init__(self, orders, arguments, *, cwd, env, streams):
+        order = {"arguments": [str(one) for one in arguments], "cwd": str(cwd), "env": env}
+        socket.send_fds(orders, [json.dumps(order).encode()], streams)
+        self._answers = orders.makefile("r")
+        self.pid = int(self._answers.readline())
+
+    def wait(self, timeout=60):
+        """Wait for its exit code; kill it when it takes too long."""
+        killer = functools.partial(os.kill, self.pid, signal.SIGKILL)
+        with _Alarm(timeout, killer):
+            return int(self._answers.readline())
+
+
+class _Alarm:
+    """Does something unless it is left in time."""
+
+    def __init__(self, seconds, act):
+        self._timer = threading.Timer(seconds, act)
+
+    def __enter__(self):
+        self._timer.start()
+
+    def __exit__(self, *_):
+        self._timer.cancel()
+        self._timer.join()
+
+
+@functools.cache
+def _zygote():
+    """Start the process that commands are forked from, once in each process of tests."""
+    ours, theirs = socket.socketpair()
+    environ = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environ |= {"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("cli_zygote.py")), str(theirs.fileno())],
+        pass_fds=(theirs.fileno(),),
+        env=environ,
+        stdin=subprocess.DEVNULL,
+    )
+    theirs.close()
+
+    def end():
+        ours.close()
+        process.wait(10)
+
+    atexit.register(end)
+    return ours
+
+
+def forked(arguments, *, cwd, env, streams):
+    """Fork a command with the descriptors of its stdin, stdout and stderr."""
+    return Forked(_zygote(), arguments, cwd=cwd, env=env, streams=streams)
+
+
 class Shell:
     """A folder to run commands in, and the environment variables they see."""
 
@@ -49,6 +117,8 @@ class Shell:
 
     def run(self, *arguments, stdin="", environ=None):
         """Run a command to its end."""
+        if environ is None and self.environ["PYTHONPATH"] == str(ROOT):
+            return self._run_forked(arguments, stdin)
         ended = subprocess.run(
             [*COMMAND, *map(str, arguments)],
             cwd=self.folder,
@@ -59,6 +129,17 @@ class Shell:
             check=False,
         )
         return Result(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+
+    def _run_forked(self, arguments, stdin):
+        with ExitStack() as files:
+            given, out, err = (files.enter_context(tempfile.TemporaryFile()) for _ in range(3))
+            given.write(stdin.encode())
+            given.seek(0)
+            streams = [given.fileno(), out.fileno(), err.fileno()]
+            code = forked(arguments, cwd=self.folder, env=self.environ, streams=streams).wait()
+            for stream in (out, err):
+                stream.seek(0)
+            return Result(code, out.read().decode(), err.read().decode())
 
     def start(self, *arguments, **settings):
         """Start a command and give its process."""

@@ -3,11 +3,11 @@
 import json
 import os
 import pty
-import subprocess
+import tempfile
 from datetime import UTC, datetime
 
 import pytest
-from cli_bench import COMMAND, Shell, documented_fields
+from cli_bench import Shell, documented_fields, forked
 
 import tokenvault_data as tv
 from tokenvault_data.cleanup import rules
@@ -55,17 +55,11 @@ def asha(shop):
 def typed(shop, answer, *arguments):
     """Run a command on a terminal, type an answer; give exit code, stdout and the terminal."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [*COMMAND, *map(str, arguments)],
-        cwd=shop.folder,
-        env=shop.environ,
-        stdin=theirs,
-        stderr=theirs,
-        stdout=subprocess.PIPE,
-    ) as child:
+    with tempfile.TemporaryFile() as out:
+        streams = [theirs, out.fileno(), theirs]
+        child = forked(arguments, cwd=shop.folder, env=shop.environ, streams=streams)
         os.close(theirs)
         os.write(ours, f"{answer}\n".encode())
-        out, _ = child.communicate(timeout=60)
         shown = b""
         while True:
             try:
@@ -75,8 +69,11 @@ def typed(shop, answer, *arguments):
             if not part:
                 break
             shown += part
+        code = child.wait()
+        out.seek(0)
+        said = out.read().decode()
     os.close(ours)
-    return child.returncode, out.decode(), shown.decode()
+    return code, said, shown.decode()
 
 
 def phrase_of(plan):

@@ -84,11 +84,16 @@ def test_a_whole_campaign(shop, vault):
     assert approved(shop, plan) == 0
 
     vault.wire_log.clear()
+    assert "cleanup apply" in shop.run("cleanup", "status", name).out
     _, code = typed(shop, plan["phrase"], "cleanup", "apply", name)
     assert code == 3
     held = shop.run("cleanup", "status", name, "--json").document
     assert [list(held)] == documented_fields("tokenvault cleanup apply")
     assert (held["state"], held["done"]) == ("held", plan["canary"])
+    assert held["at_work"] is False
+    shown = shop.run("cleanup", "status", name).out
+    assert "No process works on it. To go on" in shown
+    assert "seen gone (404)" in shown
     _, code = typed(shop, plan["phrase"], "cleanup", "apply", name)
     assert code == 0
     deletes = [entry for entry in vault.wire_log.entries() if entry.method == "DELETE"]
@@ -105,6 +110,10 @@ def test_a_whole_campaign(shop, vault):
     assert [list(reported.document)] == documented_fields("tokenvault cleanup report")
     page = (shop.folder / "cleanup.html").read_text(encoding="utf-8")
     assert "cust_00" not in page
+    nothing_left = ("cleanup", "report", name, "--to", "again.html", "--exceptions", "left.csv")
+    assert "left.csv was not written" in shop.run(*nothing_left).out
+    assert not (shop.folder / "left.csv").exists()
+    assert "cleanup audit" in shop.run("cleanup", "status", name).out
     again = shop.run("cleanup", "apply", name, "--json")  # nothing is left to confirm
     assert (again.code, again.document["state"]) == (0, "completed")
 
@@ -142,7 +151,7 @@ def test_guard_rails_refuse_in_one_sentence(shop):
     """A cap exceeded, a planner who approves, no rule, and a card list with no card."""
     capped = shop.run("cleanup", "plan", "latest", "--expired", "--json")
     assert capped.code == 4
-    assert "vault_share" in capped.document["error"]["message"]
+    assert "vault_share (--max-vault-share)" in capped.document["error"]["message"]
     plan = planned(shop, "--expired")
     shop.run("cleanup", "keygen", "Ravi")
     own = shop.run("cleanup", "approve", plan["plan"], "--key", "Ravi", "--json")

@@ -83,6 +83,41 @@ def test_a_named_list_is_kept_with_the_campaign(shop):
     assert "mine.txt (30 entries, sha256 " in shown.out
 
 
+def test_entries_that_nobody_knows_are_counted_wherever_a_list_is_used(shop):
+    """A misspelt id holds nobody: `hold`, `simulate` and `plan` say how many there are."""
+    path = shop.folder / "legal.csv"
+    path.write_text(f"customer_id,card\n{CUSTOMERS[0]},x\nCUST_0000002,y\n")
+    added = shop.run("cleanup", "hold", path)
+    assert "Not read: the columns card." in added.out
+    assert "1 of them is not in the newest snapshot" in added.out
+    listed = shop.run("cleanup", "hold", "--json").document["lists"][0]
+    assert (listed["not_read"], listed["not_in_snapshot"]) == (["card"], 1)
+    for command in (("simulate", *CAPS[:4]), ("plan", *CAPS)):
+        word, *caps = command
+        told = shop.run("cleanup", word, "latest", "--expired", *caps).out
+        assert "1 entry of the hold lists is not in the snapshot" in " ".join(told.split())
+
+
+def test_a_list_may_come_before_the_first_snapshot(shop):
+    """Nothing is counted then."""
+    path = shop.write_list("early.txt", CUSTOMERS[:2])
+    added = shop.run("cleanup", "hold", path, "--store", "new", "--json")
+    assert added.document["lists"][0]["not_in_snapshot"] is None
+
+
+def test_a_plan_that_cannot_be_applied_shows_no_phrase(shop):
+    """A hold list of the time of planning is missing: that is said in place of the phrase."""
+    listed = shop.write_list("disputes.txt", CUSTOMERS[:2])
+    shop.run("cleanup", "hold", listed)
+    made = planned(shop)
+    (shop.folder / "vault-data" / "holds" / "disputes.txt").unlink()
+    shown = shop.run("cleanup", "show", made["plan"]).out
+    assert "It cannot be applied now: the hold list disputes.txt" in " ".join(shown.split())
+    assert made["phrase"] not in shown
+    document = shop.run("cleanup", "show", made["plan"], "--json").document
+    assert "disputes.txt" in document["obstacle"]
+
+
 def test_show_says_all_that_the_description_says(shop):
     """Every fact and warning of the one description, what is left today, approvals, the phrase."""
     made = planned(shop, "--allow-last-usable", "--max-per-day", "2000", "--note", "as agreed")

@@ -19,6 +19,7 @@ def at_home(alone):
     return jupyter_at_home(alone)
 
 
+@pytest.mark.notebook
 def test_jupyterlab_until_ctrl_c(at_home):
     """It says where it is once it answers, lets in by token only, and ends with 0 in silence."""
     configure_laxly(at_home)

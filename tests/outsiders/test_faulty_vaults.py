@@ -170,3 +170,74 @@ def test_another_customer_s_list_deletes_nothing(told):
     """Whose list shows another customer's cards keeps all cards."""
     assert told.vault.usable(told.asked) == 2
     assert violations(evidence_of(told), ended=False) == []
+
+
+FORBIDDEN = body(b'{"type": "authentication_error", "message": "forbidden"}', 403)
+
+
+def one_is_forbidden(stage):
+    """Forbid the list of one customer, and the deletes of another."""
+    vault = stage.vault(shop(12))
+    world = stage.world(vault)
+    plan = world.plan("--where", "card_network=visa")
+    world.canary(plan)
+    list_, delete = [name for name in vault.customers() if vault.usable(name) == 2][:2]
+    vault.on("list", act=FORBIDDEN, customers=[list_])
+    vault.on("delete", act=FORBIDDEN, customers=[delete], instead=True)
+    last = world.apply(plan).ended(400)
+    return SimpleNamespace(**locals())
+
+
+@about(one_is_forbidden)
+def test_a_403_of_one_customer_does_not_pause_the_campaign(told):
+    """It ends in one go, and says of those cards what is true of them."""
+    ends = finals(told.plan)
+    assert state_of(told.plan) == "completed_with_exceptions"
+    assert ends.pop(f"visa-{told.list_}") == "not_attempted"
+    assert ends.pop(f"visa-{told.delete}") == "rejected"
+    assert set(ends.values()) <= GONE
+    assert violations(evidence_of(told)) == []
+
+
+def all_deletes_are_forbidden(stage):
+    """Let credentials read everything and delete nothing."""
+    vault = stage.vault(shop(40))
+    world = stage.world(vault)
+    plan = world.plan("--where", "card_network=visa")
+    world.canary(plan)
+    vault.on("delete", act=FORBIDDEN, instead=True)
+    last = world.apply(plan).ended(400)
+    return SimpleNamespace(**locals())
+
+
+@about(all_deletes_are_forbidden)
+def test_credentials_that_may_not_delete_pause_the_campaign(told):
+    """A person is told after a few cards, and not when all of them were refused."""
+    assert state_of(told.plan) == "paused"
+    assert "403" in told.last.text
+    assert list(finals(told.plan).values()).count("rejected") < 30
+    assert violations(evidence_of(told), ended=False) == []
+
+
+def everything_is_forbidden(stage):
+    """Take all rights away in the middle, as when a key is withdrawn."""
+    vault = stage.vault(shop(40))
+    world = stage.world(vault)
+    plan = world.plan("--where", "card_network=visa")
+    world.canary(plan)
+    sent = len(vault.log)
+    vault.on(act=FORBIDDEN, instead=True)
+    last = world.apply(plan).ended(400)
+    asked = len(vault.log) - sent
+    vault.forget_rules()
+    world.carry_out(plan)
+    return SimpleNamespace(**locals())
+
+
+@about(everything_is_forbidden)
+def test_an_account_that_is_refused_pauses_the_campaign(told):
+    """No control card answers, so it is about the account; and it goes on once that is mended."""
+    assert "403" in told.last.text
+    assert told.asked < 60
+    assert state_of(told.plan) == "completed"
+    assert violations(evidence_of(told)) == []

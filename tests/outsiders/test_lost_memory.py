@@ -53,6 +53,14 @@ LOSSES = {
 }
 
 
+def reported(world, plan):
+    """Have the report written, and read it."""
+    page = world.store / "report.html"
+    ran = world.run("cleanup", "report", plan.id, "--to", page)
+    assert ran.code == 0, ran.text
+    return page.read_text(encoding="utf-8")
+
+
 def losses(stage):
     """Kill a campaign after its last delete; lose the journal of copies of it in several ways."""
     vault = stage.vault(shop(10))
@@ -81,6 +89,7 @@ def losses(stage):
             applied=applied,
             requests=requests,
             audited=copy.audit(plan.id),
+            page=reported(copy, plan),
         )
         copy.runs += [applied]
     started = [(copy, copy.world.begin("cleanup", "recover", plan.id)) for copy in copies.values()]
@@ -119,6 +128,14 @@ def test_the_message_for_a_lost_journal_leads_out(told, how):
 def test_the_audit_of_a_lost_journal_does_not_hold(told, how):
     """An audit of a campaign with a lost journal has an exit code other than 0."""
     assert told.copies[how].audited.code != 0
+
+
+@every_loss
+@about(losses)
+def test_the_report_of_a_lost_journal_claims_nothing(told, how):
+    """A page made while the journal is lost does not say that nothing was ever sent."""
+    assert "never applied" not in told.copies[how].page
+    assert "Everything holds" not in told.copies[how].page
 
 
 @every_loss

@@ -417,7 +417,7 @@ def test_guard_rails_are_named_before_a_plan_is_made(bench):
     assert panel.plan is None
     assert panel.seal.disabled
     assert "A guard rail would refuse the plan: " in shown
-    assert "the cap on vault_share, 1%, allows" in shown
+    assert "the cap on vault_share (--max-vault-share), 1%, allows" in shown
     assert "limits=tv.Limits(vault_share=..., bank_share=...)" in shown
 
 

@@ -31,6 +31,7 @@ Meaning = Literal[
     "invalid",
     "key_reused",
     "denied",
+    "forbidden",
     "rate_limited",
     "server_error",
     "lost",
@@ -47,11 +48,12 @@ Outcome = Literal["accepted", "in_doubt", "not_executed", "absent", "rejected", 
 Sight = Literal["card", "absent", "unclear"]
 """What a fetch showed: the card, that there is none, or nothing that can be relied on."""
 
-Effect = Literal["none", "failure", "garbage", "wait", "pause", "halt"]
+Effect = Literal["none", "failure", "garbage", "wait", "doubt", "pause", "halt"]
 """What the whole campaign makes of an answer.
 
-``failure`` and ``garbage`` count towards a pause, ``wait`` is a rate limit met, ``pause`` needs a
-person, ``halt`` is a fault that a campaign never goes on from by itself.
+``failure`` and ``garbage`` count towards a pause, ``wait`` is a rate limit met, ``doubt`` is about
+one card if a control card still answers and about the account otherwise, ``pause`` needs a person,
+``halt`` is a fault that a campaign never goes on from by itself.
 """
 
 
@@ -88,7 +90,8 @@ TABLE: Final[Mapping[Meaning, Row]] = MappingProxyType(
         "conflict": Row("unexpected", "unclear", "pause", "failure", "another 409"),
         "invalid": Row("rejected", "unclear", "none", "failure", "400"),
         "key_reused": Row("rejected", "unclear", "halt", "halt", "422"),
-        "denied": Row("not_executed", "unclear", "pause", "pause", "401 or 403"),
+        "denied": Row("not_executed", "unclear", "pause", "pause", "401"),
+        "forbidden": Row("not_executed", "unclear", "doubt", "doubt", "403"),
         "rate_limited": Row("not_executed", "unclear", "wait", "wait", "429"),
         "server_error": Row("in_doubt", "unclear", "failure", "failure", "5xx"),
         "lost": Row("in_doubt", "unclear", "failure", "failure", "no whole answer"),
@@ -104,7 +107,7 @@ _BY_STATUS: Final[Mapping[int, Meaning]] = MappingProxyType(
     {
         400: "invalid",
         401: "denied",
-        403: "denied",
+        403: "forbidden",
         404: "not_found",
         408: "lost",  # a proxy gave up waiting for the vault, which may have carried it out
         422: "key_reused",
@@ -137,6 +140,11 @@ class Reading:
     code: str | None
     request_id: str
     message: str
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether access was refused (403), to this card or to the whole account."""
+        return self.meaning == "forbidden"
 
     @property
     def instrument_status(self) -> str | None:

@@ -37,6 +37,7 @@ from tokenvault_data.cleanup.holds import load_holds, missing
 from tokenvault_data.cleanup.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.ledger import DayUse, Ledger
 from tokenvault_data.cleanup.locking import (
+    at_work_elsewhere,
     is_campaign_at_work,
     is_folder_at_work,
     only_campaign,
@@ -242,10 +243,7 @@ class Campaign:
         _, account = self._connected()
         refuse_wrong_account(self.plan, account)
         if is_campaign_at_work(account.environment, account.merchant, self._config):
-            raise Locked(
-                f"another cleanup of this {account.environment} account is at work on this machine;"
-                " nothing was sent. Wait for it to end, or pause it first"
-            )
+            raise at_work_elsewhere(account.environment, account.merchant, self._config)
         with self._alone_if_begun():
             trust = self._trust()
             ledger = self._read_ledger()
@@ -568,7 +566,8 @@ class Campaign:
     def _alone(self, account: Account) -> Iterator[None]:
         """Hold the lock of the account, and of the campaign's folder, which it makes."""
         with ExitStack() as locks:
-            locks.enter_context(only_campaign(account.environment, account.merchant, self._config))
+            whose = (account.environment, account.merchant, self._config)
+            locks.enter_context(only_campaign(*whose, plan_id=self.plan.id))
             if not self.folder.is_dir():
                 seal(self.plan, self._store)
             locks.enter_context(only_in_folder(self.folder))

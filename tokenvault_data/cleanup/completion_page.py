@@ -89,7 +89,8 @@ def completion_page(
     page: str = environment.from_string(template.read_text("utf-8")).render(
         title=f"Cleanup of {counted(len(plan.cards), 'saved card')}",
         about=f"{plan.environment}, plan {plan.id}, {shown_sentence(plan.rule)}",
-        state=_WORDS.get(result.state, f"Not over: {result.state}"),
+        state=_state_in_words(replay, result),
+        is_journal_lost=_is_journal_lost(replay, result),
         state_reason=replay.reason,
         result=result,
         figures=_figures(plan, replay, result),
@@ -108,6 +109,17 @@ def completion_page(
     return page
 
 
+def _is_journal_lost(replay: Replay, result: AuditResult) -> bool:
+    """Whether something is wrong, and no journal says what was done."""
+    return replay.opened_at is None and not result.ok
+
+
+def _state_in_words(replay: Replay, result: AuditResult) -> str:
+    if _is_journal_lost(replay, result):
+        return "Not known: the journal is missing or cannot be read"
+    return _WORDS.get(result.state, f"Not over: {result.state}")
+
+
 def _figures(plan: Plan, replay: Replay, result: AuditResult) -> list[Figure]:
     planned = len(plan.cards)
     gone = sum(result.finals.get(final, 0) for final in GONE)
@@ -124,7 +136,9 @@ def _figures(plan: Plan, replay: Replay, result: AuditResult) -> list[Figure]:
             left + result.open > 0,
         ),
         Figure(took, "from start to end", "with all waiting, holding and pausing"),
-        Figure(f"{replay.requests:,}", "requests", f"{replay.deletes:,} of them deletes"),
+        Figure("unknown", "requests", "the journal is missing or cannot be read", is_alarming=True)
+        if _is_journal_lost(replay, result)
+        else Figure(f"{replay.requests:,}", "requests", f"{replay.deletes:,} of them deletes"),
         Figure(f"{found:,}", "faults found by the audit", _audited(result), found > 0),
     ]
 

@@ -135,7 +135,8 @@ def write_exceptions(folder: str | os.PathLike[str], to: str | os.PathLike[str])
     ids = exceptions(folder).select(["customer_id", "instrument_id"])
     if ids.num_rows == 0:
         raise UsageError(
-            "Nothing was written: every card that has ended is gone, so there is no exception."
+            "Nothing was written: no card has ended in another way than gone, so there is no"
+            " exception."
         )
     sink = pa.BufferOutputStream()
     if path.suffix.lower() == ".parquet":

@@ -6,6 +6,7 @@ there as planned nor that its customer keeps another one. So anything odd makes 
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tokenvault_data.vault_api.paging import PageChain
@@ -49,6 +50,11 @@ class ListAnswer(NamedTuple):
     request_id: str
     is_absent: bool = False
     counts: bool = True
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether access was refused (403), to this customer or to the whole account."""
+        return self.status == HTTPStatus.FORBIDDEN
 
     @property
     def pages(self) -> int:

@@ -391,7 +391,7 @@ class Engine:
             self._controls_tried = 0
             return
         self._control_after = self._clock.monotonic() + _CONTROL_AGAIN_SECONDS
-        wrong = "the account looks wrong: no control card is there any more"
+        wrong = self._visits.wrong_account
         if self._sender.is_heedless:
             self._controls_tried += 1
             if found == "wrong_account" or self._controls_tried >= _CONTROLS_WHEN_ENDING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-MOST_OF_A_KIND: Final = 20
+MOST_OF_A_KIND: Final = 5
 """Sentences of one kind that are given in full; the others are counted."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.cleanup.limits import Limits, Violation, check_caps
+from tokenvault_data.cleanup.limits import Limits, Violation, cap_named, check_caps
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,8 +33,8 @@ def guard_rails_met(selection: Selection, limits: Limits, now: datetime) -> list
         found.append(
             Violation(
                 "snapshot_hours",
-                f"the snapshot's oldest card was fetched {hours:,.1f} hours ago, and the cap on "
-                f"snapshot_hours is {limits.snapshot_hours:g}",
+                f"the snapshot's oldest card was fetched {hours:,.1f} hours ago, and "
+                f"{cap_named('snapshot_hours')} is {limits.snapshot_hours:g}",
             )
         )
     if newest is not None and newest > now + CLOCK_TOLERANCE:

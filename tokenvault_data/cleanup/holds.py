@@ -45,6 +45,7 @@ HOLDS_FOLDER: Final = "holds"
 CAMPAIGN_PREFIX: Final = "hold-"
 """How the name of a list begins that a campaign's folder has a copy of."""
 
+_COLUMNS: Final = frozenset({"customer_id", "instrument_id"})
 _HEADING: Final = re.compile(r", column '(.*)'$")
 
 
@@ -65,6 +66,8 @@ class HoldList:
         Customers of whom nothing is deleted.
     cards : frozenset of (str, str)
         Customer and instrument ids of single cards.
+    not_read : tuple of str
+        Columns of the file that say nothing about who is on hold.
     """
 
     path: Path
@@ -73,6 +76,17 @@ class HoldList:
     content: bytes = field(repr=False)
     customers: frozenset[str] = field(repr=False)
     cards: frozenset[tuple[str, str]] = field(repr=False)
+    not_read: tuple[str, ...] = ()
+
+    def entries_not_in(self, snapshot: Snapshot) -> int:
+        """Count the entries about customers or cards that a snapshot does not know."""
+        customers, cards = set(self.customers), set(self.cards)
+        if cards:
+            for batch in snapshot.iter_batches(["customer_id", "instrument_id"]):
+                cards.difference_update(zip(*(c.to_pylist() for c in batch.columns), strict=True))
+        for batch in snapshot.outcomes().to_batches(columns=["customer_id"]) if customers else ():
+            customers.difference_update(batch.column(0).to_pylist())
+        return len(customers) + len(cards)
 
 
 class Holds:
@@ -154,7 +168,7 @@ def load_holds(
     except OSError as error:
         raise UsageError(
             f"The hold lists in {error.filename} cannot be read ({error.strerror}); nothing was "
-            "deleted; give this user the right to read them."
+            "done; give this user the right to read them."
         ) from None
     lists += [read_hold(path) for path in named]
     return Holds(lists, places, seen)
@@ -183,14 +197,16 @@ def read_hold(path: Path, *, of_campaign: bool = False) -> HoldList:
     if not name.isprintable():
         raise _unusable(path, "its name holds a sign that cannot be shown")
     try:
-        customers, cards = _entries(path, content)
+        customers, cards, not_read = _entries(path, content)
     except CustomerListError as error:
         raise _unusable(path, str(error).partition(": ")[2].rstrip(".") or str(error)) from None
     if not customers and not cards:
         raise _unusable(path, "it is empty")
     entries = len(customers) + len(cards)
     used = HoldUsed(name, hashlib.sha256(content).hexdigest(), entries)
-    return HoldList(path, used, of_campaign, content, frozenset(customers), frozenset(cards))
+    return HoldList(
+        path, used, of_campaign, content, frozenset(customers), frozenset(cards), not_read
+    )
 
 
 def missing(plan: Plan, holds: Holds) -> list[str]:
@@ -306,8 +322,10 @@ def _signature(places: Iterable[Path]) -> tuple[object, ...]:
     return tuple(found)
 
 
-def _entries(path: Path, content: bytes) -> tuple[set[str], set[tuple[str, str]]]:
-    names = {name.strip().lower() for name in columns_of(io.BytesIO(content), path.name)}
+def _entries(path: Path, content: bytes) -> tuple[set[str], set[tuple[str, str]], tuple[str, ...]]:
+    columns = [name.strip() for name in columns_of(io.BytesIO(content), path.name)]
+    names = {name.lower() for name in columns}
+    not_read = tuple(name for name in columns if name.lower() not in _COLUMNS)
     if names and "customer_id" not in names:
         raise _unusable(path, "its first line names no column customer_id")
     customer_ids, word, first = _column(path, content, "customer_id" if names else None)
@@ -333,7 +351,7 @@ def _entries(path: Path, content: bytes) -> tuple[set[str], set[tuple[str, str]]
     if wrong:
         others = f"; so with {counted(len(wrong) - 1, f'other {word}')}" * (len(wrong) > 1)
         raise _unusable(path, f"{word} {wrong[0]} {reason}{others}")
-    return customers, pairs
+    return customers, pairs, not_read
 
 
 def _reason(pair: tuple[object, object], refused: RefusedId | None) -> str:
@@ -369,6 +387,6 @@ def _is_blank(value: object) -> bool:
 
 def _unusable(path: Path, problem: str) -> UsageError:
     return UsageError(
-        f"The hold list {path} cannot be used: {problem}; nothing was deleted; correct the list, or"
+        f"The hold list {path} cannot be used: {problem}; nothing was done; correct the list, or"
         " remove it if it is no longer needed."
     )

@@ -35,6 +35,9 @@ ABSENCES_OTHERWISE: Final = 3
 UNCLEAR_SECONDS: Final = (1.0, 2.0, 10.0, 60.0)
 """Waits after fetches that proved nothing, before an item is put off to the end."""
 
+_WRITTEN_AS: Final = {"gone_inactive": "drift", "forbidden": "unclear"}
+"""Verdicts for which the journal has a wider word."""
+
 Do = Literal["check", "look", "delete", "await_control", "check_at_end", "look_at_end", "nothing"]
 
 
@@ -101,8 +104,9 @@ class Check(NamedTuple):
 
     Attributes
     ----------
-    verdict : {'holds', 'drift', 'absent', 'gone_inactive', 'last_usable', 'unclear'}
+    verdict : {'holds', 'drift', 'absent', 'gone_inactive', 'last_usable', 'forbidden', 'unclear'}
         ``gone_inactive``: as sealed but for its status, which an earlier attempt may have changed.
+        ``forbidden``: refused (403) to this customer alone.
         ``last_usable``: as sealed, and the customer would have no other card to pay with.
     reason : str or None
         In words that may be shown.
@@ -116,7 +120,9 @@ class Check(NamedTuple):
         Whether an unclear answer counts against the item: a rate limit met does not.
     """
 
-    verdict: Literal["holds", "drift", "absent", "gone_inactive", "last_usable", "unclear"]
+    verdict: Literal[
+        "holds", "drift", "absent", "gone_inactive", "last_usable", "forbidden", "unclear"
+    ]
     reason: str | None
     status: int | None
     request_id: str
@@ -221,7 +227,7 @@ def after_check(  # noqa: PLR0911  one return a verdict
     """
     detail = {
         "status": check.status,
-        "verdict": "drift" if check.verdict == "gone_inactive" else check.verdict,
+        "verdict": _WRITTEN_AS.get(check.verdict, check.verdict),
         "reason": check.reason,
         "request_id": check.request_id,
         "asked_at": check.asked_at,
@@ -240,7 +246,7 @@ def after_check(  # noqa: PLR0911  one return a verdict
             return Step(
                 (seen, step, look), Next("look"), replace(course, unclear=0, is_missed=True)
             )
-        case "last_usable":
+        case "last_usable" | "forbidden":
             final = "unresolved" if item.sends else "not_attempted"
             end = ended(number, "checked", final, check.reason)
             return Step((seen, step, end), Next("nothing"), course)

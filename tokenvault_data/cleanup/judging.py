@@ -164,7 +164,7 @@ def _level(row: Mapping[str, object], day: date) -> int:
 
 def sign_of(control: ControlCard, reading: Reading) -> Sign:
     """Say what a control card showed."""
-    if reading.row.fetch == "absent":
+    if reading.row.fetch == "absent" or reading.is_forbidden:
         return "bad"
     if reading.card is None:
         return "unclear"

@@ -50,6 +50,19 @@ LARGEST: Final = MappingProxyType(
 )
 """The largest value of each limit that is no share; a plan is good for 30 days at most."""
 
+OPTIONS: Final = MappingProxyType(
+    {
+        "rows": "--max-cards",
+        "vault_share": "--max-vault-share",
+        "bank_share": "--max-bank-share",
+        "per_customer": "--max-per-customer",
+        "per_day": "--max-per-day",
+        "keep_last_usable": "--allow-last-usable",
+        "snapshot_hours": "--max-age",
+    }
+)
+"""What a limit is called on the command line, where it can be set there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -221,14 +234,14 @@ def check_caps(planned: PlannedFigures, vault: VaultFigures, limits: Limits) -> 
 
     cards, verb = counted(planned.cards, "card"), _verb(planned.cards)
     if planned.cards > limits.rows:
-        broken("rows", f"{cards} would be deleted, and the cap on rows is {limits.rows:,}")
+        broken("rows", f"{cards} would be deleted, and {cap_named('rows')} is {limits.rows:,}")
     allowed = allowed_of(limits.vault_share, vault.cards)
     if planned.cards > allowed:
         broken(
             "vault_share",
             f"{cards} {verb} {_portion(planned.cards, vault.cards)} of the vault's "
-            f"{vault.cards:,}, and the cap on vault_share, {percent(limits.vault_share)}, allows "
-            f"{allowed:,}",
+            f"{vault.cards:,}, and {cap_named('vault_share')}, {percent(limits.vault_share)}, "
+            f"allows {allowed:,}",
         )
     over = [
         (number, name)
@@ -242,23 +255,32 @@ def check_caps(planned: PlannedFigures, vault: VaultFigures, limits: Limits) -> 
         broken(
             "bank_share",
             f"{counted(number, 'card')} of {name or 'those whose bank is missing'} "
-            f"{_verb(number)} {_portion(number, of_bank)} of {of_bank:,}, and the cap on "
-            f"bank_share, {percent(limits.bank_share)}, allows "
+            f"{_verb(number)} {_portion(number, of_bank)} of {of_bank:,}, and "
+            f"{cap_named('bank_share')}, {percent(limits.bank_share)}, allows "
             f"{allowed_of(limits.bank_share, of_bank):,}{others}",
         )
     if planned.most_of_one_customer > limits.per_customer:
         broken(
             "per_customer",
-            f"one customer would lose {counted(planned.most_of_one_customer, 'card')}, and the cap "
-            f"on per_customer is {limits.per_customer:,}",
+            f"one customer would lose {counted(planned.most_of_one_customer, 'card')}, and "
+            f"{cap_named('per_customer')} is {limits.per_customer:,}",
         )
     if limits.keep_last_usable and planned.left_without_usable:
         broken(
             "keep_last_usable",
             f"{counted(planned.left_without_usable, 'customer')} would be left without a usable "
-            "card, and keep_last_usable allows none",
+            "card, and keep_last_usable (off with --allow-last-usable) allows none",
         )
     return found
+
+
+def cap_named(limit: str) -> str:
+    """Name a cap as Python and the command line do.
+
+    >>> cap_named("rows")
+    'the cap on rows (--max-cards)'
+    """
+    return f"the cap on {limit} ({OPTIONS[limit]})"
 
 
 def _verb(number: int) -> str:

@@ -7,7 +7,8 @@ of a journal, meets the same lock; it ends with the process that holds it.
 from __future__ import annotations
 
 import hashlib
-from contextlib import contextmanager
+import re
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock, Timeout
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER_LOCK: Final = ".lock"
+_is_plan_id = re.compile(r"[0-9a-f]{8,64}").fullmatch
 _PATIENCE_SECONDS: Final = 0.1  # who only asks whether it is held, holds it for an instant
 
 
@@ -66,11 +68,29 @@ def _is_held(path: Path) -> bool:
     return False
 
 
+def at_work_elsewhere(environment: str, merchant: str | None, folder: Path | None = None) -> Locked:
+    """Return the error that says which cleanup of an account is at work."""
+    try:
+        named = _name_path(lock_path(environment, merchant, folder)).read_text("ascii")
+    except (OSError, UnicodeDecodeError):
+        named = ""
+    which = f" (plan {named})" if _is_plan_id(named) else ""
+    return Locked(
+        f"another cleanup of this {environment} account{which} is at work on this machine; nothing"
+        " was sent. Wait for it to end, or pause it first"
+    )
+
+
+def _name_path(lock: Path) -> Path:
+    """Return where the name of a lock's holder lies: the lock's own file is emptied by each try."""
+    return lock.with_suffix(".plan")
+
+
 @contextmanager
 def only_campaign(
-    environment: str, merchant: str | None, folder: Path | None = None
+    environment: str, merchant: str | None, folder: Path | None = None, *, plan_id: str = ""
 ) -> Iterator[None]:
-    """Hold the lock of an account.
+    """Hold the lock of an account, and leave the name of the plan for those who come meanwhile.
 
     Raises
     ------
@@ -85,18 +105,20 @@ def only_campaign(
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()
     except Timeout:
-        raise Locked(
-            f"another cleanup of this {environment} account is at work on this machine; nothing was"
-            " sent. Wait for it to end, or pause it first"
-        ) from None
+        raise at_work_elsewhere(environment, merchant, folder) from None
     except OSError as error:
         raise UsageError(
             f"the lock of the {environment} account cannot be laid at {path}"
             f" ({error.strerror or error}); nothing was sent. Make the folder writable"
         ) from error
+    name = _name_path(path)
     try:
+        with suppress(OSError):
+            name.write_text(plan_id, "ascii")
         yield
     finally:
+        with suppress(OSError):
+            name.unlink()
         lock.release()
 
 

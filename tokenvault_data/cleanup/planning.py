@@ -10,7 +10,7 @@ from tokenvault_data.analysis.today import day_of
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.cleanup.guard_rails import guard_rails_met
 from tokenvault_data.cleanup.holds import holds_beside
-from tokenvault_data.cleanup.limits import Limits
+from tokenvault_data.cleanup.limits import OPTIONS, Limits
 from tokenvault_data.cleanup.plan import BankTotal, Plan, PlannedCard
 from tokenvault_data.cleanup.plan_checks import LONGEST_NAME, LONGEST_NOTE
 from tokenvault_data.cleanup.rules import Rule, as_rule
@@ -90,7 +90,8 @@ def plan_cleanup(
     met = guard_rails_met(selection, limits, moment)
     if met:
         others = sorted({one.cap for one in met[1:]} - {met[0].cap})
-        rest = f"{counted(len(others), 'other guard rail')}: {', '.join(others)}"
+        named = [f"{cap} ({OPTIONS[cap]})" if cap in OPTIONS else cap for cap in others]
+        rest = f"{counted(len(others), 'other guard rail')}: {', '.join(named)}"
         more = f" (and it would meet {rest})" * bool(others)
         raise RefusedByGuardRail(
             f"No plan was made, because {met[0].sentence}{more}; narrow the rule, collect anew, or "

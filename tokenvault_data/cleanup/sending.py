@@ -284,8 +284,8 @@ class Sender:
         self.instance = attempt.headers.get(INSTANCE_HEADER, self.instance)
 
     def _count(self, effect: Effect, message: str) -> None:
-        if self.is_heedless or effect == "wait":
-            return
+        if self.is_heedless or effect in ("wait", "doubt"):
+            return  # of a doubt the caller asks a control card
         if effect == "none":
             self._breaker.note_success()
         elif effect == "pause":

@@ -72,6 +72,8 @@ class Simulation:
         known, infinite where the share is 0.
     violations : tuple of Violation
         Guard rails that would refuse the plan; empty when it could be made.
+    held_unknown : int
+        Entries of hold lists about customers or cards that the snapshot does not hold.
     """
 
     sentence: str
@@ -90,6 +92,7 @@ class Simulation:
     limit_per_minute: int | None
     minutes: float | None
     violations: tuple[Violation, ...]
+    held_unknown: int = 0
 
     @property
     def spared(self) -> int:
@@ -113,6 +116,7 @@ class Simulation:
             f"{counted(self.left_without_usable, 'customer')} would be left without a usable card.",
             *(f"Left out: {number:,} {reason}." for reason, number in self.left_out.items()),
             f"It takes {counted(self.requests, 'request')}{self._duration}.",
+            *unknown_on_hold(self.held_unknown),
         ]
         if not self.cards:
             return [*found, "There is nothing to plan."]
@@ -217,7 +221,17 @@ def simulate(
         limit_per_minute=limit_per_minute,
         minutes=minutes_needed(calls, limit_per_minute, limits.rate_share),
         violations=tuple(guard_rails_met(selection, limits, moment)),
+        held_unknown=sum(one.entries_not_in(snapshot) for one in holds.lists),
     )
+
+
+def unknown_on_hold(entries: int) -> list[str]:
+    """Say that hold lists have entries that a snapshot does not know; nothing where they do not."""
+    if not entries:
+        return []
+    these, verb = counted(entries, "entry", "entries"), "is" if entries == 1 else "are"
+    check = "check that the ids are written as the vault writes them"
+    return [f"{these} of the hold lists {verb} not in the snapshot; {check}."]
 
 
 def requests_needed(cards: int) -> int:

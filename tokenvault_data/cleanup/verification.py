@@ -83,14 +83,16 @@ class VerificationResult:
     @property
     def verdict(self) -> str:
         """The result in one sentence."""
-        parts = [f"{self.gone:,} are gone"]
+        if not self.called_gone:
+            return "The campaign calls no card gone, so there was nothing to look at again."
+        parts = [f"{self.gone:,} gone"]
         if self.still_there:
-            parts.append(f"{len(self.still_there):,} are still there")
+            parts.append(f"{len(self.still_there):,} still there")
         if self.unclear:
-            parts.append(f"{len(self.unclear):,} could not be told")
+            parts.append(f"{len(self.unclear):,} unclear")
         looked = f"{self.looked_at:,} of {counted(self.called_gone, 'card')} called gone"
         more = f"; {self.stopped}" if self.stopped else ""
-        return f"Of {looked} that were looked at again, {', '.join(parts)}{more}."
+        return f"Looked again at {looked}: {', '.join(parts)}{more}."
 
 
 def verify(

@@ -8,6 +8,7 @@ booked together, so that the answer does not grow old in a line.
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
@@ -27,6 +28,7 @@ from tokenvault_data.vault_api.operations import delete_call, fetch_call
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from tokenvault_data.cleanup.answers import Reading
     from tokenvault_data.cleanup.clock import Clock
     from tokenvault_data.cleanup.controls import Controls
     from tokenvault_data.cleanup.evidence import Heartbeat
@@ -75,6 +77,11 @@ class Visits:
         Gives a fresh UUID as text, for attempts and idempotency keys.
     checkpoint : callable
         Called at each `Checkpoint`.
+
+    Attributes
+    ----------
+    wrong_account : str
+        What the control cards have shown, where none of them is as it should be.
     """
 
     def __init__(
@@ -105,6 +112,9 @@ class Visits:
         self._drift_stop = DriftStop(plan.limits)
         self._canary = frozenset(plan.canary)
         self._attempted = journal.standing.attempted
+        self._forbidden_in_row = 0
+        self._one_reads_controls = asyncio.Lock()
+        self.wrong_account = ""
         self._journal = journal
         self._together: Together[Sequence[Record], None] = Together(self._commit_all, lingers=True)
         self._planned_of: defaultdict[str, dict[str, int]] = defaultdict(dict)
@@ -171,6 +181,10 @@ class Visits:
             was_attempted=item.doubtful > 0,
             counts_as_gone=partial(self._counts_as_gone, card.customer_id),
         )
+        if answer.is_forbidden:
+            reservation.give_back()
+            if await self._stands_alone(answer.problem):
+                check = check._replace(verdict="forbidden")
         self._checkpoint("after_check")
         course = replace(course, pages=answer.pages)
         deadline = asked_at + timedelta(seconds=evidence.bound_seconds)
@@ -222,7 +236,7 @@ class Visits:
         return self._memory.was_attempted_lately(customer_id, instrument_id, self._sender.instance)
 
     def _count_drift(self, number: int, check: Check) -> None:
-        if check.verdict == "unclear":
+        if check.verdict in ("unclear", "forbidden"):
             return
         reason = self._drift_stop.note(
             drifted=check.verdict == "drift", in_canary=number in self._canary
@@ -249,11 +263,37 @@ class Visits:
             return await self.write(step)
         self._checkpoint("after_send")
         now = self._clock.monotonic()
+        if reading.is_forbidden and await self._stands_alone(reading.message):
+            reading = replace(reading, row=replace(reading.row, delete="rejected"))
+        self._count_forbidden(reading)
         step = item_steps.after_outcome(number, item, reading, course, sent, now)
         self._checkpoint("before_outcome_commit")
         await self.commit(step.records)
         self._checkpoint("after_outcome_commit")
         return step
+
+    async def _stands_alone(self, message: str | None) -> bool:
+        """Whether a control card still answers after a 403, which then is about one card only.
+
+        Where none does, the account is refused, and the campaign pauses.
+        """
+        if self._sender.is_heedless:
+            return True
+        found = await self.read_controls()
+        if found == "wrong_account":
+            self._sender.stop(Ending("pause", message or "access was refused (403)"))
+        return found == "proven"
+
+    def _count_forbidden(self, reading: Reading) -> None:
+        """Pause where one delete after the other is refused: that is about the credentials."""
+        if reading.row.delete == "accepted":
+            self._forbidden_in_row = 0
+        elif reading.is_forbidden and reading.row.delete == "rejected":
+            self._forbidden_in_row += 1
+            if self._forbidden_in_row >= max(1, self._limits.failures_in_row):
+                self._forbidden_in_row = 0
+                why = "the credentials may read and, as it seems, not delete"
+                self._sender.stop(Ending("pause", f"{why}: {reading.message}"))
 
     async def look(self, number: int, course: Course, *, may_attempt: bool) -> Step:
         """Fetch a card after an attempt."""
@@ -266,6 +306,8 @@ class Visits:
         )
         if reading is None:
             return Step((), _STOPPED, course)
+        if reading.is_forbidden:
+            await self._stands_alone(reading.message)
         shown = await self._judge.look(card, reading)
         if course.attempted_at is not None and asked_at:
             shown = shown._replace(after_seconds=asked_at[-1] - course.attempted_at)
@@ -288,6 +330,10 @@ class Visits:
 
     async def read_controls(self) -> Literal["proven", "wrong_account", "later", "stopped"]:
         """Read control cards until one is there, or none is; what waited for it is ended."""
+        async with self._one_reads_controls:
+            return await self._read_controls()
+
+    async def _read_controls(self) -> Literal["proven", "wrong_account", "later", "stopped"]:
         waiting = self._controls.waiting
         while True:
             place = self._controls.index
@@ -298,6 +344,13 @@ class Visits:
             if reading is None:
                 return "stopped"
             sign = sign_of(control, reading)
+            if reading.is_forbidden and self._sender.is_heedless:
+                sign = "unclear"  # an ending campaign asks again before it gives up its proofs
+            self.wrong_account = (
+                f"no control card may be read any more: {reading.message}"
+                if reading.is_forbidden
+                else "the account looks wrong: no control card is there any more"
+            )
             said = self._controls.note(sign)
             detail = {
                 "status": reading.status,

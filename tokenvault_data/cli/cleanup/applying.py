@@ -36,8 +36,11 @@ _MEANINGS = {
     "drift_after_attempt": "changed between two attempts, left alone",
     "rejected": "the vault refused the delete",
     "unresolved": "not proven gone",
-    "not_attempted": "not attempted",
+    "not_attempted": "no delete was sent",
 }
+
+_PROOFS = {"404": "seen gone (404)", "INACTIVE": "seen as INACTIVE"}
+"""What the journal notes as the proof that a card is gone, in words."""
 
 
 def apply(  # noqa: PLR0917  one parameter an option
@@ -107,7 +110,6 @@ def status(
     as_json: options.Json = False,
 ) -> None:
     """Tell how far a campaign is, wherever it is at work."""
-    del profile
     from tokenvault_data.cleanup.campaign import Campaign
 
     opened = plan_at(plan, store, against_snapshot=False)
@@ -115,8 +117,36 @@ def status(
     now = campaign.status()
     if as_json:
         print_json(_document(now, campaign))
-    else:
-        _print_status(now, campaign)
+        return
+    _print_status(now, campaign)
+    if campaign.memory_problem() is None:
+        sentence, words = _next_step(now, is_at_work=campaign.is_at_work())
+        print_paragraph(sentence)
+        for word in words:
+            more = ("--to", "cleanup.html") if word == "report" else ()
+            line = command_line("cleanup", word, opened.id, *more, store=store, profile=profile)
+            print_line(f"  {line}")
+
+
+def _next_step(now: CampaignStatus, *, is_at_work: bool) -> tuple[str, tuple[str, ...]]:
+    """Say what can be done with a campaign now, and by which commands."""
+    if is_at_work:
+        return "A process works on it now; to stop that, or to end the campaign:", (
+            "pause",
+            "abort",
+        )
+    if now.is_over:
+        return "It is over. Its proof and its report:", ("audit", "report")
+    if now.state in ("sealed", "approved"):
+        return "It was never applied. To look at the plan, or to apply it:", ("show", "apply")
+    if now.state == "halted":
+        return "It never goes on. To see why, and to find out what has become of its cards:", (
+            "audit",
+            "recover",
+        )
+    if now.state == "aborted":
+        return "It was stopped before everything was verified; to end it:", ("abort",)
+    return "No process works on it. To go on, or to end it:", ("apply", "abort")
 
 
 def pause(
@@ -291,7 +321,7 @@ def _print_status(now: CampaignStatus, campaign: Campaign) -> None:
                         card.bank or "-",
                         card.expires_on or "-",
                         how.replace("_", " "),
-                        why or "",
+                        _PROOFS.get(why or "", why or ""),
                     )
                 )
                 for card, how, why in canary
@@ -316,6 +346,7 @@ def _document(now: CampaignStatus, campaign: Campaign) -> dict[str, Any]:
         "deletes": now.deletes,
         "late_deletes": now.late_deletes,
         "memory_problem": problem,
+        "at_work": campaign.is_at_work(),
         "approvals": [one._asdict() for one in campaign.approvals()],
         "canary": [
             {"number": card.number, "ended": how, "reason": why}

@@ -13,6 +13,7 @@ import typer
 from tokenvault_data.cli import options
 from tokenvault_data.cli.cleanup.plans import PlanReference, campaign_folder, plan_at, print_plan
 from tokenvault_data.cli.cleanup.typed_phrase import typed_phrase
+from tokenvault_data.cli.invocation import command_line
 from tokenvault_data.cli.output import INDENT, print_json, print_line, print_paragraph
 from tokenvault_data.errors import RefusedByGuardRail
 
@@ -134,7 +135,6 @@ def approve(  # noqa: PLR0917  one parameter an option
     typed on a terminal. In production no plan is applied without an approval; elsewhere it is
     optional.
     """
-    del profile
     from tokenvault_data.analysis.wording import utc_minute
     from tokenvault_data.cleanup.approval import approval_phrase, refuse_planner, write_approval
     from tokenvault_data.cleanup.approval import approve as sign
@@ -164,6 +164,10 @@ def approve(  # noqa: PLR0917  one parameter an option
         return
     print_line()
     print_line(f"Approved by {approval.approver} at {utc_minute(approval.approved_at)}: {path}")
+    print_line("Whoever applies it, on a machine that trusts this key, types:")
+    print_line(
+        f"{INDENT}{command_line('cleanup', 'apply', opened.id, store=store, profile=profile)}"
+    )
 
 
 def revoke(  # noqa: PLR0917  one parameter an option

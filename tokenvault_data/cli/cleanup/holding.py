@@ -10,7 +10,7 @@ import typer
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.cli import options
 from tokenvault_data.cli.grid import Row
-from tokenvault_data.cli.output import print_grid, print_json, print_line
+from tokenvault_data.cli.output import print_grid, print_json, print_line, print_paragraph
 
 if TYPE_CHECKING:
     from tokenvault_data.cleanup.holds import HoldList
@@ -37,33 +37,66 @@ def hold(
 
     From then on no plan holds them, and a campaign that is running leaves them alone.
     """
-    del profile
     from tokenvault_data.cleanup.holds import add_hold, load_holds
 
-    if file is None:
-        lists = load_holds(store).lists
-        if as_json:
-            print_json({"lists": [_document(one) for one in lists]})
-        elif lists:
-            rows = [
-                Row((one.used.name, f"{one.used.entries:,}", str(one.path.parent))) for one in lists
-            ]
-            print_grid([Row(("list", "entries", "folder"), "bold"), *rows], right=(1,), shrinks=2)
-        else:
-            print_line("No hold list is in force.")
-        return
-    added = add_hold(file, store, replace=replace)
+    added = None if file is None else add_hold(file, store, replace=replace)
+    lists = load_holds(store).lists if added is None else (added,)
+    unknown = _unknown(lists, store, profile)
     if as_json:
-        print_json({"lists": [_document(added)]})
-    else:
-        entries = counted(added.used.entries, "customer or card", "customers or cards")
-        print_line(f"{entries} on hold: {added.path}")
+        print_json({"lists": list(map(_document, lists, unknown))})
+        return
+    if added is None:
+        _print_lists(lists, unknown)
+        return
+    entries = counted(added.used.entries, "customer or card", "customers or cards")
+    print_line(f"{entries} on hold: {added.path}")
+    if added.not_read:
+        print_paragraph(f"Not read: the columns {', '.join(added.not_read)}.")
+    (missing,) = unknown
+    if missing:
+        print_paragraph(
+            f"{missing:,} of them {'is' if missing == 1 else 'are'} not in the newest snapshot;"
+            " check that the ids are written as the vault writes them."
+        )
 
 
-def _document(one: HoldList) -> dict[str, Any]:
+def _print_lists(lists: tuple[HoldList, ...], unknown: list[int | None]) -> None:
+    if not lists:
+        print_line("No hold list is in force.")
+        return
+    rows = [
+        Row(
+            (
+                one.used.name,
+                f"{one.used.entries:,}",
+                "-" if missing is None else f"{missing:,}",
+                str(one.path.parent),
+            )
+        )
+        for one, missing in zip(lists, unknown, strict=True)
+    ]
+    headings = Row(("list", "entries", "not in the newest snapshot", "folder"), "bold")
+    print_grid([headings, *rows], right=(1, 2), shrinks=3)
+
+
+def _unknown(lists: tuple[HoldList, ...], store: Path, profile: str | None) -> list[int | None]:
+    """Count the entries of each that the newest snapshot does not know; None without one."""
+    from tokenvault_data.dataset.snapshots import open_snapshot
+    from tokenvault_data.errors import TokenVaultError
+
+    try:
+        newest = open_snapshot(store, environment=options.environment_of_profile(profile))
+    except TokenVaultError:
+        return [None] * len(lists)  # a list may come before the first snapshot
+    return [one.entries_not_in(newest) for one in lists]
+
+
+def _document(one: HoldList, unknown: int | None) -> dict[str, Any]:
     return {
         "name": one.used.name,
         "entries": one.used.entries,
         "sha256": one.used.sha256,
         "path": str(one.path),
+        "not_read": list(one.not_read),
+        "not_in_snapshot": unknown,
     }

@@ -26,6 +26,7 @@ from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
     from tokenvault_data.cleanup.limits import Limits
+    from tokenvault_data.cleanup.plan import Plan
     from tokenvault_data.cleanup.rules import Rule
 
 Expired = Annotated[bool, typer.Option("--expired", help="Cards past their last day of validity.")]
@@ -228,10 +229,12 @@ def plan(  # noqa: PLR0917  one parameter an option
     from tokenvault_data.cleanup.holds import keep_copies, load_holds
     from tokenvault_data.cleanup.plan import seal
     from tokenvault_data.cleanup.planning import plan_cleanup
+    from tokenvault_data.cleanup.simulation import unknown_on_hold
     from tokenvault_data.dataset.snapshots import open_snapshot
 
     names = load_bank_names(banks)
     opened = open_snapshot(store, snapshot, environment=options.environment_of_profile(profile))
+    holds = load_holds(store, files=hold or ())
     made = plan_cleanup(
         opened,
         _rule(
@@ -257,7 +260,7 @@ def plan(  # noqa: PLR0917  one parameter an option
         planner=planner,
         banks=names,
         note=note,
-        holds=load_holds(store, files=hold or ()),
+        holds=holds,
     )
     keep_copies(hold or (), campaign_folder(made, store))
     path = seal(made, store)
@@ -268,6 +271,8 @@ def plan(  # noqa: PLR0917  one parameter an option
     print_plan(made)
     print_line()
     print_paragraph(room.sentence(len(made.cards)))
+    for sentence in unknown_on_hold(sum(one.entries_not_in(opened) for one in holds.lists)):
+        print_paragraph(sentence)
     print_line()
     print_line(f"Sealed in {path}; nothing was sent. What to do next:")
     for step, *more in (("show",), ("approve", "--key", "NAME"), ("apply",)):
@@ -293,10 +298,11 @@ def show(
     folder, room = campaign_folder(opened, store), room_of(opened, store)
     trust = load_trust()
     states = approval_states(opened, folder, trust, now=datetime.now(UTC))
-    phrase = phrase_for(opened, trust)
+    phrase, obstacle = phrase_for(opened, trust), _obstacle(opened, store)
     if as_json:
         more = {
             "phrase": phrase,
+            "obstacle": obstacle,
             "today": asdict(room),
             "path": str(folder / "plan.json"),
             "approvals": [one._asdict() for one in states],
@@ -311,7 +317,26 @@ def show(
     if not states:
         print_paragraph("Not approved yet.")
     print_line()
-    print_line(f"To apply it, type: {phrase}")
+    if obstacle is None:
+        print_line(f"To apply it, type: {phrase}")
+    else:
+        print_paragraph(f"It cannot be applied now: {obstacle}.")
+
+
+def _obstacle(plan: Plan, store: Path) -> str | None:
+    """Say why a plan cannot be applied, as far as its own files and the clock tell."""
+    from tokenvault_data.analysis.wording import utc_minute
+    from tokenvault_data.cleanup.holds import load_holds, missing
+
+    if datetime.now(UTC) >= datetime.fromisoformat(plan.expires_at):
+        return f"it was good until {utc_minute(plan.expires_at)}; make a new plan"
+    gone = missing(plan, load_holds(store, folder=campaign_folder(plan, store)))
+    if gone:
+        return (
+            f"the hold list {gone[0]} was in force when the plan was made and is missing now; put"
+            " it back, name it with --hold when you apply the plan, or make a new plan"
+        )
+    return None
 
 
 def _rule(

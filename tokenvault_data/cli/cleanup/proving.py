@@ -164,12 +164,18 @@ def report(  # noqa: PLR0917  one parameter an option
 ) -> None:
     """Write what has become of every planned card, with the evidence."""
     del profile
-    from tokenvault_data.cleanup.completion_report import completion_report, write_exceptions
+    from tokenvault_data.cleanup.completion_report import (
+        completion_report,
+        write_exceptions,
+    )
+    from tokenvault_data.cleanup.completion_report import exceptions as not_gone
 
     opened = plan_at(plan, store, against_snapshot=False)
     folder = campaign_folder(opened, store)
     path = completion_report(folder, to, policy=policy)
-    left = None if exceptions is None else write_exceptions(folder, exceptions)
+    left = None
+    if exceptions is not None and not_gone(folder).num_rows:
+        left = write_exceptions(folder, exceptions)
     size_bytes = path.stat().st_size
     if as_json:
         print_json(
@@ -184,3 +190,5 @@ def report(  # noqa: PLR0917  one parameter an option
     print_line(f"The report of plan {opened.id} is {path} ({size_text(size_bytes)}).")
     if left is not None:
         print_line(f"What is left is in {left}.")
+    elif exceptions is not None:
+        print_line(f"No card ended in another way than gone, so {exceptions} was not written.")

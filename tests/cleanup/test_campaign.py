@@ -9,7 +9,6 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from unittest.mock import patch
 
 import pytest
 from campaign_bench import AS_OF, WIDE
@@ -111,13 +110,6 @@ def test_status_is_read_from_the_journal(bench):
     assert read == dataclasses.replace(told, seconds_left=None)
 
 
-def apply_in_haste(bench):
-    """Apply with waits between two looks at a card that are short, on a clock that is right."""
-    waits = {"SETTLE_SECONDS": (0.04, 0.2, 1.2), "UNCLEAR_SECONDS": (0.02, 0.04, 0.2, 1.2)}
-    with patch.multiple("tokenvault_data.cleanup.item_steps", **waits):
-        return bench.apply()
-
-
 @pytest.mark.parametrize(
     "faults",
     [
@@ -133,7 +125,7 @@ def test_the_vault_agrees_whatever_its_answers_were(tmp_path, faults):
         bench.emulator.set_faults(faults)
         for _ in range(6):
             try:
-                status = apply_in_haste(bench)
+                status = bench.apply()
             except CampaignPaused:
                 continue
             if status.is_over:
@@ -457,7 +449,7 @@ def test_killed_again_and_again_it_completes(bench):
         process.kill()
         process.wait()
     bench.emulator.set_faults("")
-    status = apply_in_haste(bench)  # what was never sent settles before a fresh attempt
+    status = bench.apply()
     assert status.is_over
     assert status.gone == len(bench.plan.cards)
     assert set(bench.deletes()) == bench.planned()

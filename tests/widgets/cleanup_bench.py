@@ -6,8 +6,10 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import tokenvault_data as tv
+from tokenvault_data.cleanup import item_steps
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.profiles import emulator_profile
@@ -98,6 +100,7 @@ def cleanup_bench(store: Path, *, customers: int = 60, **settings: Any) -> Itera
     with (
         Emulator(EmulatorSettings(customers=customers, **settings)) as emulator,
         tv.connect(emulator_profile(emulator.base_url), share=1.0) as vault,
+        patch.object(item_steps, "SETTLE_SECONDS", (0.1, 0.5, 3.0)),
     ):
         ids = [f"cust_{number:07d}" for number in range(customers)]
         snapshot = tv.collect(vault, ids, store=store, progress=False)

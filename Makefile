@@ -4,7 +4,10 @@ VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 DONE   := $(VENV)/.installed
 # More than cores: many tests wait for answers that take their time.
-JOBS   ?= 3
+JOBS   ?= 4
+
+# Where it is set, every command and every test process would compile all modules again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test notebooks mutants outsiders browser chaos scale office lint format bench lab app screenshots clean
@@ -25,7 +28,7 @@ demo: $(DONE)  ## the whole job on the local emulator: collect, publish, summari
 	$(BIN)/tokenvault demo
 
 test: $(DONE)  ## the default test suite
-	$(BIN)/python -m pytest -n $(JOBS) -m 'not (browser or chaos or mutant or notebook or office or outsider or scale)'
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m 'not (browser or chaos or mutant or notebook or office or outsider or scale)'
 
 notebooks: $(DONE)  ## whole notebooks, and the servers of lab and app, as a user starts them
 	$(BIN)/python -m pytest -n $(JOBS) -m notebook

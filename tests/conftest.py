@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 import signal
 from collections import Counter
@@ -22,6 +23,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Number cases of bytes: what is compressed holds the time, and workers have to agree."""
     return argname if isinstance(val, bytes) else None
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over all that was loaded: it stays to the end."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

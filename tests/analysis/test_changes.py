@@ -234,7 +234,7 @@ def agree(comparison, old, new):
     assert set(wanted_counts) <= set(counts)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(pairs_of_vaults())
 def test_snapshots_follow_the_rules(vaults):
     """Events, summary and their order are what the rules say, whatever the two snapshots hold."""
@@ -245,7 +245,7 @@ def test_snapshots_follow_the_rules(vaults):
         agree(compare(before, after, banks=BANKS, hashing=COLLIDING), old, new)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(pairs_of_vaults(), st.sampled_from([None, COLLIDING, BLIND, IN_PARTS]))
 def test_tables_follow_the_rules(vaults, hashing):
     """In tables that are no snapshots a customer was fetched if it has a row; hashes that collide,
@@ -259,7 +259,7 @@ def test_tables_follow_the_rules(vaults, hashing):
     agree(comparison, old, new)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(pairs_of_vaults())
 def test_summary_reconciles(vaults):
     """Every row of either list is in exactly one line of the account."""
@@ -277,7 +277,7 @@ def test_summary_reconciles(vaults):
     }
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(pairs_of_vaults(), st.randoms(use_true_random=False))
 def test_list_order_is_no_change(vaults, random):
     """A list whose rows come in another order, distinct in status and expiry where an id repeats,

@@ -32,7 +32,7 @@ from tokenvault_data.vault_api.blocking import Vault
 
 # Failing vaults are shown as drawn: making one smaller would take longer than the whole suite.
 thoroughly = settings(
-    max_examples=12,
+    max_examples=7,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -721,7 +721,7 @@ class Campaigns(RuleBasedStateMachine):
 
 
 Campaigns.TestCase.settings = settings(
-    max_examples=40,
+    max_examples=30,
     stateful_step_count=8,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

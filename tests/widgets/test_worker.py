@@ -33,6 +33,24 @@ def test_a_job_runs_beside_and_its_result_is_told():
     assert thread != here
 
 
+def test_a_job_is_over_when_its_end_was_told():
+    """Whoever waits for it finds what the telling has left behind, however long that takes."""
+    go, shown = threading.Event(), []
+
+    def told(ended):
+        go.wait(10)
+        shown.append(ended)
+
+    worker = Worker(lambda _: None, told)
+    worker.start(lambda _: "done")
+    while worker.is_running:
+        time.sleep(0.001)
+    assert not worker.join(0.05)
+    go.set()
+    assert worker.join(10)
+    assert shown == ["done"]
+
+
 def test_two_starts_at_once_are_one_job():
     """However many threads press start, one job begins."""
     heard, go, begun = Listener(), threading.Event(), []

@@ -100,9 +100,9 @@ class Worker(Generic[T]):
         # Not by joining the thread: interrupted in that, Python 3.11 takes it for ended.
         with self._lock:
             over = self._over
-        if over is not None:
-            over.wait(timeout_seconds)
-        return not self.is_running
+        # A job that has ended and of whose end nobody was told yet is not over.
+        told = over is None or over.wait(timeout_seconds)
+        return told and not self.is_running
 
     def _run(self, work: Callable[[Job[T]], Any], job: Job[T], over: threading.Event) -> None:
         try:

@@ -20,6 +20,7 @@ from tokenvault_data.cleanup.applying import abort_cleanup, apply_cleanup
 from tokenvault_data.cleanup.approval import approve, read_approvals, write_approval
 from tokenvault_data.cleanup.campaign import Campaign
 from tokenvault_data.cleanup.clock import Clock
+from tokenvault_data.cleanup.holds import load_holds
 from tokenvault_data.cleanup.keys import keygen, load_signing_key
 from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.locking import only_campaign
@@ -303,6 +304,38 @@ def test_a_pause_from_elsewhere_is_met_and_gone_on_from(long_bench):
     bench.emulator.set_faults("")
     assert bench.apply().state == "completed"
     assert sorted(bench.deletes()) == sorted(bench.planned())
+
+
+@pytest.mark.parametrize("how", ["spoilt", "removed"])
+def test_a_hold_list_that_is_lost_meanwhile_pauses(long_bench, monkeypatch, how):
+    """Nobody knows then who is on hold: nothing more is deleted, and an abort still ends it."""
+    monkeypatch.setattr("tokenvault_data.cleanup.memory._LOOK_AT_HOLDS_SECONDS", 0.0)
+    path = long_bench.store / "holds" / "disputes.txt"
+    path.parent.mkdir()
+    path.write_text("cust_9999999\n")
+    used = load_holds(long_bench.store).used
+    bench = dataclasses.replace(long_bench, plan=dataclasses.replace(long_bench.plan, holds=used))
+    bench.apply()
+
+    def report(status):
+        if status.deletes > 3 and how == "spoilt":
+            path.write_text("../x\n")
+        elif status.deletes > 3:
+            path.unlink(missing_ok=True)
+
+    bench.emulator.set_faults("drip=0.3@fetch")
+    with pytest.raises(CampaignPaused, match=r"the hold list \S*disputes\.txt"):
+        bench.apply(on_progress=report)
+    sent = bench.deletes()
+    assert 3 < len(sent) < len(bench.plan.cards)
+    with pytest.raises((RefusedByGuardRail, UsageError), match=r"disputes\.txt"):
+        bench.apply()
+    bench.emulator.set_faults("")
+    with bench.connect() as vault:
+        config = bench.store / "config"
+        ended = abort_cleanup(vault, bench.plan, store=bench.store, config_dir=config)
+    assert ended.is_over
+    assert bench.deletes() == sent
 
 
 def test_an_abort_ends_it_truthfully(bench):

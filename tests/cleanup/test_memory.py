@@ -112,6 +112,7 @@ def test_a_card_on_hold_is_held_from_when_its_list_changes(ledger, monkeypatch):
     memory = memory_of(ledger, first, second)
 
     def held():
+        memory.look_at_holds()
         return [memory.is_held(c.customer_id, c.instrument_id) for c in (CARD, OTHER)]
 
     assert held() == [True, False]
@@ -139,4 +140,4 @@ def test_a_list_that_cannot_be_read_any_more_is_no_empty_one(ledger, monkeypatch
     first.is_changed, now[0] = True, 110.0
     for _ in range(2):
         with pytest.raises(UsageError):
-            memory.is_held(CARD.customer_id, CARD.instrument_id)
+            memory.look_at_holds()

@@ -33,7 +33,7 @@ from tokenvault_data.cleanup.approvers import load_trust, phrase_for
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.control_file import clear_word, leave_word, read_word
 from tokenvault_data.cleanup.engine import Engine
-from tokenvault_data.cleanup.holds import load_holds, missing
+from tokenvault_data.cleanup.holds import Holds, load_holds, missing
 from tokenvault_data.cleanup.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.ledger import DayUse, Ledger
 from tokenvault_data.cleanup.locking import (
@@ -86,7 +86,6 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.approval import Approval
     from tokenvault_data.cleanup.approvers import Trust
-    from tokenvault_data.cleanup.holds import Holds
     from tokenvault_data.cleanup.visits import Checkpoint
     from tokenvault_data.vault_api.client import AsyncVault
 
@@ -329,7 +328,7 @@ class Campaign:
                         )
                     if before.state != "aborted":
                         self._enter(journal, given, confirm, by, trust)
-                    memory = self._memory_of(ledger, holds)
+                    memory = self._memory_of(ledger, None if before.state == "aborted" else holds)
                     status = await self._work(journal, vault, memory, on_progress, checkpoint)
             return self._sealed(status)
 
@@ -362,7 +361,7 @@ class Campaign:
                     now = journal.standing.state
                     if now not in ENDED:
                         journal.commit([state(now, "aborted", "somebody asked for it")])
-                    memory = self._memory_of(ledger, ())
+                    memory = self._memory_of(ledger, None)
                     status = await self._work(journal, vault, memory, on_progress, None)
                 return self._sealed(status)
         except Locked:
@@ -428,7 +427,7 @@ class Campaign:
                     elif now == "paused":
                         journal.commit([state(now, "verifying", f"{by} recovered it again")])
                     status = await self._work(
-                        journal, vault, self._memory_of(ledger, ()), on_progress, None
+                        journal, vault, self._memory_of(ledger, None), on_progress, None
                     )
             return self._sealed(status)
 
@@ -556,8 +555,24 @@ class Campaign:
             begin_memory(self.folder, self.plan, ledger)
             yield ledger
 
-    def _memory_of(self, ledger: Ledger, holds: Sequence[Path]) -> Memory:
-        return Memory(ledger, lambda: self._holds(holds), self._default_instance())
+    def _memory_of(self, ledger: Ledger, holds: Sequence[Path] | None) -> Memory:
+        """Give the campaign its memory; without hold lists where nothing is deleted any more."""
+
+        def load() -> Holds:
+            return Holds() if holds is None else self._holds_in_force(holds)
+
+        return Memory(ledger, load, self._default_instance())
+
+    def _holds_in_force(self, files: Sequence[Path]) -> Holds:
+        """Read the hold lists; raise where one of the time of planning is missing."""
+        found = self._holds(files)
+        gone = missing(self.plan, found)
+        if gone:
+            raise RefusedByGuardRail(
+                f"the hold list {gone[0]} was in force when the plan was made and is missing now;"
+                " nothing was sent. Put it back, name it with --hold, or make a new plan"
+            )
+        return found
 
     def _holds(self, files: Sequence[Path]) -> Holds:
         return load_holds(self._store, folder=self.folder, files=files)
@@ -593,12 +608,7 @@ class Campaign:
         refuse_unsafe(
             self.plan, account, approvals, trust.approvers, self._clock.now(), revocations
         )
-        gone = missing(self.plan, self._holds(holds))
-        if gone:
-            raise RefusedByGuardRail(
-                f"the hold list {gone[0]} was in force when the plan was made and is missing now;"
-                " nothing was sent. Put it back, name it with --hold, or make a new plan"
-            )
+        self._holds_in_force(holds)
         return approvals
 
     def _head(self, by: str) -> JournalHead:

@@ -53,19 +53,22 @@ class Memory:
         self._looked_at = time.monotonic()
         self._about_to_send: set[tuple[str, str]] = set()
 
-    def is_held(self, customer_id: str, instrument_id: str) -> bool:
-        """Whether a card is on a hold list now.
+    def look_at_holds(self) -> None:
+        """Read the hold lists again where one has changed; looks every two seconds at most.
 
         Raises
         ------
         TokenVaultError
-            A list has changed and cannot be read.
+            A list has changed and cannot be read, or one that has to be in force is missing.
         """
         now = time.monotonic()
         if now - self._looked_at >= _LOOK_AT_HOLDS_SECONDS:
             if self._holds.changed():
                 self._holds = self._load_holds()
             self._looked_at = now
+
+    def is_held(self, customer_id: str, instrument_id: str) -> bool:
+        """Whether a card is on a hold list, as `look_at_holds` has found them."""
         return self._holds.covers(customer_id, instrument_id)
 
     def seconds_until_room(self, plan: Plan, card: PlannedCard, instance: str | None) -> float:

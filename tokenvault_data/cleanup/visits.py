@@ -23,6 +23,7 @@ from tokenvault_data.cleanup.judging import Judge, sign_of
 from tokenvault_data.cleanup.records import Record
 from tokenvault_data.cleanup.sending import Ending, Withheld
 from tokenvault_data.cleanup.together import Together
+from tokenvault_data.errors import TokenVaultError
 from tokenvault_data.vault_api.operations import delete_call, fetch_call
 
 if TYPE_CHECKING:
@@ -150,6 +151,8 @@ class Visits:
     async def attempt(self, number: int, course: Course) -> Step:
         """Read the customer's list, and if the card is as planned and can go, delete it once."""
         card, item = self._plan.cards[number], self._standing.items[number]
+        if not self._knows_holds():
+            return Step((), _STOPPED, course)
         forbidden = self._forbidden(number)
         if forbidden is not None:
             return await self.write(item_steps.not_to_be_attempted(number, item, forbidden))
@@ -204,10 +207,11 @@ class Visits:
         problem = evidence.problem()
         if problem is not None:
             return await self.write(item_steps.too_late(number, item, problem, course))
+        knows_holds = self._knows_holds()
         forbidden = self._forbidden(number)  # others got there while this one was checked
         if forbidden is not None:
             return await self.write(item_steps.not_to_be_attempted(number, item, forbidden))
-        if not self._memory.reserve(self._plan, card, self._sender.instance):
+        if not knows_holds or not self._memory.reserve(self._plan, card, self._sender.instance):
             return Step((), Next("check"), course)
         self._attempted += item.intents == 0
         try:
@@ -216,6 +220,16 @@ class Visits:
         finally:
             self._memory.release(card)
         return await self._delete(number, intent, course, evidence, reservation)
+
+    def _knows_holds(self) -> bool:
+        """Whether the hold lists are known as they are now; the campaign pauses where not."""
+        try:
+            self._memory.look_at_holds()
+        except TokenVaultError as error:
+            reason = str(error).partition("; nothing was")[0]
+            self._sender.stop(Ending("pause", f"{reason[:1].lower()}{reason[1:]}"))
+            return False
+        return True
 
     def _forbidden(self, number: int) -> str | None:
         """Say why an item may not be attempted, or not any more."""

@@ -248,6 +248,7 @@ class World:
         self.wall_ahead = 0.0
         self.remembered, self.holds = remembered or _Lines(), NoHolds()
         self.takes_seconds = 0.02
+        self.slot_seconds, self.next_slot = 0.0, 0.0  # between two pairs of question and delete
         self.slept = 0.0
         self.plots = []
         self.listed = {}  # by customer: cards that the last list showed
@@ -464,6 +465,10 @@ class World:
     # The vault
 
     async def reserve(self, count):
+        self.next_slot = max(self.loop.now, self.next_slot) + self.slot_seconds
+        mine = self.next_slot
+        while self.loop.now < mine and not self.held:  # noqa: ASYNC110  in no real time
+            await asyncio.sleep(0.1)
         if self.draws.random() < 0.5:
             await asyncio.sleep(0.001)
         if self.held:

@@ -194,6 +194,19 @@ def test_the_copy_in_the_store_does_not_vouch(tmp_path):
         assert any(words in note for note in result.notes)
 
 
+def test_a_ledger_line_of_another_form_is_damaged(tmp_path):
+    """A list for a word, with a hash that fits: a finding, and no crash."""
+    book = over()
+    folder = campaign_folder(tmp_path, book)
+    path = write_ledger(tmp_path / "config" / "ledger", book.plan, whole_ledger(book))
+    form = audit_ledger.json.loads(path.read_bytes().splitlines()[0]) | {"event": ["intent"]}
+    del form["hash"]
+    text = audit_ledger._canonical(form)
+    link = audit_ledger.hashlib.sha256(b"\n" + text).hexdigest()
+    path.write_bytes(audit_ledger._canonical(form | {"hash": link}) + b"\n")
+    assert any("line 1 is not as it was written" in one for one in proof(folder).findings)
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut inside", "torn end", "removed line"])
 def test_a_damaged_ledger_vouches_for_nothing(tmp_path, damage):
     """A changed or lost line is found; a torn last line was never written and is left out."""

@@ -16,12 +16,14 @@ from campaign_bench import bench as running
 from cleanup_plans import make_plan
 
 import tokenvault_data as tv
-from tokenvault_data.cleanup.applying import abort_cleanup, apply_cleanup
+from tokenvault_data.cleanup.applying import abort_cleanup, apply_cleanup, recover_cleanup
 from tokenvault_data.cleanup.approval import approve, read_approvals, write_approval
+from tokenvault_data.cleanup.audit import audit
 from tokenvault_data.cleanup.campaign import Campaign
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.holds import load_holds
 from tokenvault_data.cleanup.keys import keygen, load_signing_key
+from tokenvault_data.cleanup.ledger import Ledger
 from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.locking import only_campaign
 from tokenvault_data.cleanup.plan import seal
@@ -304,6 +306,71 @@ def test_a_pause_from_elsewhere_is_met_and_gone_on_from(long_bench):
     bench.emulator.set_faults("")
     assert bench.apply().state == "completed"
     assert sorted(bench.deletes()) == sorted(bench.planned())
+
+
+def test_a_list_that_was_named_once_holds_to_the_end(bench, tmp_path):
+    """What was named for the canary is in force for the rest, though nobody names it again."""
+    path = tmp_path / "mine.txt"
+    path.write_text("".join(f"{card.customer_id}\n" for card in bench.plan.cards[-3:]))
+    bench.apply(holds=[path])
+    path.unlink()
+    status = bench.apply()
+    assert status.finals["not_attempted"] >= 3
+    kept = {card.customer_id for card in bench.plan.cards[-3:]}
+    assert not kept & {customer for customer, _ in bench.deletes()}
+
+
+def test_an_abort_while_another_campaign_is_at_work_is_refused(bench):
+    """The other one would not read the word; it must not lie there for a later apply either."""
+    bench.apply()
+    merchant = emulator_profile(bench.emulator.base_url).merchant_digest
+    config = bench.store / "config"
+    with (
+        only_campaign("emulator", merchant, config, plan_id="0123456789ab"),
+        bench.connect() as vault,
+        pytest.raises(Locked, match=r"\(plan 0123456789ab\)"),
+    ):
+        abort_cleanup(vault, bench.plan, store=bench.store, config_dir=config)
+    assert bench.apply().state == "completed"
+
+
+def test_what_a_death_at_the_very_end_left_out_is_written_without_a_client(bench):
+    """Seal and last mark of the ledger; the audit holds again, and nothing was sent."""
+    config, folder = bench.store / "config", journal_of(bench).parent
+    campaign = Campaign.open(bench.plan, bench.store, config_dir=config)
+    assert not campaign.finish()
+    bench.apply()
+    assert not campaign.finish()
+    bench.apply()
+    (folder / "seal.json").unlink()
+    assert not audit(folder, config_dir=config).proven
+    bench.emulator.wire_log.clear()
+    assert campaign.finish()
+    assert audit(folder, config_dir=config).proven
+    assert campaign.finish()
+    assert not bench.emulator.wire_log.entries()
+
+
+def test_a_recovery_that_died_is_recovered_again(bench, monkeypatch):
+    """What the first one wrote down is not written twice, and the audit finds nothing."""
+    bench.apply()
+    config, folder = bench.store / "config", journal_of(bench).parent
+    journal_of(bench).unlink()
+
+    def recover():
+        with bench.connect() as vault:
+            return recover_cleanup(vault, bench.plan, store=bench.store, config_dir=config)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Ledger, "recovered", _die)
+        with pytest.raises(RuntimeError, match="died"):
+            recover()
+    assert recover().is_over
+    assert audit(folder, config_dir=config).findings == ()
+
+
+def _die(*_):
+    raise RuntimeError("died")
 
 
 @pytest.mark.parametrize("how", ["spoilt", "removed"])

@@ -9,6 +9,7 @@ from campaign_simulation import (
     DELETE_FAULTS,
     FETCH_FAULTS,
     LIST_FAULTS,
+    Watching,
     World,
     check,
     finish,
@@ -153,6 +154,34 @@ def test_a_403_of_one_customer_is_about_that_customer(world, operation, expected
     check(one)
 
 
+def test_lists_that_are_refused_one_after_the_other_pause(world):
+    """Credentials that may fetch and not list do not use the whole plan up."""
+    one = world(cards=60, canary=1)
+    assert one.run() == "held"
+    forbid(one, operations=["list"])
+    assert one.run() == "paused"
+    assert "not list them" in one.standing().reason
+    assert finals(one)["not_attempted"] <= CONCURRENCY + 5
+
+
+def test_what_forbids_to_go_on_is_heeded_by_cards_that_wait_for_their_slots(world, monkeypatch):
+    """Revoked while the last cards stand in line for the rate limit: none of them is deleted."""
+    one = world(cards=12, canary=1)
+    assert one.run() == "held"
+    one.slot_seconds = 6.0
+    revoked_at = one.loop.now + 7.0
+    monkeypatch.setattr(
+        Watching,
+        "may_go_on",
+        lambda watching: "revoked" if watching.world.loop.now >= revoked_at else None,
+    )
+    assert one.run() == "paused"
+    assert one.standing().reason == "revoked"
+    assert not [at for at, _ in one.sent if at > revoked_at + 1.0]
+    assert sum(one.deletes.values()) < 12
+    check(one)
+
+
 def test_a_403_of_a_control_card_is_no_refusal_of_the_account(world):
     """The other one answers."""
     one = world(cards=5, canary=5)
@@ -177,7 +206,7 @@ def test_deletes_that_are_refused_one_after_the_other_pause(world):
     assert one.run() == "held"
     forbid(one, operations=["delete"])
     assert one.run() == "paused"
-    assert "not delete" in one.standing().reason
+    assert "not delete them" in one.standing().reason
     assert finals(one)["rejected"] <= CONCURRENCY + 5
 
 

@@ -61,6 +61,17 @@ def test_what_was_added_is_there_again(path):
     assert LedgerFile(path).key == KEY
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("time", "x"), ("time", True), ("boot_seconds", None), ("event", ["x"]), ("card", 5)],
+)
+def test_a_line_of_another_form_is_damaged(path, field, value):
+    """However well its hash fits: no key is needed for that."""
+    write(path, [LINE, replace(LINE, **{field: value})])
+    with pytest.raises(CampaignHalted, match="line 2"):
+        LedgerFile(path)
+
+
 def test_only_its_owner_can_read_it(path):
     """The file, its key, and the folder that was made for them."""
     write(path, MANY)

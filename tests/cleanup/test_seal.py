@@ -1,5 +1,6 @@
 """The seal: of a campaign that is over no byte can be changed without being found."""
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.cleanup.audit import audit
-from tokenvault_data.cleanup.seal import seal_journal
+from tokenvault_data.cleanup.seal import _line, seal_journal
 from tokenvault_data.errors import UsageError
 
 FILES = ("plan.json", "journal.sqlite", "seal.json", "approval")
@@ -45,6 +46,18 @@ def test_any_flipped_bit_is_found_and_its_file_named(whole, tmp_path_factory, da
     path.write_bytes(content)
     assert any(finding.startswith(path.name) for finding in findings(folder))
     shutil.rmtree(folder)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("pages", 5), ("pages", [5]), ("journal_bytes", "x"), ("audit_rows", None)]
+)
+def test_a_seal_of_another_form_is_damaged(copy, field, value):
+    """However well its digest fits: no key is needed for that."""
+    seal = json.loads((copy / "seal.json").read_bytes()) | {field: value}
+    del seal["digest"]
+    (copy / "seal.json").write_bytes(_line(seal))
+    (copy / "journal.sqlite").write_bytes(b"another")
+    assert "seal.json: it is not as it was written" in findings(copy)
 
 
 def test_a_change_in_a_page_that_nothing_reads_is_placed(whole, copy):

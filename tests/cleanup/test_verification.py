@@ -80,6 +80,19 @@ def test_a_card_that_is_still_there_is_named(tmp_path):
     assert "1 still there" in result.verdict
 
 
+def test_a_403_of_one_customer_spoils_no_other_answer(over):
+    """Its card is unclear; all others are proven gone."""
+    customer = over.plan.cards[0].customer_id
+    theirs = sum(card.customer_id == customer for card in over.plan.cards)
+    over.emulator.set_faults(f"403@fetch#customer={customer}")
+    try:
+        result = look(over)
+    finally:
+        over.emulator.set_faults("")
+    assert (len(result.unclear), result.stopped) == (theirs, None)
+    assert result.gone == len(over.plan.cards) - theirs
+
+
 def test_without_a_control_card_nothing_is_proven(over):
     """An account that knows none of the cards shows all of them gone, and is not believed."""
     with Emulator(EmulatorSettings(customers=1, seed=9)) as other, connected(other) as vault:

@@ -139,8 +139,8 @@ def _run(
             raise
         _wait(over)
         raise CampaignPaused(
-            "interrupted; the calls in flight were answered and written down. Apply the plan again"
-            " to go on"
+            "interrupted; the calls in flight were answered and written down. Run the same command"
+            " again to go on"
         ) from None
 
 

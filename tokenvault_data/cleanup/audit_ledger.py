@@ -331,7 +331,8 @@ def _form(text: bytes, number: int, previous: str) -> dict[str, Any] | None:
     is_linked = (form["seq"], form["previous"], form["hash"]) == (number, previous, link)
     texts = (form[name] for name in ("at", "instance", "campaign", "journal_hash"))
     is_right = (
-        form["event"] in _EVENTS
+        isinstance(form["event"], str)
+        and form["event"] in _EVENTS
         and type(form["journal_seq"]) is int
         and all(isinstance(one, str) for one in texts)
         and all(form[name] is None or isinstance(form[name], str) for name in ("card", "attempt"))

@@ -33,7 +33,7 @@ from tokenvault_data.cleanup.approvers import load_trust, phrase_for
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.control_file import clear_word, leave_word, read_word
 from tokenvault_data.cleanup.engine import Engine
-from tokenvault_data.cleanup.holds import Holds, load_holds, missing
+from tokenvault_data.cleanup.holds import Holds, keep_given, load_holds, missing
 from tokenvault_data.cleanup.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.ledger import DayUse, Ledger
 from tokenvault_data.cleanup.locking import (
@@ -66,7 +66,7 @@ from tokenvault_data.cleanup.recovery import (
     write_recovery,
 )
 from tokenvault_data.cleanup.revocation import read_revocations
-from tokenvault_data.cleanup.seal import seal_journal
+from tokenvault_data.cleanup.seal import SEAL_NAME, seal_journal
 from tokenvault_data.cleanup.states import ENDED
 from tokenvault_data.cleanup.status import CampaignStatus, cards_met, seconds_left, status_of
 from tokenvault_data.cleanup.stored_status import has_closing_record, stored_canary, stored_status
@@ -278,7 +278,8 @@ class Campaign:
         approvals : sequence of Approval, optional
             Beside those in the campaign's folder.
         holds : sequence of Path, optional
-            Lists of cards never to be deleted, beside those of the store and of the system.
+            Lists of cards never to be deleted, beside those of the store and of the system; a copy
+            is kept with the campaign, which has it in force to its end.
         by : str, optional
             Who applies it; the user of the system by default.
         on_progress : callable, optional
@@ -317,6 +318,7 @@ class Campaign:
             given: list[Approval] = []
             if before.state != "aborted":
                 given = self._refuse(account, approvals, trust, holds)
+                keep_given(holds, self.folder)
             with self._memory() as ledger:
                 for approval in given:
                     write_approval(approval, self.folder)  # the audit looks for them there
@@ -331,6 +333,32 @@ class Campaign:
                     memory = self._memory_of(ledger, None if before.state == "aborted" else holds)
                     status = await self._work(journal, vault, memory, on_progress, checkpoint)
             return self._sealed(status)
+
+    def finish(self) -> bool:
+        """Write what a process that died left out at the very end: the ledger's mark, the seal.
+
+        Nothing is sent. Says whether the campaign is closed now: one whose last record is missing
+        has to be applied, or aborted, once more.
+
+        Raises
+        ------
+        CampaignHalted
+            Its journal is not the one that the account's ledger remembers.
+        Locked
+            Another process is at work.
+        UsageError
+            The seal cannot be written.
+        """
+        status = self.status()
+        if not status.is_over or not self._is_closed():
+            return False
+        with only_in_folder(self.folder):
+            try:
+                self._sealed(status)
+            except Locked:
+                if not (self.folder / SEAL_NAME).exists():
+                    raise
+        return True
 
     async def abort(
         self, *, on_progress: Callable[[CampaignStatus], None] | None = None
@@ -348,6 +376,8 @@ class Campaign:
         CampaignPaused, CampaignHalted
             It was stopped before everything was verified; abort it again. Or its journal is not the
             one that the account's ledger remembers.
+        Locked
+            Another campaign of the account is at work; abort this one when that has ended.
         """
         vault, account = self._connected()
         refuse_wrong_account(self.plan, account)
@@ -365,6 +395,8 @@ class Campaign:
                     status = await self._work(journal, vault, memory, on_progress, None)
                 return self._sealed(status)
         except Locked:
+            if not self.is_at_work():
+                raise  # it is another campaign of the account, which would not read the word
             leave_word(self.folder, "abort")
             return self.status()
 
@@ -713,9 +745,10 @@ class Campaign:
         if status.state == "halted":
             raise _halted(status.reason)
         if status.state == "paused" or (status.state == "aborted" and not status.is_over):
+            again = "recover it" if status.is_recovered else "apply the plan"
             raise CampaignPaused(
                 f"the campaign is paused: {status.reason}. {status.done:,} of"
-                f" {status.planned:,} cards are done; apply the plan again to go on"
+                f" {status.planned:,} cards are done; {again} again to go on"
             )
         return status
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.cleanup.audit_law import CLOCKS_MAY_DIFFER, FINALS, ITEM_MOVES, moment
@@ -117,6 +118,9 @@ class CardLaw:
         detail, sight = entry.detail, card.sight
         if self.is_recovered:
             self._add(entry, "intends a delete after the campaign was recovered")
+        at, ends = moment(entry.at), datetime.fromisoformat(self._plan.expires_at)
+        if at is not None and at > ends + CLOCKS_MAY_DIFFER:
+            self._add(entry, "intends a delete when the plan had expired")
         if state not in ("canary", "running"):
             self._add(entry, f"intends a delete while the campaign was {state}")
         if state == "canary" and entry.number not in self._canary:

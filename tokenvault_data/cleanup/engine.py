@@ -424,6 +424,10 @@ class Engine:
                 self._sender.stop(Ending("pause", "somebody asked for it"))
             case "abort" if self._standing.state != "aborted":
                 self._sender.stop(Ending("abort", "somebody asked for it"))
+        # Asked of those under way as well: they may have waited for their slots for a while.
+        reason = self._watcher.may_go_on() if self._attempting else None
+        if reason is not None:
+            self._sender.stop(Ending("pause", reason))
         self._watcher.changed()
 
     def _schedule(self, number: int, step: Step) -> None:

@@ -252,6 +252,21 @@ def keep_copies(files: Iterable[str | os.PathLike[str]], folder: Path) -> list[P
     ]
 
 
+def keep_given(files: Iterable[str | os.PathLike[str]], folder: Path) -> None:
+    """Keep lists that were named when a plan was applied, for all that is still to come of it.
+
+    Each has its digest in its name: of a list that has changed since, both are in force.
+
+    Raises
+    ------
+    UsageError
+        One cannot be read, or the copy cannot be written.
+    """
+    for one in map(read_hold, map(Path, files)):
+        name = f"{CAMPAIGN_PREFIX}{one.used.sha256[:8]}-{one.path.name}"
+        _written(one, folder / name, replace=False)
+
+
 def add_hold(path: Path, store: str | os.PathLike[str], *, replace: bool = False) -> HoldList:
     """Check a list, and put it into the store, where it is in force from now on.
 

@@ -13,6 +13,7 @@ import os
 import secrets
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from typing import TYPE_CHECKING, Final, Literal
 
 from filelock import FileLock, Timeout
@@ -210,6 +211,7 @@ class LedgerFile:
                 and text == _canonical(form)
                 and (form["seq"], form["previous"]) == (number, self._previous)
                 and form["hash"] == _link(self._previous, rest)
+                and _is_of_its_form(line)
             )
         except (ValueError, KeyError, TypeError, RecursionError):
             is_sound = False
@@ -222,6 +224,17 @@ class LedgerFile:
             )
         self._previous = form["hash"]
         return line
+
+
+def _is_of_its_form(line: Line) -> bool:
+    texts = (line.at, line.boot, line.instance, line.campaign, line.event, line.journal_hash)
+    numbers = (line.time, line.boot_seconds)
+    return (
+        all(isinstance(one, str) for one in texts)
+        and all(one is None or isinstance(one, str) for one in (line.card, line.attempt))
+        and all(type(one) in (int, float) and isfinite(one) for one in numbers)
+        and type(line.journal_seq) is int
+    )
 
 
 def new_key() -> bytes:

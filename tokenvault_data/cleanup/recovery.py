@@ -181,8 +181,8 @@ def write_recovery(
             item = standing.items[card.number]
             hashes = ledger.hashes(card.customer_id, card.instrument_id)
             attempts = [attempt for one in hashes if one in lost for attempt in lost[one]]
-            if not attempts or not item.is_open:
-                continue
+            if not attempts or not item.is_open or item.is_remembered:
+                continue  # what an earlier recovery wrote down is not written twice
             records += [
                 Record("remembered", card.number, ledger.attempt(attempt)._asdict())
                 for attempt in attempts

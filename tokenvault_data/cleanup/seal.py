@@ -164,10 +164,20 @@ def _read(path: Path) -> dict[str, Any] | None:
         if not isinstance(seal, dict) or seal.keys() != _KEYS or seal["format"] != _FORMAT:
             return None
         rest = {key: value for key, value in seal.items() if key != "digest"}
-        is_whole = _line(rest) == content
+        is_whole = _line(rest) == content and _is_of_its_form(seal)
     except (ValueError, TypeError, RecursionError):
         return None
     return seal if is_whole else None
+
+
+def _is_of_its_form(seal: dict[str, Any]) -> bool:
+    texts = (seal["plan_sha256"], seal["journal_sha256"], seal["audit_head"], *seal["pages"])
+    numbers = (seal["journal_bytes"], seal["audit_rows"])
+    return (
+        isinstance(seal["pages"], list)
+        and all(isinstance(one, str) for one in texts)
+        and all(type(one) is int for one in numbers)
+    )
 
 
 def _line(content: dict[str, Any]) -> bytes:

@@ -45,6 +45,8 @@ class CampaignStatus:
     late_deletes : int
         Deletes that may have left with an older check than the plan allows, since the process was
         stopped in that moment.
+    is_recovered : bool
+        Whether it was recovered, and so deletes nothing any more.
     """
 
     plan_id: str
@@ -59,6 +61,7 @@ class CampaignStatus:
     seconds_left: float | None = None
     waits_until: float | None = None
     late_deletes: int = 0
+    is_recovered: bool = False
 
     @property
     def done(self) -> int:
@@ -103,6 +106,7 @@ def status_of(
         seconds_left=seconds_left,
         waits_until=waits_until,
         late_deletes=standing.late_deletes,
+        is_recovered=standing.is_recovered,
     )
 
 

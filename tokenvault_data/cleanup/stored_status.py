@@ -22,7 +22,8 @@ _REQUESTS = (
     "(SELECT count(*) FROM attempts WHERE outcome IS NULL OR NOT "
     "(outcome='withdrawn' OR (outcome='not_executed' AND status IS NULL))), "
     "(SELECT count(*) FROM audit WHERE kind='outcome'"
-    " AND json_extract(detail, '$.late_seconds') IS NOT NULL)"
+    " AND json_extract(detail, '$.late_seconds') IS NOT NULL), "
+    "(SELECT count(*) FROM audit WHERE kind='recovered')"
 )
 
 
@@ -55,7 +56,7 @@ def stored_status(path: Path, plan: Plan) -> CampaignStatus:
             counts = connection.execute(
                 "SELECT state,final,count(*) FROM items GROUP BY state,final"
             ).fetchall()
-            ((reads, deletes, late),) = connection.execute(_REQUESTS)
+            ((reads, deletes, late, recovered),) = connection.execute(_REQUESTS)
         finally:
             connection.close()
     except sqlite3.OperationalError as error:
@@ -81,6 +82,7 @@ def stored_status(path: Path, plan: Plan) -> CampaignStatus:
         deletes=deletes,
         drift=finals.get("skipped_drift", 0) + finals.get("drift_after_attempt", 0),
         late_deletes=late,
+        is_recovered=recovered > 0,
     )
 
 

@@ -11,6 +11,7 @@ import json
 import random
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -225,8 +226,10 @@ async def _look(vault: AsyncVault, planned: PlannedCard) -> Sight:
         card = await vault.fetch_instrument(planned.customer_id, planned.instrument_id)
     except NotFound:
         return "absent"
-    except AccessDenied:
-        raise
+    except AccessDenied as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        return "unclear"  # whether the account is meant is seen by the control card after it
     except VaultError:
         return "unclear"
     was_active = planned.instrument_status == "ACTIVE"

@@ -13,6 +13,7 @@ from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal
 
 from tokenvault_data.cleanup import item_steps
@@ -29,7 +30,6 @@ from tokenvault_data.vault_api.operations import delete_call, fetch_call
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tokenvault_data.cleanup.answers import Reading
     from tokenvault_data.cleanup.clock import Clock
     from tokenvault_data.cleanup.controls import Controls
     from tokenvault_data.cleanup.evidence import Heartbeat
@@ -57,6 +57,7 @@ Checkpoint = Literal[
 """Moments at which a campaign may be killed, for those who try whether it bears it."""
 
 _STOPPED: Final = Next("nothing")
+_REFUSED: Final = "the vault refuses access to this card or its customer (403)"
 
 
 class Visits:
@@ -113,7 +114,7 @@ class Visits:
         self._drift_stop = DriftStop(plan.limits)
         self._canary = frozenset(plan.canary)
         self._attempted = journal.standing.attempted
-        self._forbidden_in_row = 0
+        self._forbidden_in_row = {"list": 0, "delete": 0}
         self._one_reads_controls = asyncio.Lock()
         self.wrong_account = ""
         self._journal = journal
@@ -187,7 +188,10 @@ class Visits:
         if answer.is_forbidden:
             reservation.give_back()
             if await self._stands_alone(answer.problem):
-                check = check._replace(verdict="forbidden")
+                check = check._replace(verdict="forbidden", reason=_REFUSED)
+                self._count_forbidden("list")
+        elif answer.status == HTTPStatus.OK:
+            self._forbidden_in_row["list"] = 0
         self._checkpoint("after_check")
         course = replace(course, pages=answer.pages)
         deadline = asked_at + timedelta(seconds=evidence.bound_seconds)
@@ -278,8 +282,11 @@ class Visits:
         self._checkpoint("after_send")
         now = self._clock.monotonic()
         if reading.is_forbidden and await self._stands_alone(reading.message):
-            reading = replace(reading, row=replace(reading.row, delete="rejected"))
-        self._count_forbidden(reading)
+            row = replace(reading.row, delete="rejected")
+            reading = replace(reading, row=row, message=_REFUSED)
+            self._count_forbidden("delete")
+        elif reading.row.delete == "accepted":
+            self._forbidden_in_row["delete"] = 0
         step = item_steps.after_outcome(number, item, reading, course, sent, now)
         self._checkpoint("before_outcome_commit")
         await self.commit(step.records)
@@ -298,16 +305,15 @@ class Visits:
             self._sender.stop(Ending("pause", message or "access was refused (403)"))
         return found == "proven"
 
-    def _count_forbidden(self, reading: Reading) -> None:
-        """Pause where one delete after the other is refused: that is about the credentials."""
-        if reading.row.delete == "accepted":
-            self._forbidden_in_row = 0
-        elif reading.is_forbidden and reading.row.delete == "rejected":
-            self._forbidden_in_row += 1
-            if self._forbidden_in_row >= max(1, self._limits.failures_in_row):
-                self._forbidden_in_row = 0
-                why = "the credentials may read and, as it seems, not delete"
-                self._sender.stop(Ending("pause", f"{why}: {reading.message}"))
+    def _count_forbidden(self, operation: Literal["list", "delete"]) -> None:
+        """Pause where one after the other is refused: that is about the credentials."""
+        self._forbidden_in_row[operation] += 1
+        count = self._forbidden_in_row[operation]
+        if count >= max(1, self._limits.failures_in_row):
+            self._forbidden_in_row[operation] = 0
+            reason = f"as it seems, the credentials may fetch cards and not {operation} them"
+            refused = f"{count} {operation}s in a row were refused (403), and control cards answer"
+            self._sender.stop(Ending("pause", f"{reason}: {refused}"))
 
     async def look(self, number: int, course: Course, *, may_attempt: bool) -> Step:
         """Fetch a card after an attempt."""

@@ -42,6 +42,19 @@ _MEANINGS = {
 _PROOFS = {"404": "seen gone (404)", "INACTIVE": "seen as INACTIVE"}
 """What the journal notes as the proof that a card is gone, in words."""
 
+_NEVER = ("It was never applied. To look at the plan, or to apply it:", ("show", "apply"))
+_GO_ON = ("No process works on it. To go on, or to end it:", ("apply", "abort"))
+_NEXT = {
+    "sealed": _NEVER,
+    "approved": _NEVER,
+    "halted": (
+        "It never goes on. To see why, and to find out what has become of its cards:",
+        ("audit", "recover"),
+    ),
+    "aborted": ("It was stopped before everything was verified; to end it:", ("abort",)),
+}
+"""By state of a campaign that nobody works on: what can be done, and by which commands."""
+
 
 def apply(  # noqa: PLR0917  one parameter an option
     plan: PlanReference,
@@ -56,7 +69,8 @@ def apply(  # noqa: PLR0917  one parameter an option
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="A further list of customers or cards never to be deleted; may be repeated.",
+            help="A further list of customers or cards never to be deleted; the campaign keeps it."
+            " May be repeated.",
         ),
     ] = None,
     profile: options.Profile = None,
@@ -78,7 +92,7 @@ def apply(  # noqa: PLR0917  one parameter an option
     opened = plan_at(plan, store)
     campaign = Campaign.open(opened, store)
     before = campaign.status()
-    if before.is_over and campaign.memory_problem() is None:
+    if before.is_over and campaign.memory_problem() is None and campaign.finish():
         return _end(opened, before, store, profile, as_json=as_json)
     wanted = opened.limits.rate_share if share is None else share
     lists = tuple(hold or ())
@@ -137,16 +151,9 @@ def _next_step(now: CampaignStatus, *, is_at_work: bool) -> tuple[str, tuple[str
         )
     if now.is_over:
         return "It is over. Its proof and its report:", ("audit", "report")
-    if now.state in ("sealed", "approved"):
-        return "It was never applied. To look at the plan, or to apply it:", ("show", "apply")
-    if now.state == "halted":
-        return "It never goes on. To see why, and to find out what has become of its cards:", (
-            "audit",
-            "recover",
-        )
-    if now.state == "aborted":
-        return "It was stopped before everything was verified; to end it:", ("abort",)
-    return "No process works on it. To go on, or to end it:", ("apply", "abort")
+    if now.is_recovered:
+        return "It deletes nothing any more. To find out what is still open:", ("recover",)
+    return _NEXT.get(now.state, _GO_ON)
 
 
 def pause(

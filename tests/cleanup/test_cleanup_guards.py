@@ -161,8 +161,41 @@ GUARDS = {
     "caps are of the day": guard(
         "engine::test_a_daily_cap_makes_a_campaign_wait",
         "visits",
-        "        if not self._memory.reserve(self._plan, card, self._sender.instance):\n",
-        "        if False:\n",
+        "        if not knows_holds or not self._memory.reserve(self._plan, card, "
+        "self._sender.instance):\n",
+        "        if not knows_holds:\n",
+    ),
+    "a revocation reaches cards that wait for their slots": guard(
+        "engine::test_what_forbids_to_go_on_is_heeded_by_cards_that_wait_for_their_slots",
+        "engine",
+        "        reason = self._watcher.may_go_on() if self._attempting else None\n",
+        "        reason = None\n",
+    ),
+    "a 403 is about one card while a control card answers": guard(
+        "engine::test_a_403_of_everybody_pauses",
+        "visits",
+        '        if found == "wrong_account":\n            self._sender.stop(',
+        "        if False:\n            self._sender.stop(",
+        '        return found == "proven"\n',
+        "        return True\n",
+    ),
+    "refused deletes in a row pause": guard(
+        "engine::test_deletes_that_are_refused_one_after_the_other_pause",
+        "visits",
+        '            self._count_forbidden("delete")\n',
+        "",
+    ),
+    "refused lists in a row pause": guard(
+        "engine::test_lists_that_are_refused_one_after_the_other_pause",
+        "visits",
+        '                self._count_forbidden("list")\n',
+        "",
+    ),
+    "a hold list that is lost pauses": guard(
+        "campaign::test_a_hold_list_that_is_lost_meanwhile_pauses",
+        "visits",
+        "            self._memory.look_at_holds()\n",
+        "            pass\n",
     ),
     "the day is not that of the wall clock": guard(
         "account_ledger::test_setting_the_clock_frees_nothing",

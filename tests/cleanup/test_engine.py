@@ -191,13 +191,14 @@ def test_a_403_of_a_control_card_is_no_refusal_of_the_account(world):
 
 
 def test_a_403_of_everybody_pauses(world):
-    """No control card answers, so the account is refused; nothing more is deleted."""
+    """No control card answers, so the account is refused: no card ends for that."""
     one = world(cards=30, canary=1)
     assert one.run() == "held"
     forbid(one, operations=["list", "fetch", "delete"])
     assert one.run() == "paused"
     assert "403" in one.standing().reason
     assert sum(one.deletes.values()) == 1
+    assert finals(one) == {"deleted": 1}
 
 
 def test_deletes_that_are_refused_one_after_the_other_pause(world):

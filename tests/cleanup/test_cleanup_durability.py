@@ -55,7 +55,9 @@ _STEPS = (
     ("wrote", re.compile(r"^pwrite64\(\d+<.*journal\.sqlite>")),
     ("synced it", re.compile(r"^f(?:data)?sync\(.*journal\.sqlite>\)")),
     ("committed it", re.compile(r"^unlink(?:at)?\(.*journal\.sqlite-journal")),
-    ("synced its folder", re.compile(r"^f(?:data)?sync\(\d+<(?!.*journal\.sqlite)[^>]*>\)")),
+    ("synced its folder", re.compile(r"^f(?:data)?sync\(\d+<[^>]*/campaigns/[0-9a-f]+>\)")),
+    ("was followed by a line of the ledger", re.compile(r"^write\(\d+<[^>]*\.jsonl>")),
+    ("was followed by a sync of the ledger", re.compile(r"^f(?:data)?sync\(\d+<[^>]*\.jsonl>\)")),
 )
 
 
@@ -101,7 +103,7 @@ def traced(tmp_path, **order):
 
 @pytest.mark.chaos
 def test_every_intent_is_on_the_disk_before_its_delete_is_sent(tmp_path):
-    """Write, sync, commit and the folder's sync all end before the delete goes to the socket."""
+    """Write, sync, commit, the folder's sync and the ledger's all end before the delete leaves."""
     count, missing = traced(tmp_path)
     assert count >= 5
     assert missing == []

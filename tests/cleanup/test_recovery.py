@@ -204,11 +204,11 @@ def test_another_history_of_the_same_plan_is_found(place):
 
 def test_what_it_says_leads_to_the_recovery():
     """Nothing was sent, and what to type."""
-    error = not_the_same("its journal is missing")
+    error = not_the_same("its journal is missing", PLAN)
     assert isinstance(error, CampaignHalted)
     assert "its journal is missing" in str(error)
     assert "nothing was sent" in str(error).lower()
-    assert "tokenvault cleanup recover" in str(error)
+    assert f"tokenvault cleanup recover {PLAN.id}" in str(error)
 
 
 def test_a_sound_campaign_is_not_recovered(place):

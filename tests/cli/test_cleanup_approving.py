@@ -153,6 +153,9 @@ def test_a_revoked_approval_lets_nothing_be_applied(shop, vault, plan, asha):
     vault.wire_log.clear()
     code, out, shown = typed(shop, plan["phrase"], "cleanup", "apply", plan["plan"])
     assert code == 4
+    shown_now = " ".join(shop.run("cleanup", "show", plan["plan"]).out.split())
+    assert "It cannot be applied now: none of its approvals counts" in shown_now
+    assert f"approve {plan['plan']} --key NAME" in shop.run("cleanup", "status", plan["plan"]).out
     assert "asha revoked it" in " ".join((out + shown).split())
     assert not [one for one in vault.wire_log.entries() if one.method == "DELETE"]
     assert typed(shop, phrase_of(plan), *approve)[0] == 0

@@ -110,6 +110,9 @@ def test_a_whole_campaign(shop, vault):
     assert [list(reported.document)] == documented_fields("tokenvault cleanup report")
     page = (shop.folder / "cleanup.html").read_text(encoding="utf-8")
     assert "cust_00" not in page
+    one_file = ("cleanup", "report", name, "--to", "r.csv", "--exceptions", "./r.csv")
+    assert shop.run(*one_file).code == 2
+    assert not (shop.folder / "r.csv").exists()
     nothing_left = ("cleanup", "report", name, "--to", "again.html", "--exceptions", "left.csv")
     assert "left.csv was not written" in shop.run(*nothing_left).out
     assert not (shop.folder / "left.csv").exists()

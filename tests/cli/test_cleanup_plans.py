@@ -118,6 +118,22 @@ def test_a_plan_that_cannot_be_applied_shows_no_phrase(shop):
     assert "disputes.txt" in document["obstacle"]
 
 
+def test_a_second_plan_over_the_same_cards_is_named_and_can_be_withdrawn(shop):
+    """The planner is told; `abort` ends a plan that was never applied, and nothing is sent."""
+    first = planned(shop)
+    second = shop.run("cleanup", "plan", "latest", "--expired", *CAPS, "--note", "again")
+    said = " ".join(second.out.split())
+    assert f"Plan {first['plan']} of this store names {first['cards']} cards" in said
+    ended = shop.run("cleanup", "abort", first["plan"], "--json")
+    assert ended.document["state"] == "aborted"
+    assert ended.document["finals"] == {"not_attempted": first["cards"]}
+    assert ended.document["deletes"] == 0
+    third = shop.run("cleanup", "plan", "latest", "--expired", *CAPS, "--note", "once more")
+    assert first["plan"] not in third.out
+    audited = shop.run("cleanup", "audit", first["plan"], "--json").document
+    assert audited["findings"] == []
+
+
 def test_show_says_all_that_the_description_says(shop):
     """Every fact and warning of the one description, what is left today, approvals, the phrase."""
     made = planned(shop, "--allow-last-usable", "--max-per-day", "2000", "--note", "as agreed")

@@ -248,7 +248,7 @@ class Campaign:
             ledger = self._read_ledger()
             problem = problem_of(self.folder, self.plan, ledger)
             if problem is not None:
-                raise not_the_same(problem)
+                raise not_the_same(problem, self.plan)
             now = self.status()
             if now.state == "halted":
                 raise _halted(now.reason)
@@ -370,7 +370,7 @@ class Campaign:
         Raises
         ------
         UsageError
-            It never began, or there is no client.
+            Its plan is not in the store, or there is no client.
         RefusedByGuardRail
             The client is of another account.
         CampaignPaused, CampaignHalted
@@ -381,8 +381,10 @@ class Campaign:
         """
         vault, account = self._connected()
         refuse_wrong_account(self.plan, account)
-        if not (self.folder / FILE_NAME).exists() and not self._was_begun():
-            raise UsageError("this plan was never applied, so there is nothing to abort")
+        if not (self.folder / PLAN_NAME).exists() and not self._was_begun():
+            raise UsageError(
+                "this plan is not in the store and was never applied; nothing was done"
+            )
         try:
             with self._alone(account):
                 if self.status().is_over and self._is_closed():
@@ -447,6 +449,8 @@ class Campaign:
                             f"the campaign has ended, and {problem}; nothing was sent. `tokenvault"
                             " cleanup verify` asks the vault about its cards once more"
                         )
+                    if problem is None and now in ENDED and journal.standing.is_sealed:
+                        raise UsageError("the campaign is over, so there is nothing to recover")
                     if problem is None and not journal.standing.is_recovered:
                         raise UsageError(
                             "nothing is wrong with this campaign's memory, so there is nothing to"
@@ -503,7 +507,7 @@ class Campaign:
             )
         except TokenVaultError as error:
             return str(error)
-        return None if refusal is None else str(refusal)
+        return None if refusal is None else str(refusal).partition("; nothing was")[0]
 
     def waits_for_caps(self, seconds: float) -> None:
         """Take note until when a card waits for the account's daily caps."""
@@ -583,7 +587,7 @@ class Campaign:
         with self._ledger() as ledger:
             problem = problem_of(self.folder, self.plan, ledger)
             if problem is not None:
-                raise not_the_same(problem)
+                raise not_the_same(problem, self.plan)
             begin_memory(self.folder, self.plan, ledger)
             yield ledger
 
@@ -660,7 +664,7 @@ class Campaign:
         problem = problem_of_journal(journal, self.plan, ledger)
         if problem is not None:
             journal.close()
-            raise not_the_same(problem)
+            raise not_the_same(problem, self.plan)
         catch_up(journal, self.plan, ledger, self._default_instance())
         return journal
 
@@ -748,7 +752,8 @@ class Campaign:
             again = "recover it" if status.is_recovered else "apply the plan"
             raise CampaignPaused(
                 f"the campaign is paused: {status.reason}. {status.done:,} of"
-                f" {status.planned:,} cards are done; {again} again to go on"
+                f" {status.planned:,} cards are done, and {status.waiting:,} wait to be seen gone;"
+                f" {again} again to go on"
             )
         return status
 

@@ -236,7 +236,9 @@ class Engine:
         if ending.kind == "abort":
             await self._move("aborted", ending.reason)
             return True
-        await self._move("paused", ending.reason)
+        waits = ", ".join(f"{wait:g}" for wait in PROBE_SECONDS)
+        asked = f"the vault is asked again after {waits} seconds, and then the campaign ends"
+        await self._move("paused", f"{ending.reason}; {asked}")
         return await self._probe(before, ending.reason)
 
     async def _probe(self, before: str, reason: str) -> bool:

@@ -191,11 +191,17 @@ def read_hold(path: Path, *, of_campaign: bool = False) -> HoldList:
     """
     try:
         content = path.read_bytes()
+    except FileNotFoundError:
+        raise UsageError(
+            f"There is no hold list {path}; nothing was done; name a file that is there."
+        ) from None
     except OSError as error:
         raise _unusable(path, f"it cannot be read ({error.strerror})") from None
     name = path.name.removeprefix(CAMPAIGN_PREFIX) if of_campaign else path.name
     if not name.isprintable():
         raise _unusable(path, "its name holds a sign that cannot be shown")
+    if not content.strip():
+        raise _unusable(path, "it is empty")
     try:
         customers, cards, not_read = _entries(path, content)
     except CustomerListError as error:
@@ -380,14 +386,15 @@ def _column(path: Path, content: bytes, column: str | None) -> tuple[list[Any], 
     with rows_of_stream(io.BytesIO(content), path.name, column) as rows:
         heading = _HEADING.search(rows.described)
         values = list(_values(rows.chunks))
+        first = next((str(value).strip() for value in values if not _is_blank(value)), "")
+        of_cards = first if heading is None else heading[1].strip()
+        if column is None and of_cards.lower() == "instrument_id":
+            raise _unusable(path, "it holds instrument ids without their customers")
         # Of a file of one column a heading that is not known might be an id, and would be lost.
         if column is None and heading is not None and not is_list_heading(heading[1]):
             raise _unusable(
                 path, "its first line may be an id or a heading; put customer_id above the ids"
             )
-        first = next((str(value).strip() for value in values if not _is_blank(value)), "")
-        if column is None and first.lower() == "instrument_id":
-            raise _unusable(path, "it holds instrument ids without their customers")
         return values, rows.row_word, rows.first_row
 
 

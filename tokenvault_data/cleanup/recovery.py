@@ -62,12 +62,12 @@ def problem_of_journal(journal: Journal, plan: Plan, ledger: Ledger) -> str | No
     return _ANOTHER_JOURNAL
 
 
-def not_the_same(problem: str) -> CampaignHalted:
+def not_the_same(problem: str, plan: Plan) -> CampaignHalted:
     """Return what is raised for such a problem."""
     return CampaignHalted(
-        f"the campaign cannot go on: {problem}. Nothing was sent. `tokenvault cleanup recover PLAN`"
-        " finds out by reading alone what has become of its cards and ends it; make a new plan for"
-        " what is left"
+        f"the campaign cannot go on: {problem}. Nothing was sent. `tokenvault cleanup recover"
+        f" {plan.id}` finds out by reading alone what has become of its cards and ends it; make a"
+        " new plan for what is left"
     )
 
 

@@ -5,6 +5,7 @@ Whatever comes back is counted here, and may bring the whole campaign to stop.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
 from tokenvault_data.cleanup.answers import TABLE, read_attempt
@@ -298,4 +299,9 @@ class Sender:
             if garbage:
                 self.stop(Ending("pause", garbage))
             if failed:
-                self.stop(Ending("rest", f"{failed}; the last one: {message}"))
+                self.stop(Ending("rest", f"{failed}; the last one: {_first_sentence(message)}"))
+
+
+def _first_sentence(message: str) -> str:
+    """Return what happened, without the advice that is meant for a command that has ended."""
+    return re.split(r"[.;] ", message, maxsplit=1)[0].rstrip(".")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.cleanup.states import AS_WANTED, ENDED, EXCEPTIONS
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tokenvault_data.cleanup.standing import Standing
+
+_WAITING: Final = ("intended", "accepted", "in_doubt", "absent", "verifying")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,16 @@ class CampaignStatus:
     def done(self) -> int:
         """Cards that have ended."""
         return sum(self.finals.values())
+
+    @property
+    def waiting(self) -> int:
+        """Cards whose delete was sent, or may have been, and that were not yet proven gone."""
+        return sum(self.states.get(name, 0) for name in _WAITING)
+
+    @property
+    def untouched(self) -> int:
+        """Cards that are neither attempted nor at their end."""
+        return self.planned - self.done - self.waiting
 
     @property
     def gone(self) -> int:

@@ -196,29 +196,38 @@ async def _look_at_all(
     proven: dict[int, Sight] = {}
     if not numbers:
         return proven, None
-    if not await _account_is_right(vault, plan):
-        return proven, "no control card is there, so the account looks wrong"
+    problem = await _problem_of_account(vault, plan)
+    if problem is not None:
+        return proven, problem
     for start in range(0, len(numbers), BATCH_CARDS):
         batch = numbers[start : start + BATCH_CARDS]
         try:
             sights = await asyncio.gather(*(_look(vault, plan.cards[n]) for n in batch))
         except AccessDenied as error:
             return proven, f"access was denied ({error})"
-        if not await _account_is_right(vault, plan):
-            return proven, "no control card is there any more, so the account looks wrong"
+        problem = await _problem_of_account(vault, plan)
+        if problem is not None:
+            return proven, problem
         proven |= zip(batch, sights, strict=True)
     return proven, None
 
 
-async def _account_is_right(vault: AsyncVault, plan: Plan) -> bool:
+async def _problem_of_account(vault: AsyncVault, plan: Plan) -> str | None:
+    """Say why the account cannot be relied on; None where a control card is as it should be."""
+    failed: VaultError | None = None
     for control in plan.controls:
         try:
             card = await vault.fetch_instrument(control.customer_id, control.instrument_id)
-        except VaultError:
+        except NotFound:
+            continue
+        except VaultError as error:
+            failed = error
             continue
         if _status(card) == "ACTIVE":
-            return True
-    return False
+            return None
+    if failed is not None:
+        return f"no control card could be read ({failed})"
+    return "no control card is there, so the account looks wrong"
 
 
 async def _look(vault: AsyncVault, planned: PlannedCard) -> Sight:

@@ -42,6 +42,7 @@ _MEANINGS = {
 _PROOFS = {"404": "seen gone (404)", "INACTIVE": "seen as INACTIVE"}
 """What the journal notes as the proof that a card is gone, in words."""
 
+_AT_WORK = frozenset({"canary", "running", "verifying"})
 _NEVER = ("It was never applied. To look at the plan, or to apply it:", ("show", "apply"))
 _GO_ON = ("No process works on it. To go on, or to end it:", ("apply", "abort"))
 _NEXT = {
@@ -133,13 +134,18 @@ def status(
         print_json(_document(now, campaign))
         return
     _print_status(now, campaign)
-    if campaign.memory_problem() is None:
-        sentence, words = _next_step(now, is_at_work=campaign.is_at_work())
-        print_paragraph(sentence)
-        for word in words:
-            more = ("--to", "cleanup.html") if word == "report" else ()
-            line = command_line("cleanup", word, opened.id, *more, store=store, profile=profile)
-            print_line(f"  {line}")
+    if campaign.memory_problem() is not None:
+        return
+    sentence, words = _next_step(now, is_at_work=campaign.is_at_work())
+    given = campaign.approvals()
+    if "apply" in words and given and not any(one.counts for one in given):
+        sentence = "None of its approvals counts. To have it approved again, or to end it:"
+        words = ("approve", "abort")
+    print_paragraph(sentence)
+    for word in words:
+        more = {"report": ("--to", "cleanup.html"), "approve": ("--key", "NAME")}.get(word, ())
+        line = command_line("cleanup", word, opened.id, *more, store=store, profile=profile)
+        print_line(f"  {line}")
 
 
 def _next_step(now: CampaignStatus, *, is_at_work: bool) -> tuple[str, tuple[str, ...]]:
@@ -194,6 +200,11 @@ def abort(
     opened = plan_at(plan, store, against_snapshot=False)
     with Vault(load_profile(profile), share=opened.limits.rate_share) as vault:
         now = abort_cleanup(vault, opened, store=store, on_progress=_progress())
+    if not now.is_over and not as_json:
+        line = command_line("cleanup", "status", opened.id, store=store, profile=profile)
+        print_paragraph("The process that works on it was asked to end it. To see how it ended:")
+        print_line(f"  {line}")
+        return exit_codes.DONE_IN_PART
     return _end(opened, now, store, profile, as_json=as_json)
 
 
@@ -239,7 +250,7 @@ def _progress() -> Any:
     def report(now: CampaignStatus) -> None:
         nonlocal shown
         left = "" if now.seconds_left is None else f", {in_words(now.seconds_left)} left"
-        deletes = f"{now.deletes:,} deletes sent"
+        deletes = f"{now.deletes:,} deletes sent, {now.waiting:,} cards wait to be seen gone"
         if now.waits_until is not None:
             left = (
                 f", the account's cap per day is reached: waiting until {_clock(now.waits_until)}"
@@ -271,7 +282,7 @@ def _end(
         for word in words:
             line = command_line("cleanup", word, plan.id, store=store, profile=profile)
             print_line(f"  {line}{' --to cleanup.html' if word == 'report' else ''}")
-    is_whole = now.state != "held" and not now.exceptions
+    is_whole = now.is_over and not now.exceptions
     return exit_codes.DONE if is_whole else exit_codes.DONE_IN_PART
 
 
@@ -290,16 +301,29 @@ def _print_approvals(campaign: Campaign) -> None:
 
 def _print_status(now: CampaignStatus, campaign: Campaign) -> None:
     print_line()
-    print_line(f"Campaign {now.plan_id}: {now.state.replace('_', ' ')}", style="bold")
-    if now.reason:
+    problem = campaign.memory_problem()
+    if problem is not None and not now.done:
+        lost = "what it did is not known from its journal"
+        print_line(f"Campaign {now.plan_id}: {lost}", style="bold")
+        _print_problem(now, campaign, problem)
+        return
+    state = now.state.replace("_", " ")
+    is_interrupted = now.state in _AT_WORK and not now.is_over and not campaign.is_at_work()
+    headline = f"interrupted while {state}" if is_interrupted else state
+    print_line(f"Campaign {now.plan_id}: {headline}", style="bold")
+    if now.reason and not is_interrupted:
         print_paragraph(now.reason, indent="  ", first="  ")
     rows = [Row(("planned", f"{now.planned:,}", ""), "bold")]
     rows += [
         Row((f"  {final.replace('_', ' ')}", f"{count:,}", _MEANINGS[final]))
         for final, count in now.finals.items()
     ]
-    if now.done < now.planned:
-        rows.append(Row(("  open", f"{now.planned - now.done:,}", "")))
+    if now.waiting:
+        rows.append(Row(("  waiting", f"{now.waiting:,}", "attempted, to be seen gone")))
+    if now.done + now.waiting < now.planned:
+        rows.append(
+            Row(("  open", f"{now.planned - now.done - now.waiting:,}", "not attempted yet"))
+        )
     rows.append(Row(("requests", f"{now.requests:,}", f"{now.deletes:,} of them deletes")))
     print_grid(rows, right=(1,), shrinks=2)
     print_line()
@@ -309,13 +333,8 @@ def _print_status(now: CampaignStatus, campaign: Campaign) -> None:
             " process was stopped in that moment; the audit names the cards."
         )
     _print_approvals(campaign)
-    problem = campaign.memory_problem()
     if problem is not None:
-        store = campaign.folder.parent.parent
-        print_paragraph(f"This campaign cannot go on: {problem}. This finds out by reading alone:")
-        print_line(
-            f"  {command_line('cleanup', 'recover', now.plan_id, store=store, profile=None)}"
-        )
+        _print_problem(now, campaign, problem)
     canary = campaign.canary()
     if canary:
         print_line()
@@ -336,6 +355,12 @@ def _print_status(now: CampaignStatus, campaign: Campaign) -> None:
             shrinks=4,
         )
     print_line()
+
+
+def _print_problem(now: CampaignStatus, campaign: Campaign, problem: str) -> None:
+    store = campaign.folder.parent.parent
+    print_paragraph(f"This campaign cannot go on: {problem}. This finds out by reading alone:")
+    print_line(f"  {command_line('cleanup', 'recover', now.plan_id, store=store, profile=None)}")
 
 
 def _document(now: CampaignStatus, campaign: Campaign) -> dict[str, Any]:

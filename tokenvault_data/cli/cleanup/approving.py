@@ -225,6 +225,7 @@ def countersign(  # noqa: PLR0917  one parameter an option
     find nothing.
     """
     del profile
+    from tokenvault_data.cleanup.approvers import load_trust
     from tokenvault_data.cleanup.countersign import countersign as sign
     from tokenvault_data.cleanup.countersign import write_countersignature
 
@@ -249,6 +250,11 @@ def countersign(  # noqa: PLR0917  one parameter an option
     print_line(f"Countersigned by {signed.signer}: {signed.rows:,} planned = {parts}")
     print_line(f"Seal  {signed.seal}")
     print_line(f"File  {path}")
+    if signed.fingerprint not in load_trust().approvers:
+        print_paragraph(
+            "This key is not trusted here: an audit accepts the countersignature only where it is"
+            " (`tokenvault cleanup trust FILE`), and names it as a fault elsewhere."
+        )
 
 
 def _signing_key(name: str, *, passphrase: bool) -> SigningKey:

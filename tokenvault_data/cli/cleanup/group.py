@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from tokenvault_data.cli import exit_codes
 from tokenvault_data.cli.cleanup.applying import abort, apply, pause, recover, status
 from tokenvault_data.cli.cleanup.approving import approve, countersign, keygen, revoke, trust
 from tokenvault_data.cli.cleanup.holding import hold
@@ -13,9 +14,18 @@ from tokenvault_data.cli.cleanup.proving import audit, report, verify
 cleanup = typer.Typer(
     name="cleanup",
     help="Delete saved cards by a plan, and prove each one gone.",
-    no_args_is_help=True,
     rich_markup_mode=None,
 )
+
+
+@cleanup.callback(invoke_without_command=True)
+def group(context: typer.Context) -> None:
+    """Delete saved cards by a plan, and prove each one gone."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help(), err=True)
+        raise typer.Exit(exit_codes.USAGE)
+
+
 for command in (
     *(hold, simulate, plan, show),
     *(keygen, trust, approve, revoke),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tokenvault_data.analysis.wording import counted
 from tokenvault_data.cli import options
 from tokenvault_data.cli.cleanup.plans import (
     PlanReference,
@@ -271,6 +272,8 @@ def plan(  # noqa: PLR0917  one parameter an option
     print_plan(made)
     print_line()
     print_paragraph(room.sentence(len(made.cards)))
+    for sentence in _also_planned(made, store):
+        print_paragraph(sentence)
     for sentence in unknown_on_hold(sum(one.entries_not_in(opened) for one in holds.lists)):
         print_paragraph(sentence)
     print_line()
@@ -299,6 +302,8 @@ def show(
     trust = load_trust()
     states = approval_states(opened, folder, trust, now=datetime.now(UTC))
     phrase, obstacle = phrase_for(opened, trust), _obstacle(opened, store)
+    if obstacle is None and states and not any(one.counts for one in states):
+        obstacle = "none of its approvals counts; have it approved again"
     if as_json:
         more = {
             "phrase": phrase,
@@ -321,6 +326,34 @@ def show(
         print_line(f"To apply it, type: {phrase}")
     else:
         print_paragraph(f"It cannot be applied now: {obstacle}.")
+
+
+def _also_planned(plan: Plan, store: Path) -> list[str]:
+    """Say which other plans of the store name the same cards and may still be applied."""
+    from tokenvault_data.cleanup.campaign import Campaign
+    from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, read_plan
+    from tokenvault_data.errors import TokenVaultError
+
+    mine = {(card.customer_id, card.instrument_id) for card in plan.cards}
+    now, said = datetime.now(UTC), []
+    for folder in sorted((store / CAMPAIGNS_FOLDER).glob("*/")):
+        try:
+            other = read_plan(folder)
+            status = Campaign.open(other, store).status()
+        except TokenVaultError:
+            continue  # whoever applies it is told what is wrong with it
+        is_open = status.state not in ("sealed", "approved") or now < datetime.fromisoformat(
+            other.expires_at
+        )
+        if other.id == plan.id or status.is_over or not is_open:
+            continue
+        same = len(mine & {(card.customer_id, card.instrument_id) for card in other.cards})
+        if same:
+            said.append(
+                f"Plan {other.id} of this store names {counted(same, 'card')} of these as well and"
+                f" is not over. `tokenvault cleanup abort {other.id}` withdraws it."
+            )
+    return said
 
 
 def _obstacle(plan: Plan, store: Path) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from tokenvault_data.analysis.wording import counted
 from tokenvault_data.cli import exit_codes, options
 from tokenvault_data.cli.cleanup.plans import (
     PlanReference,
@@ -16,6 +17,7 @@ from tokenvault_data.cli.cleanup.plans import (
 )
 from tokenvault_data.cli.output import INDENT, print_json, print_line, print_paragraph
 from tokenvault_data.cli.sizes import size_text
+from tokenvault_data.errors import UsageError
 
 
 def verify(
@@ -164,15 +166,19 @@ def report(  # noqa: PLR0917  one parameter an option
 ) -> None:
     """Write what has become of every planned card, with the evidence."""
     del profile
+    from tokenvault_data.cleanup.audit import audit as prove
     from tokenvault_data.cleanup.completion_report import (
         completion_report,
         write_exceptions,
     )
     from tokenvault_data.cleanup.completion_report import exceptions as not_gone
 
+    if exceptions is not None and exceptions.resolve() == to.resolve():
+        raise UsageError("The report and the exceptions cannot be one file; nothing was written")
     opened = plan_at(plan, store, against_snapshot=False)
     folder = campaign_folder(opened, store)
     path = completion_report(folder, to, policy=policy)
+    audited = prove(folder)
     left = None
     if exceptions is not None and not_gone(folder).num_rows:
         left = write_exceptions(folder, exceptions)
@@ -191,4 +197,10 @@ def report(  # noqa: PLR0917  one parameter an option
     if left is not None:
         print_line(f"What is left is in {left}.")
     elif exceptions is not None:
-        print_line(f"No card ended in another way than gone, so {exceptions} was not written.")
+        still = f", and {audited.open:,} have not ended" if audited.open else ""
+        print_line(f"No card ended in another way than gone{still}; {exceptions} was not written.")
+    if not audited.ok:
+        print_paragraph(
+            f"The audit found {counted(len(audited.findings), 'fault')}, so what the report says of"
+            " the cards is not proven; it names them."
+        )

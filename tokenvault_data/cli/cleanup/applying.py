@@ -105,7 +105,7 @@ def apply(  # noqa: PLR0917  one parameter an option
                 _print_status(before, campaign)
             else:
                 _print_approvals(campaign)
-            print_paragraph(room_of(opened, store).sentence(len(opened.cards)))
+            print_paragraph(room_of(opened, store).sentence(before.untouched))
         confirm = _typed(ready.phrase)
         status = apply_cleanup(
             vault,
@@ -319,11 +319,9 @@ def _print_status(now: CampaignStatus, campaign: Campaign) -> None:
         for final, count in now.finals.items()
     ]
     if now.waiting:
-        rows.append(Row(("  waiting", f"{now.waiting:,}", "attempted, to be seen gone")))
-    if now.done + now.waiting < now.planned:
-        rows.append(
-            Row(("  open", f"{now.planned - now.done - now.waiting:,}", "not attempted yet"))
-        )
+        rows.append(Row(("  waiting", f"{now.waiting:,}", "to be seen gone")))
+    if now.untouched:
+        rows.append(Row(("  open", f"{now.untouched:,}", "not attempted yet")))
     rows.append(Row(("requests", f"{now.requests:,}", f"{now.deletes:,} of them deletes")))
     print_grid(rows, right=(1,), shrinks=2)
     print_line()

@@ -316,7 +316,7 @@ def show(
         return
     print_plan(opened)
     print_line()
-    print_paragraph(room.sentence(len(opened.cards)))
+    print_paragraph(room.sentence(_untouched(opened, store)))
     for one in states:
         print_paragraph(approval_sentence(one))
     if not states:
@@ -326,6 +326,17 @@ def show(
         print_line(f"To apply it, type: {phrase}")
     else:
         print_paragraph(f"It cannot be applied now: {obstacle}.")
+
+
+def _untouched(plan: Plan, store: Path) -> int:
+    """Count the cards that the campaign has not attempted; all where its journal says nothing."""
+    from tokenvault_data.cleanup.campaign import Campaign
+    from tokenvault_data.errors import TokenVaultError
+
+    try:
+        return Campaign.open(plan, store).status().untouched
+    except TokenVaultError:
+        return len(plan.cards)
 
 
 def _also_planned(plan: Plan, store: Path) -> list[str]:

@@ -132,6 +132,17 @@ def test_a_campaign_at_work_is_reported_as_such(tmp_path):
     assert pq.read_table(completion_report(never, tmp_path / "r.parquet")).num_rows == 2
 
 
+def test_a_page_without_a_journal_claims_nothing(tmp_path):
+    """No figure, no table of ends and no word of a beginning, where a journal cannot be read."""
+    folder = campaign_folder(tmp_path)
+    (folder / "seal.json").unlink()
+    (folder / "journal.sqlite").write_bytes(b"nothing of the kind")
+    page = page_of(folder, tmp_path)
+    assert "Not known: the journal is missing or cannot be read" in page
+    for claim in ("never applied", "not begun", "None so far", "What became of the cards"):
+        assert claim not in page
+
+
 def test_a_touched_campaign_is_reported_with_what_was_found(tmp_path):
     """A report never looks cleaner than the audit."""
     folder = campaign_folder(tmp_path)

@@ -127,6 +127,17 @@ def _figures(plan: Plan, replay: Replay, result: AuditResult) -> list[Figure]:
     began, ended = moment(replay.opened_at or ""), moment(replay.last_at or "")
     took = "not begun" if began is None or ended is None else _duration(ended - began)
     found = len(result.findings)
+    if _is_journal_lost(replay, result):
+        return [
+            Figure("Unknown", "cards gone", f"of {planned:,} planned", is_alarming=True),
+            Figure(
+                "Unknown",
+                "requests sent",
+                "the journal is missing or cannot be read",
+                is_alarming=True,
+            ),
+            Figure(f"{found:,}", "faults found by the audit", _audited(result), is_alarming=True),
+        ]
     return [
         Figure(f"{gone:,}", "cards gone", f"{percent(gone / planned)} of {planned:,} planned"),
         Figure(
@@ -136,9 +147,7 @@ def _figures(plan: Plan, replay: Replay, result: AuditResult) -> list[Figure]:
             left + result.open > 0,
         ),
         Figure(took, "from start to end", "with all waiting, holding and pausing"),
-        Figure("unknown", "requests", "the journal is missing or cannot be read", is_alarming=True)
-        if _is_journal_lost(replay, result)
-        else Figure(f"{replay.requests:,}", "requests", f"{replay.deletes:,} of them deletes"),
+        Figure(f"{replay.requests:,}", "requests", f"{replay.deletes:,} of them deletes"),
         Figure(f"{found:,}", "faults found by the audit", _audited(result), found > 0),
     ]
 

@@ -342,22 +342,18 @@ class Campaign:
 
         Raises
         ------
-        CampaignHalted
-            Its journal is not the one that the account's ledger remembers.
-        Locked
-            Another process is at work.
-        UsageError
-            The seal cannot be written.
+        TokenVaultError
+            There is no seal yet, and it cannot be written now.
         """
         status = self.status()
         if not status.is_over or not self._is_closed():
             return False
-        with only_in_folder(self.folder):
-            try:
+        try:
+            with only_in_folder(self.folder):
                 self._sealed(status)
-            except Locked:
-                if not (self.folder / SEAL_NAME).exists():
-                    raise
+        except TokenVaultError:
+            if not (self.folder / SEAL_NAME).exists():
+                raise  # what is sealed already may lie where nothing can be written
         return True
 
     async def abort(

@@ -249,7 +249,7 @@ class Engine:
         for wait in PROBE_SECONDS:
             until = self._clock.monotonic() + wait
             while (left := until - self._clock.monotonic()) > 0 and self._sender.ending is None:
-                await self._tick(left)
+                await self._tick(max(left, _SHORTEST_SECONDS))
             if self._sender.ending is None:
                 self._sender.is_heedless = True
                 found = await self._visits.read_controls()

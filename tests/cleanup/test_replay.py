@@ -335,3 +335,11 @@ def test_more_sends_a_day_than_the_plan_allows_are_found(tmp_path, hours, is_fin
     book = small(limits=limits).intend(0).withdraw(0).delete(0).release()
     book.later(hours * 3600).delete(1)
     assert found(unsealed(tmp_path, book), "the cap per_day") != is_fine
+
+
+@pytest.mark.parametrize(("hours", "is_found"), [(1, False), (30, True)])
+def test_a_delete_intended_after_the_plan_had_expired_is_found(tmp_path, hours, is_found):
+    """Some minutes are left to clocks that differ; hours are not."""
+    book = Book(make_plan(1, environment="emulator")).begin().later(3600 * hours)
+    told = findings(unsealed(tmp_path, book.delete(0)))
+    assert any("when the plan had expired" in one for one in told) is is_found

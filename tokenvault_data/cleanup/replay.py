@@ -109,8 +109,6 @@ class Replay:
                     "intends a delete after the plan's approval was revoked, unless the revocation"
                     " reached this folder later",
                 )
-            elif entry.kind == "intended" and not self._is_approved(entry):
-                self._add(entry, "intends a delete when no approval was valid any more")
             self._law.take(entry, self.cards[entry.number], self.state)
         else:
             self._add(entry, f"is about card {entry.number}, which the plan does not name")
@@ -185,12 +183,6 @@ class Replay:
             return False
         longest = timedelta(hours=self._plan.limits.approval_hours) + CLOCKS_MAY_DIFFER
         return -CLOCKS_MAY_DIFFER <= at - given <= longest
-
-    def _is_approved(self, entry: Entry) -> bool:
-        at = moment(entry.at)
-        if at is None or self._plan.environment != "production":
-            return True
-        return any(self._counts(one, at) for one in self.approved)
 
     def _is_revoked(self, entry: Entry) -> bool:
         """Return whether every approval had been revoked by then, some minutes apart."""

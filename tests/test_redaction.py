@@ -8,6 +8,7 @@ import os
 import pickle
 import pprint
 import re
+import shutil
 import subprocess
 import sys
 import traceback
@@ -17,11 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data import redaction
+from tokenvault_data.errors import UsageError
 from tokenvault_data.redaction import (
     RedactingFilter,
     Secret,
     customer_hash,
     customer_hash_key_status,
+    keyed_hash,
     mask_credential,
     mask_id,
     scrub,
@@ -34,9 +37,9 @@ HIDDEN = 'cfsk_"ma"_test/+0123456789'
 def config(tmp_path, monkeypatch):
     """An own configuration directory, and no key remembered from before or after."""
     monkeypatch.setenv("TOKENVAULT_CONFIG", str(tmp_path / "config"))
-    redaction._hash_key.cache_clear()
+    redaction._kept_key.cache_clear()
     yield tmp_path / "config"
-    redaction._hash_key.cache_clear()
+    redaction._kept_key.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -174,14 +177,16 @@ def test_a_customer_has_one_hash_per_installation(config):
     code = "from tokenvault_data.redaction import *; print(customer_hash('cust_0000001'))"
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert there.stdout.strip() == here
-    assert str(config) in customer_hash_key_status()
+    kept, where = customer_hash_key_status()
+    assert kept
+    assert str(config) in where
 
 
 def test_another_installation_hashes_differently(config, tmp_path, monkeypatch):
     """Without the key of the installation, hashes cannot be compared."""
     here = customer_hash("cust_0000001")
     monkeypatch.setenv("TOKENVAULT_CONFIG", str(tmp_path / "elsewhere"))
-    redaction._hash_key.cache_clear()
+    redaction._kept_key.cache_clear()
     assert customer_hash("cust_0000001") != here
 
 
@@ -200,10 +205,11 @@ def test_a_key_that_others_can_read_is_not_used(config):
     """An exposed key gives way to one for this process, and the status says what to do."""
     before = customer_hash("cust_1")
     (config / "customer-hash.key").chmod(0o644)
-    redaction._hash_key.cache_clear()
+    redaction._kept_key.cache_clear()
     assert customer_hash("cust_1") != before
-    assert "this process only" in customer_hash_key_status()
-    assert "chmod 600" in customer_hash_key_status()
+    kept, why = customer_hash_key_status()
+    assert not kept
+    assert "chmod 600" in why
 
 
 def test_hashing_works_where_nothing_can_be_written(config):
@@ -211,7 +217,26 @@ def test_hashing_works_where_nothing_can_be_written(config):
     config.write_text("a file where the directory should be")
     first = customer_hash("cust_1")
     assert first == customer_hash("cust_1")
-    assert "this process only" in customer_hash_key_status()
+    assert not customer_hash_key_status()[0]
+
+
+@pytest.mark.parametrize("trouble", ["a file", "exposed", "damaged"])
+def test_what_is_exported_is_masked_with_a_kept_key_or_not_at_all(config, trouble):
+    """A hash that another export could not repeat is refused, until the key can be kept."""
+    if trouble == "a file":
+        config.write_text("a file where the directory should be")
+    else:
+        config.mkdir()
+        key = config / "customer-hash.key"
+        key.write_bytes(b"k" * (32 if trouble == "exposed" else 5))
+        key.chmod(0o644 if trouble == "exposed" else 0o600)
+    with pytest.raises(UsageError, match=r"Nothing was exported.*TOKENVAULT_CONFIG"):
+        keyed_hash("cust_1", "cust")
+    if config.is_dir():
+        shutil.rmtree(config)
+    else:
+        config.unlink()
+    assert keyed_hash("cust_1", "cust") == keyed_hash("cust_1", "cust")
 
 
 def test_a_damaged_key_is_not_used(config):
@@ -221,7 +246,7 @@ def test_a_damaged_key_is_not_used(config):
     key.write_bytes(b"short")
     key.chmod(0o600)
     assert customer_hash("cust_1").startswith("cust#")
-    assert "damaged" in customer_hash_key_status()
+    assert "damaged" in customer_hash_key_status()[1]
     assert key.read_bytes() == b"short"
 
 

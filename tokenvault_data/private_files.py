@@ -11,11 +11,13 @@ import contextlib
 import os
 import secrets
 import stat
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 MAX_PRIVATE_FILE_BYTES: Final = 1_048_576
 """A settings or key file above this size is not one of ours."""
@@ -41,7 +43,7 @@ def config_directory(environ: Mapping[str, str] | None = None) -> Path:
     """
     chosen = (os.environ if environ is None else environ).get("TOKENVAULT_CONFIG", "")
     if chosen:
-        return Path(chosen).expanduser()
+        return local_path(chosen).expanduser()
     import platformdirs
 
     return platformdirs.user_config_path("tokenvault-data", appauthor=False)

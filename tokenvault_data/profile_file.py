@@ -24,13 +24,14 @@ if TYPE_CHECKING:
 
 FILE_NAME: Final = "profiles.toml"
 
-SECRET_KEYS: Final = ("client_secret", "partner_api_key", "client_signature")
+SECRET_KEYS: Final = ("client_secret", "partner_api_key", "client_signature", "proxy")
 """Keys whose value may be ``keyring``, which says that the system keyring holds it."""
 
 KEYS: Final = (
     "environment",
     "base_url",
     "api_version",
+    "ca_file",
     "client_id",
     "partner_merchant_id",
     *SECRET_KEYS,

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.credentials import MerchantCredentials, PartnerCredentials
 from tokenvault_data.errors import ProfileError
+from tokenvault_data.network import network_of
 from tokenvault_data.profile_file import SECRET_KEYS
 from tokenvault_data.redaction import Secret
 
 if TYPE_CHECKING:
     from tokenvault_data.credentials import Credentials
     from tokenvault_data.hosts import Environment
+    from tokenvault_data.network import Network
 
 Prompt = Callable[[str], str]
 """Asks a question without echoing the answer, as `getpass.getpass` does."""
@@ -151,6 +153,22 @@ def credentials_of_table(profile_name: str, table: Mapping[str, str]) -> Credent
     )
     kind = MerchantCredentials if present[0] == "client_id" else PartnerCredentials
     return kind(first, second, signature)
+
+
+def network_of_table(
+    profile_name: str, table: Mapping[str, str], environ: Mapping[str, str]
+) -> Network:
+    """Take the way to the vault from a profile's table and keyring, and from the variables.
+
+    Raises
+    ------
+    ProfileError
+        The proxy's address is not one, or not in the keyring.
+    """
+    settings = dict(table)
+    if "proxy" in settings:
+        settings["proxy"] = _table_secret(profile_name, "proxy", settings["proxy"]).reveal()
+    return network_of(settings, environ)
 
 
 def store_in_keyring(profile_name: str, key: str, secret: Secret) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from tokenvault_data.credentials import (
@@ -23,6 +23,7 @@ from tokenvault_data.hosts import (
     check_base_url,
     environment_of,
 )
+from tokenvault_data.network import Network
 from tokenvault_data.profile_file import check_profile_name
 from tokenvault_data.redaction import Secret
 
@@ -59,6 +60,8 @@ class Profile:
         Who calls.
     api_version : str
         ``YYYY-MM-DD``, sent with every request.
+    network : Network
+        The proxy and the certificate authorities of the way there.
 
     Raises
     ------
@@ -71,6 +74,7 @@ class Profile:
     base_url: str
     credentials: Credentials
     api_version: str = DEFAULT_API_VERSION
+    network: Network = field(default_factory=Network)
 
     def __post_init__(self) -> None:
         check_profile_name(self.name)

@@ -15,6 +15,7 @@ wrong guess would send live credentials, or deletes, to the wrong place.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,7 @@ from tokenvault_data.profile_sources import (
     credentials_of_table,
     credentials_of_variables,
     has_credential_variables,
+    network_of_table,
     setting,
     store_in_keyring,
 )
@@ -93,16 +95,18 @@ def load_profile(
     ProfileError
         When something is missing, unsafe or contradictory; one sentence with the fix.
     """
+    table: Mapping[str, str] = {}
     if name is None:
-        return _of_variables(None, environ, prompt)
+        return _with_network(_of_variables(None, environ, prompt), table, environ)
     check_profile_name(name)
     path = _profile_path(environ, config_dir)
     tables = read_profile_file(path)
     if name in tables:
-        return _of_table(name, tables[name], environ, prompt)
+        table = tables[name]
+        return _with_network(_of_table(name, table, environ, prompt), table, environ)
     for environment in ENVIRONMENTS:
         if name == environment:
-            return _of_variables(environment, environ, prompt)
+            return _with_network(_of_variables(environment, environ, prompt), table, environ)
     known = ", ".join(sorted({*tables, *ENVIRONMENTS}))
     raise ProfileError(f"There is no profile {name!r} in {path}; known are {known}.")
 
@@ -179,6 +183,10 @@ def save_profile(
         table["partner_merchant_id"] = who.merchant_id.reveal()
     if who.client_signature is not None:
         secrets["client_signature"] = who.client_signature
+    if profile.network.proxy is not None:
+        secrets["proxy"] = profile.network.proxy
+    if profile.network.ca_file is not None:
+        table["ca_file"] = str(profile.network.ca_file)
     if not replace:
         check_name_is_free(path, profile.name)  # before anything in the keyring is overwritten
     for key, secret in secrets.items():
@@ -187,6 +195,12 @@ def save_profile(
         table[key] = "keyring" if keyring else secret.reveal()
     write_profile(path, profile.name, table, replace=replace)
     return path
+
+
+def _with_network(
+    profile: Profile, table: Mapping[str, str], environ: Mapping[str, str]
+) -> Profile:
+    return dataclasses.replace(profile, network=network_of_table(profile.name, table, environ))
 
 
 def _profile_path(environ: Mapping[str, str], config_dir: Path | None) -> Path:

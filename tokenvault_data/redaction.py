@@ -20,6 +20,7 @@ import weakref
 from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import quote
 
+from tokenvault_data.errors import UsageError
 from tokenvault_data.private_files import (
     NotPrivateError,
     config_directory,
@@ -172,7 +173,8 @@ def customer_hash(customer_id: str) -> str:
     """Name a customer in a log without saying who it is.
 
     The hash is keyed per installation: the same customer has the same name in all logs of one
-    user on one machine, and nobody without the key can try ids until one fits.
+    user on one machine, and nobody without the key can try ids until one fits. Where the key
+    cannot be kept, one is made up that lasts for this process.
 
     Parameters
     ----------
@@ -184,7 +186,7 @@ def customer_hash(customer_id: str) -> str:
     str
         ``cust#`` and twelve hexadecimal digits.
     """
-    key, _ = _hash_key()
+    key = _key_for_logs()
     encoded = customer_id.encode("utf-8", "surrogatepass")
     digest = hashlib.blake2s(encoded, key=key, digest_size=HASH_HEX_DIGITS // 2)
     return f"cust#{digest.hexdigest()}"
@@ -205,23 +207,44 @@ def keyed_hash(text: str, kind: str) -> str:
     str
         `kind`, ``#`` and sixteen hexadecimal digits: 64 bits, because exports hold millions of ids.
         Keyed like `customer_hash`.
+
+    Raises
+    ------
+    UsageError
+        The installation's key cannot be kept, so that the next export would name everybody
+        differently.
     """
-    key, _ = _hash_key()
+    try:
+        key = _kept_key()
+    except _NoKeptKeyError as error:
+        raise UsageError(
+            "Nothing was exported: masked ids have to be the same in every export, but"
+            f" {error}. Set TOKENVAULT_CONFIG to a folder of your own that can be written, or"
+            " choose another policy."
+        ) from None
     encoded = f"{kind}\0{text}".encode("utf-8", "surrogatepass")
     digest = hashlib.blake2s(encoded, key=key, digest_size=EXPORT_HASH_HEX_DIGITS // 2)
     return f"{kind}#{digest.hexdigest()}"
 
 
-def customer_hash_key_status() -> str:
-    """Say where the key of `customer_hash` is kept, or why it lasts for this process only.
+def customer_hash_key_status() -> tuple[bool, str]:
+    """Say where the key of masked ids is kept, or why it is not.
 
     Returns
     -------
+    bool
+        Whether it is kept, so that exports can mask ids.
     str
-        One sentence, for ``tokenvault doctor``.
+        A sentence, for ``tokenvault doctor``.
     """
-    _, status = _hash_key()
-    return status
+    try:
+        _kept_key()
+    except _NoKeptKeyError as error:
+        return False, (
+            f"{error}; hashes in logs hold for one process only, and exports that mask ids are"
+            " refused. Set TOKENVAULT_CONFIG to a folder of your own that can be written"
+        )
+    return True, f"Customer hashes in logs and exports are keyed with {_key_path()}."
 
 
 def mask_id(customer_id: str) -> str:
@@ -274,23 +297,39 @@ def _mask(text: str, *, wide: int, wide_from: int) -> str:
     return "…"
 
 
+class _NoKeptKeyError(Exception):
+    """The key of this installation is not to be had; the message says why, as half a sentence."""
+
+
+def _key_for_logs() -> bytes:
+    try:
+        return _kept_key()
+    except _NoKeptKeyError:
+        return _key_of_this_process()
+
+
 @functools.cache
-def _hash_key() -> tuple[bytes, str]:
-    path = config_directory() / "customer-hash.key"
+def _key_of_this_process() -> bytes:
+    return secrets.token_bytes(HASH_KEY_BYTES)
+
+
+@functools.cache
+def _kept_key() -> bytes:
+    path = _key_path()
     try:
         key = _read_or_make_key(path)
     except NotPrivateError as error:
-        reason = f"{path} {error}"
+        raise _NoKeptKeyError(f"{path} {error}") from None
     except OSError as error:
-        reason = f"{path} cannot be read or written ({error.strerror or type(error).__name__})"
-    else:
-        if len(key) == HASH_KEY_BYTES:
-            return key, f"Customer hashes in logs are keyed with {path}."
-        reason = f"{path} is damaged; delete it to have a new one made"
-    return (
-        secrets.token_bytes(HASH_KEY_BYTES),
-        f"Customer hashes in logs hold for this process only, because {reason}.",
-    )
+        reason = error.strerror or type(error).__name__
+        raise _NoKeptKeyError(f"{path} cannot be read or written ({reason})") from None
+    if len(key) != HASH_KEY_BYTES:
+        raise _NoKeptKeyError(f"{path} is damaged; delete it to have a new one made")
+    return key
+
+
+def _key_path() -> Path:
+    return config_directory() / "customer-hash.key"
 
 
 def _read_or_make_key(path: Path) -> bytes:

@@ -2,7 +2,10 @@
 
 from cli_bench import documented_fields
 
-CHECKS = ["python", "versions", "logs", "disk", "profile", "host", "access", "clock", "rate limit"]
+CHECKS = [
+    *("python", "versions", "masked ids", "disk", "profile", "network"),
+    *("host", "access", "clock", "rate limit"),
+]
 
 
 def states(document):
@@ -59,3 +62,13 @@ def test_an_unknown_profile_and_a_bad_store(alone):
     found = states(ended.document)
     assert found["profile"] == "problem"
     assert found["disk"] == "problem"
+
+
+def test_no_place_for_the_key_of_masked_ids(shell):
+    """What makes exports refuse to mask is said before anybody exports."""
+    (shell.folder / "config").write_text("a file where the folder should be")
+    ended = shell.run("doctor")
+    assert ended.code == 0
+    (line,) = (line for line in ended.out.splitlines() if "masked ids" in line)
+    assert line.startswith("WARNING")
+    assert "TOKENVAULT_CONFIG" in line

@@ -3,6 +3,10 @@
 import socket
 
 import pytest
+import typer
+from cli_bench import publish
+
+from tokenvault_data.cli.main import app
 
 
 @pytest.mark.parametrize(
@@ -92,3 +96,49 @@ def test_a_mistake_of_ours_shows_no_data(alone):
     assert ended.document["error"]["kind"] == "KeyError"
     assert "cli/snapshots.py" in ended.err
     assert "cust_4711" not in ended.out + ended.err
+
+
+def _commands(group, *names):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, *names, name)
+        else:
+            yield (*names, name), command
+
+
+PLAIN = {"FILE": "some.html", "NAME": "ann"}
+ADDRESS = "s3://bucket/u:sesame@x"
+PLACES = {"OLDER", "FILE", "DIR", "CUSTOMERS", "SNAPSHOT", "OLD", "NEW", "PLAN", "NOTEBOOK"}
+
+
+def _with_addresses(command):
+    """The arguments of a command, once for each that may be a path, which is an address there."""
+    required = [one for one in command.params if one.required]
+    for parameter in command.params:
+        if parameter.metavar not in PLACES:
+            continue
+        words = []
+        for one in [*required, parameter] if parameter not in required else required:
+            value = ADDRESS if one is parameter else PLAIN.get(one.metavar, "latest")
+            words += [value] if one.param_type_name == "argument" else [one.opts[0], value]
+        yield words
+
+
+@pytest.mark.parametrize(
+    ("names", "command"),
+    [
+        pytest.param(*one, id=" ".join(one[0]))
+        for one in _commands(typer.main.get_command(app))
+        if any(_with_addresses(one[1]))
+    ],
+)
+def test_no_command_takes_an_address_for_a_path(alone, names, command):
+    """One sentence that shows nothing of the address, exit code 2, and no folder named `s3:`."""
+    publish(alone.folder / "vault-data", "HDFC Bank")
+    before = sorted(alone.folder.rglob("*"))
+    for words in _with_addresses(command):
+        ended = alone.run(*names, *words)
+        assert ended.code == 2, ended.err
+        assert "Addresses (s3:" in ended.err, ended.err
+        assert "sesame" not in ended.out + ended.err
+        assert sorted(alone.folder.rglob("*")) == before

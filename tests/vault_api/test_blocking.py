@@ -304,3 +304,46 @@ def test_on_interrupt_runs_on_the_loop():
     with RawServer() as server:
         assert script(code, server, 0.2) == ("started\nCallAbandoned\n", "", 0)
         assert len(server.seen) > 0
+
+
+FORKED = """
+import os, sys
+from tokenvault_data import TokenVaultError, connect
+from tokenvault_data.profiles import emulator_profile
+
+profile = emulator_profile(sys.argv[1])
+vault = connect(profile)
+vault.list_instruments("cust_0000001")
+sys.stdout.flush()
+child = os.fork()
+if not child:
+    try:
+        vault.list_instruments("cust_0000001")
+    except TokenVaultError as error:
+        print(error)
+    vault.close()
+    try:
+        connect(profile)
+    except TokenVaultError as error:
+        print(error)
+    sys.exit(0)
+_, status = os.waitpid(child, 0)
+print("child", status, "parent:", type(vault.list_instruments("cust_0000001")).__name__)
+"""
+
+
+def test_a_forked_child_is_refused_at_once():
+    """In a child nothing waits for a thread of the parent's: neither a call, nor the end."""
+    with Emulator(EmulatorSettings(customers=2)) as emulator:
+        ended = subprocess.run(
+            [sys.executable, "-W", "error", "-c", FORKED, emulator.base_url],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    assert ended.stderr == ""
+    refusal, again, parent = ended.stdout.splitlines()
+    assert "before this process was forked" in refusal
+    assert "`spawn`" in refusal
+    assert (again, parent) == (refusal, "child 0 parent: list")

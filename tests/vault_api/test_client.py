@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import gc
 import json
 import logging
@@ -33,6 +34,7 @@ from tokenvault_data import errors, redaction
 from tokenvault_data.credentials import PartnerCredentials
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
+from tokenvault_data.network import Network
 from tokenvault_data.profiles import Profile, emulator_profile
 from tokenvault_data.redaction import Secret, customer_hash
 from tokenvault_data.vault_api.client import AsyncVault
@@ -436,8 +438,9 @@ def test_a_stranger_with_a_certificate_gets_nothing(operation, tmp_path):
         assert type(error) is errors.CertificateRejected
         assert (server.received_bytes, error.attempts) == (0, 0)
         function, *ids = CALLS[operation]
-        believed = WireSettings(ca_file=tmp_path / "ca.pem")
-        use(server, lambda vault: function(vault, *ids), wire=believed)
+        network = Network(ca_file=tmp_path / "ca.pem")
+        profile = dataclasses.replace(profile_of(server), network=network)
+        use(profile, lambda vault: function(vault, *ids))
         assert len(server.seen) == 1
 
 
@@ -699,13 +702,13 @@ def test_the_client_itself_shows_no_secret():
 def everything_logged(monkeypatch, tmp_path, caplog):
     """All loggers there are, at DEBUG, into one text."""
     monkeypatch.setenv("TOKENVAULT_CONFIG", str(tmp_path))
-    redaction._hash_key.cache_clear()
+    redaction._kept_key.cache_clear()
     for name in [*logging.root.manager.loggerDict, "pyreqwest", "reqwest", "hyper_util", "rustls"]:
         monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
         logging.getLogger(name).manager._clear_cache()
     with caplog.at_level(logging.DEBUG):
         yield caplog
-    redaction._hash_key.cache_clear()
+    redaction._kept_key.cache_clear()
 
 
 def test_logs_hold_hashes_and_nothing_private(everything_logged):

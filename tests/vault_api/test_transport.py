@@ -14,8 +14,10 @@ import httpx
 import pytest
 import trustme
 from raw_server import OK_HEAD, RawServer, answer, drip, hang_after, raw, reset_after
+from tunnel_proxy import TunnelProxy
 
 from tokenvault_data.errors import UsageError
+from tokenvault_data.network import Network
 from tokenvault_data.redaction import Secret
 from tokenvault_data.vault_api.foreign_wire import ForeignWire
 from tokenvault_data.vault_api.transport import (
@@ -38,11 +40,11 @@ PROXY_VARIABLES = (
 )
 
 
-def exchange(server, method="GET", *, target="/pg/x", headers=None, **settings):
+def exchange(server, method="GET", *, target="/pg/x", headers=None, network=None, **settings):
     """One exchange with a client of its own; the answer or the error."""
 
     async def scenario():
-        wire = EngineTransport(WireSettings(**{**QUICK, **settings}))
+        wire = EngineTransport(WireSettings(**{**QUICK, **settings}), network)
         try:
             return await wire.exchange(method, server.url + target, headers or {})
         except httpx.TransportError as error:
@@ -340,17 +342,21 @@ def test_no_two_answers_are_mixed_up():
 
 
 @pytest.mark.parametrize("name", PROXY_VARIABLES)
-def test_proxies_of_the_environment_are_followed_only_when_asked(name, monkeypatch):
-    """Credentials do not go to whatever a variable names, unless `trust_env` says so."""
+def test_proxies_of_the_environment_are_not_followed(name, monkeypatch):
+    """Credentials do not go to whatever a variable names."""
     for other in (*PROXY_VARIABLES, "NO_PROXY", "no_proxy"):
         monkeypatch.delenv(other, raising=False)
     with RawServer() as server, RawServer(answer(b"[5]")) as proxy:
         monkeypatch.setenv(name, proxy.url)
         assert exchange(server).body == b"[]"
         assert (len(server.seen), proxy.connections) == (1, 0)
-        if name == "http_proxy":
-            assert exchange(server, trust_env=True).body == b"[5]"
-            assert (len(server.seen), proxy.connections) == (1, 1)
+
+
+def test_a_proxy_that_was_named_is_never_asked_for_plain_http():
+    """Such an address is on this machine, where a company's proxy does not find it."""
+    with RawServer() as server, RawServer(answer(b"[5]")) as proxy:
+        assert exchange(server, network=Network(Secret(proxy.url))).body == b"[]"
+        assert (len(server.seen), proxy.connections) == (1, 0)
 
 
 @pytest.fixture(scope="module")
@@ -382,15 +388,15 @@ def test_a_certificate_nobody_vouches_for_is_refused(authority):
 def test_ca_file_makes_a_certificate_believed(authority, ca_file):
     """With the authority's certificate the same server is believed."""
     with tls_server(authority) as server:
-        assert exchange(server, ca_file=ca_file).body == b"[]"
+        assert exchange(server, network=Network(ca_file=ca_file)).body == b"[]"
 
 
 def test_ca_file_does_not_turn_checking_off(authority, ca_file):
     """A certificate for another name, or of another authority, is refused with a ca_file, too."""
     with tls_server(authority, "other.example") as server:
-        assert type(exchange(server, ca_file=ca_file)) is CertificateError
+        assert type(exchange(server, network=Network(ca_file=ca_file))) is CertificateError
     with tls_server(trustme.CA()) as stranger:
-        assert type(exchange(stranger, ca_file=ca_file)) is CertificateError
+        assert type(exchange(stranger, network=Network(ca_file=ca_file))) is CertificateError
     assert server.received_bytes == stranger.received_bytes == 0
 
 
@@ -399,7 +405,7 @@ def test_variables_do_not_turn_checking_off(authority, monkeypatch):
     for name in ("PYTHONHTTPSVERIFY", "CURL_INSECURE", "NODE_TLS_REJECT_UNAUTHORIZED"):
         monkeypatch.setenv(name, "0")
     with tls_server(authority) as server:
-        assert type(exchange(server, trust_env=True)) is CertificateError
+        assert type(exchange(server)) is CertificateError
 
 
 def test_a_server_that_speaks_no_tls_is_refused():
@@ -425,6 +431,22 @@ def test_a_server_that_speaks_no_tls_is_refused():
     assert b"sesame" not in received[0]
 
 
+def test_a_named_proxy_is_tunnelled_through(authority, ca_file):
+    """TLS stays between the two ends, and the proxy gets the user and password it asks for."""
+    with tls_server(authority) as server, TunnelProxy("ann:se@same") as proxy:
+        url = f"http://ann:se%40same@127.0.0.1:{proxy.port}"
+        network = Network(Secret(url), ca_file)
+        assert exchange(server, network=network).body == b"[]"
+        assert proxy.asked_for == [f"127.0.0.1:{server.port}"]
+        refused = exchange(
+            server, network=Network(Secret(f"http://127.0.0.1:{proxy.port}"), ca_file)
+        )
+        assert type(refused) is httpx.ConnectError
+        assert refused.__notes__ == [
+            f"Requests go through the proxy http://127.0.0.1:{proxy.port}."
+        ]
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -440,7 +462,7 @@ def test_a_ca_file_that_is_none_is_refused_at_once(content, tmp_path):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(UsageError, match=r"ca\.pem cannot be used"):
-        EngineTransport(WireSettings(ca_file=path))
+        EngineTransport(network=Network(ca_file=path))
 
 
 def test_it_serves_an_httpx_client():

@@ -18,12 +18,12 @@ import os
 from collections import defaultdict
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from tokenvault_data.analysis.bank_key import bank_key
 from tokenvault_data.errors import UsageError
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -212,7 +212,7 @@ def _banks(rows: Iterable[_Row], table: str) -> dict[str, str]:
 def _own_rows(extra: str | os.PathLike[str] | ArrowStream) -> tuple[Iterator[_Row], str]:
     if not isinstance(extra, str | os.PathLike):
         return _frame_rows(extra), "the table of bank names"
-    path = Path(extra)
+    path = local_path(extra)
     try:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from fractions import Fraction
 from math import floor
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -50,10 +49,12 @@ from tokenvault_data.cleanup.plan import Plan, read_plan
 from tokenvault_data.cleanup.replay import Replay, finals_of
 from tokenvault_data.cleanup.seal import SEAL_NAME, check_seal
 from tokenvault_data.errors import PlanDamaged, UsageError
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from tokenvault_data.cleanup.audit_ledger import LedgerRead
 
@@ -218,7 +219,7 @@ def audited(
         trust = load_trust(config_dir)
     else:
         trust = approvers if isinstance(approvers, Trust) else Trust(approvers, "self")
-    place, findings = Path(folder), Findings()
+    place, findings = local_path(folder), Findings()
     plan: Plan | None = None
     try:
         plan = read_plan(place)

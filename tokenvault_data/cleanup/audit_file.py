@@ -13,15 +13,16 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing, contextmanager
-from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from tokenvault_data.cleanup.audit_law import Entry
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from tokenvault_data.cleanup.findings import Findings
 
@@ -71,7 +72,7 @@ def opened_journal(folder: Path, *, is_over: bool) -> Iterator[sqlite3.Connectio
             yield connection
         return
     with TemporaryDirectory(prefix="tokenvault-audit-") as place:
-        copy = Path(place) / JOURNAL_NAME
+        copy = local_path(place) / JOURNAL_NAME
         _copy(path, copy)
         with closing(_connect(copy, "mode=rw")) as connection:
             yield connection

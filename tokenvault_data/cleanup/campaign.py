@@ -12,7 +12,6 @@ import hashlib
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from tokenvault_data.analysis.wording import utc_minute
@@ -79,10 +78,12 @@ from tokenvault_data.errors import (
     TokenVaultError,
     UsageError,
 )
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from tokenvault_data.cleanup.approval import Approval
     from tokenvault_data.cleanup.approvers import Trust
@@ -176,7 +177,7 @@ class Campaign:
             It cannot be read.
         """
         opened = plan if isinstance(plan, Plan) else read_plan(plan)
-        folder = Path(store) / CAMPAIGNS_FOLDER / opened.id
+        folder = local_path(store) / CAMPAIGNS_FOLDER / opened.id
         if (folder / PLAN_NAME).exists() and read_plan(folder).digest != opened.digest:
             raise PlanDamaged(
                 f"the plan in {folder} is another one than its folder says; nothing was sent. Take"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from tokenvault_data.cleanup.audit import audited
 from tokenvault_data.cleanup.audit_law import LEFT
 from tokenvault_data.errors import UsageError
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.reports.whole_file import check_place, write_whole
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+    from pathlib import Path
 
     import pyarrow as pa
 
@@ -63,7 +64,7 @@ def completion_report(
     TokenVaultError
         It cannot be written; what was there before is untouched.
     """
-    path = Path(to)
+    path = local_path(to)
     check_place(path, (*_PAGES, *_TABLES))
     if policy not in ("full", "masked"):
         raise UsageError(
@@ -130,7 +131,7 @@ def write_exceptions(folder: str | os.PathLike[str], to: str | os.PathLike[str])
 
     from tokenvault_data.reports.formula_guard import NEEDS_GUARD
 
-    path = Path(to)
+    path = local_path(to)
     check_place(path, _TABLES)
     ids = exceptions(folder).select(["customer_id", "instrument_id"])
     if ids.num_rows == 0:

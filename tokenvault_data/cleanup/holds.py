@@ -29,6 +29,7 @@ from tokenvault_data.collection.customer_sifting import MISFIT, MisfitRow
 from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER
 from tokenvault_data.errors import CustomerListError, RefusedByGuardRail, UsageError
 from tokenvault_data.identifiers import RefusedId, judge_id
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.private_files import write_private_file
 
 if TYPE_CHECKING:
@@ -157,8 +158,8 @@ def load_holds(
     UsageError
         A list cannot be read, contains an invalid id, or is empty.
     """
-    named = tuple(Path(one) for one in files)
-    folders = [system] + ([] if store is None else [Path(store) / HOLDS_FOLDER])
+    named = tuple(local_path(one) for one in files)
+    folders = [system] + ([] if store is None else [local_path(store) / HOLDS_FOLDER])
     places = (*folders, *([] if folder is None else [folder / f"{CAMPAIGN_PREFIX}*"]), *named)
     try:
         seen = _signature(places)
@@ -247,7 +248,7 @@ def keep_copies(files: Iterable[str | os.PathLike[str]], folder: Path) -> list[P
     UsageError
         Two have one name, one cannot be read, or the copy cannot be written.
     """
-    lists = [read_hold(Path(one)) for one in files]
+    lists = [read_hold(local_path(one)) for one in files]
     twice = [name for name, count in Counter(one.path.name for one in lists).items() if count > 1]
     if twice:
         raise UsageError(
@@ -298,7 +299,7 @@ def add_hold(path: Path, store: str | os.PathLike[str], *, replace: bool = False
     one = read_hold(path)
     if path.name.startswith("."):
         raise _unusable(path, "its name must not start with a dot")
-    return read_hold(_written(one, Path(store) / HOLDS_FOLDER / path.name, replace=replace))
+    return read_hold(_written(one, local_path(store) / HOLDS_FOLDER / path.name, replace=replace))
 
 
 def _written(one: HoldList, place: Path, *, replace: bool) -> Path:

@@ -25,6 +25,7 @@ from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.ledger_file import LedgerFile, Line, new_key
 from tokenvault_data.cleanup.machine import boot_id
 from tokenvault_data.errors import UsageError
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.private_files import config_directory
 
 if TYPE_CHECKING:
@@ -503,7 +504,7 @@ def _files(
     name = f"{account_name(environment, merchant)}.jsonl"
     folders = [ledger_folder(environment, config_dir)]
     if store is not None:
-        folders.append(Path(store) / LEDGER_FOLDER)
+        folders.append(local_path(store) / LEDGER_FOLDER)
     return [LedgerFile(folder / name) for folder in folders]
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from tokenvault_data.cleanup.limits import Limits
@@ -33,10 +32,12 @@ from tokenvault_data.cleanup.plan_content import (
 from tokenvault_data.cleanup.rules import Rule
 from tokenvault_data.dataset.durable import fsync_directory
 from tokenvault_data.errors import PlanDamaged, UsageError
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.private_files import write_private_file
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
 __all__ = [
     "CAMPAIGNS_FOLDER",
@@ -74,7 +75,7 @@ def seal(plan: Plan, store: str | os.PathLike[str]) -> Path:
     UsageError
         The file cannot be written, or is there and holds something else.
     """
-    return write_plan(plan, Path(store) / CAMPAIGNS_FOLDER / plan.id)
+    return write_plan(plan, local_path(store) / CAMPAIGNS_FOLDER / plan.id)
 
 
 def write_plan(plan: Plan, place: str | os.PathLike[str]) -> Path:
@@ -91,7 +92,7 @@ def write_plan(plan: Plan, place: str | os.PathLike[str]) -> Path:
     UsageError
         The file cannot be written, or is there and holds something else.
     """
-    path = _file_at(Path(place), must_exist=False)
+    path = _file_at(local_path(place), must_exist=False)
     content = plan_bytes(plan)
     try:
         try:
@@ -127,7 +128,7 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
     PlanDamaged
         It is not what was sealed; the message names the first line that is wrong.
     """
-    file = _file_at(Path(path), must_exist=True)
+    file = _file_at(local_path(path), must_exist=True)
     try:
         content = file.read_bytes()
     except OSError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ from tokenvault_data.cleanup.usability import usable_sql
 from tokenvault_data.dataset.manifest import MANIFEST_NAME
 from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER, open_snapshot
 from tokenvault_data.errors import PlanDamaged, RefusedByGuardRail, SnapshotError
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     import os
@@ -48,7 +48,7 @@ def check_against_snapshot(plan: Plan, store: str | os.PathLike[str]) -> None:
     RefusedByGuardRail
         The snapshot is damaged, so that nothing can be compared.
     """
-    path = Path(store) / SNAPSHOTS_FOLDER / plan.snapshot
+    path = local_path(store) / SNAPSHOTS_FOLDER / plan.snapshot
     if not (path / MANIFEST_NAME).exists():
         return
     try:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from tokenvault_data.errors import UsageError
 from tokenvault_data.identifiers import RefusedId, judge_id
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     from tokenvault_data.collection.customer_sifting import Rows
@@ -45,7 +46,7 @@ def read_pairs(cards: object) -> tuple[tuple[str, str], ...]:
         names the first rows.
     """
     if isinstance(cards, str | Path):
-        return _checked(*_of_file(Path(cards)))
+        return _checked(*_of_file(local_path(cards)))
     if hasattr(cards, "__arrow_c_stream__") or hasattr(cards, "columns"):
         from tokenvault_data.collection.customer_values import rows_of_values
 

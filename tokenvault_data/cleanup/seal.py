@@ -11,7 +11,6 @@ import hashlib
 import json
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -19,10 +18,12 @@ from tokenvault_data.cleanup.audit_file import JOURNAL_NAME, ROLLBACK_NAME
 from tokenvault_data.cleanup.journal_pages import PAGE_BYTES, owners
 from tokenvault_data.dataset.durable import fsync_directory
 from tokenvault_data.errors import UsageError
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.private_files import write_private_file
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
 
     from tokenvault_data.cleanup.findings import Findings
 
@@ -61,7 +62,7 @@ def seal_journal(folder: str | os.PathLike[str]) -> Path:
     UsageError
         Plan or journal cannot be read, the campaign is not over, or the seal cannot be written.
     """
-    place = Path(folder)
+    place = local_path(folder)
     path = place / SEAL_NAME
     if path.exists():
         return path

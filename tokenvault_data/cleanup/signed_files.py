@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from tokenvault_data.cleanup.keys import decoded, encoded, fingerprint_of, signature_holds
 from tokenvault_data.cleanup.plan_content import canonical
 from tokenvault_data.errors import UsageError
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.private_files import write_private_file
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
     from dataclasses import Field
+    from pathlib import Path
     from typing import ClassVar
 
     from tokenvault_data.cleanup.keys import SigningKey
@@ -95,7 +96,7 @@ class SignedKind(Generic[_T]):
         UsageError
             It cannot be written.
         """
-        path = Path(folder) / f"{self.noun}-{one.fingerprint[:_DIGITS_IN_NAME]}.json"
+        path = local_path(folder) / f"{self.noun}-{one.fingerprint[:_DIGITS_IN_NAME]}.json"
         try:
             write_private_file(path, self.line(one), replace=True)
         except OSError as error:
@@ -107,7 +108,7 @@ class SignedKind(Generic[_T]):
 
     def paths(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Return all files of this kind in a campaign's folder, in the order of their names."""
-        return sorted(Path(folder).glob(f"{self.noun}-*.json"))
+        return sorted(local_path(folder).glob(f"{self.noun}-*.json"))
 
     def read(self, path: str | os.PathLike[str]) -> _T:
         """Read a file; whether its signature holds is another question, see `fault`.
@@ -118,14 +119,14 @@ class SignedKind(Generic[_T]):
             It cannot be read, or is not, byte for byte, as it is written.
         """
         try:
-            with Path(path).open("rb") as file:
+            with local_path(path).open("rb") as file:
                 content = file.read(_LARGEST_BYTES)
         except OSError as error:
             raise UsageError(
                 f"There is no {self.noun} that can be read at {path} ({error.strerror}); nothing"
                 f" was done; check the file's name and permissions."
             ) from error
-        return self.parse(content, Path(path).name)
+        return self.parse(content, local_path(path).name)
 
     def parse(self, content: bytes, name: str | None = None) -> _T:
         """Read it from the bytes of its file.

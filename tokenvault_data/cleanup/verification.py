@@ -12,7 +12,6 @@ import random
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from tokenvault_data.analysis.wording import counted
@@ -26,11 +25,13 @@ from tokenvault_data.errors import (
     UsageError,
     VaultError,
 )
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.private_files import write_private_file
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from pathlib import Path
 
     from tokenvault_data.cleanup.plan import PlannedCard
     from tokenvault_data.vault_api.blocking import Vault
@@ -128,7 +129,7 @@ def verify(
     UsageError
         The plan is not the campaign's, its files do not hold together, or `sample` is not above 0.
     """
-    place = Path(folder)
+    place = local_path(folder)
     opened = plan if isinstance(plan, Plan) else read_plan(plan)
     _refuse_other_account(vault, opened)
     if sample is not None and (isinstance(sample, bool) or sample < 1):

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tokenvault_data.cli import exit_codes, options
 from tokenvault_data.cli.output import print_json, print_line, print_paragraph
-from tokenvault_data.errors import ProfileError
+from tokenvault_data.errors import ProfileError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import httpx
 
     from tokenvault_data.profiles import Profile
     from tokenvault_data.vault_api.probe import Probe
@@ -79,7 +81,8 @@ def _machine() -> Iterator[Finding]:
         except PackageNotFoundError:
             found.append(f"{package} not installed")
     yield Finding("versions", "ok", ", ".join(found))
-    yield Finding("logs", "ok", customer_hash_key_status())
+    is_kept, where = customer_hash_key_status()
+    yield Finding("masked ids", "ok" if is_kept else "warning", where)
 
 
 def _disk(store: Path) -> Finding:
@@ -112,6 +115,7 @@ def _vault(name: str | None) -> Iterator[Finding]:
         f"{profile.name}: {profile.environment}, API version {profile.api_version},"
         f" credentials {profile.masked_account}",
     )
+    yield _network(profile)
     yield from _answer(profile)
 
 
@@ -123,16 +127,44 @@ def _answer(profile: Profile) -> Iterator[Finding]:
 
     try:
         result = anyio.run(probe, profile)
+    except UsageError as error:
+        yield Finding("network", "problem", str(error))
+        return
     except httpx.TransportError as error:
-        hint = "start it with `tokenvault emulator`" if profile.environment == "emulator" else (
-            "check the network, and whether a proxy stands in between"
-        )  # fmt: skip
-        yield Finding("host", "problem", f"{profile.base_url} gives no answer ({error}); {hint}")
+        notes = " ".join(getattr(error, "__notes__", ()))
+        yield Finding("host", "problem", f"{_trouble(profile, error)} {notes}".rstrip())
         return
     yield Finding("host", "ok", f"{profile.base_url} answered in {result.seconds * 1000:,.0f} ms")
     yield _access(result)
     yield _clock(result)
     yield _limit(result)
+
+
+def _network(profile: Profile) -> Finding:
+    network = profile.network
+    on_this_machine = profile.base_url.startswith("http:")
+    if network.proxy_place is None:
+        way = "no proxy"
+    elif on_this_machine:
+        way = f"proxy {network.proxy_place}, not used for {profile.base_url}"
+    else:
+        way = f"through the proxy {network.proxy_place}"
+    trusted = "the system's certificate authorities"
+    if network.ca_file is not None:
+        trusted += f" and {network.ca_file}"
+    return Finding("network", "ok", f"{way}; {trusted}")
+
+
+def _trouble(profile: Profile, error: httpx.TransportError) -> str:
+    from tokenvault_data.vault_api.tls_trouble import explained
+    from tokenvault_data.vault_api.transport import CertificateError
+
+    if isinstance(error, CertificateError):
+        return f"{profile.base_url} could not prove who it is: {explained(str(error))}."
+    hint = "start it with `tokenvault emulator`" if profile.environment == "emulator" else (
+        "check the network, and whether a proxy stands in between"
+    )  # fmt: skip
+    return f"{profile.base_url} gives no answer ({error}); {hint}."
 
 
 def _access(result: Probe) -> Finding:

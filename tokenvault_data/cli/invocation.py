@@ -26,12 +26,14 @@ def command_line(*words: str, store: Path = DEFAULT_STORE, profile: str | None =
     """
     where = () if store == DEFAULT_STORE else ("--store", str(store))
     whose = () if profile is None else ("--profile", profile)
-    return shlex.join([_program(), *words, *where, *whose])
+    return shlex.join([*_program(), *words, *where, *whose])
 
 
-def _program() -> str:
-    """The bare name where the shell finds it, else the path it was called by just now."""
+def _program() -> list[str]:
+    """The bare name where the shell finds it, else what it was called by just now."""
     called = Path(sys.argv[0])
-    if called.stem == _NAME and shutil.which(_NAME) is None:
-        return sys.argv[0]
-    return _NAME
+    if shutil.which(_NAME) is not None:
+        return [_NAME]
+    if called.name == "__main__.py":
+        return [sys.executable, "-m", "tokenvault_data"]
+    return [sys.argv[0] if called.stem == _NAME else _NAME]

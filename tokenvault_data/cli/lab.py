@@ -10,6 +10,7 @@ import typer
 from tokenvault_data.cli import options, serving
 from tokenvault_data.cli.output import print_paragraph
 from tokenvault_data.errors import UsageError
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     from tokenvault_data.apps.working_copies import WorkingCopies
@@ -57,7 +58,7 @@ def lab(  # noqa: PLR0917  one parameter an option
     from tokenvault_data.apps.lab import serve_lab
     from tokenvault_data.apps.working_copies import working_copies
 
-    served, first = folder, None if notebook is None else Path(notebook)
+    served, first = folder, None if notebook is None else local_path(notebook)
     if first is not None and first.suffix == ".ipynb" and first.is_file():
         served = first.parent
     else:

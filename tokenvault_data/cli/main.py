@@ -27,8 +27,10 @@ from tokenvault_data.cli.interrupting import let_it_finish, treat_termination_as
 from tokenvault_data.cli.lab import lab
 from tokenvault_data.cli.output import print_error, print_json
 from tokenvault_data.cli.quality import quality
+from tokenvault_data.cli.registering import as_command
 from tokenvault_data.cli.report import report
 from tokenvault_data.cli.snapshots import show, snapshots
+from tokenvault_data.cli.streams import open_closed_streams
 
 app = typer.Typer(
     name="tokenvault",
@@ -38,15 +40,16 @@ app = typer.Typer(
     rich_markup_mode=None,  # plain help loads in half the time
     pretty_exceptions_enable=False,  # its tracebacks show local variables, and so credentials
 )
-for command in (
+_SENDING = frozenset({collect, lab, app_command, doctor})
+for function in (
     *(demo, emulator, collect, snapshots, show),
     *(breakdown, expiring, changes, identity, quality),
     *(export, report, lab),
     app_command,
 ):
-    app.command()(command)
+    app.command()(as_command(function, sends=function in _SENDING))
 app.add_typer(cleanup)
-app.command()(doctor)
+app.command()(as_command(doctor, sends=True))
 
 
 @app.callback(invoke_without_command=True)
@@ -66,6 +69,7 @@ def tokenvault(
 def run() -> NoReturn:
     """Run the command line and exit with its code."""
     treat_termination_as_interrupt()
+    open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding

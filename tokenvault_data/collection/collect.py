@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenvault_data.collection.customers import CustomerList, read_customers
@@ -13,9 +12,11 @@ from tokenvault_data.collection.run import Run, RunFacts
 from tokenvault_data.collection.runs import create_run, find_resumable, open_run
 from tokenvault_data.collection.session import Session
 from tokenvault_data.errors import CollectionInterrupted, UsageError
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     import threading
+    from pathlib import Path
 
     from tokenvault_data.collection.progress import Report
     from tokenvault_data.dataset.snapshots import Snapshot
@@ -87,7 +88,7 @@ def collect(
     check_settings(concurrency, patience_seconds)
     if resume is not None and fresh:
         raise UsageError("a run cannot be both resumed and begun afresh; nothing was sent")
-    store = Path(store)
+    store = local_path(store)
     run = _choose_run(store, vault.profile, customers, column=column, resume=resume, fresh=fresh)
     with run.locked(), report_for(progress) as report:
         session = Session(run, report, concurrency, patience_seconds, stop)

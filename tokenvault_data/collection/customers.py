@@ -18,6 +18,7 @@ from tokenvault_data.collection.customer_sifting import CHUNK_ROWS, FIRST_ROWS, 
 from tokenvault_data.collection.customer_values import rows_of_values
 from tokenvault_data.errors import CustomerListError
 from tokenvault_data.identifiers import Refusal
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +172,7 @@ def _open_rows(source: object, column: str | None) -> Iterator[Rows]:
         with rows_of_stream(sys.stdin.buffer, "standard input", column) as rows:
             yield rows
     elif isinstance(source, (str, os.PathLike)):
-        with rows_of_path(Path(source), column) as rows:
+        with rows_of_path(local_path(source), column) as rows:
             yield rows
     elif hasattr(source, "read") and not hasattr(source, "encoding"):
         stream = cast(IO[bytes], source)

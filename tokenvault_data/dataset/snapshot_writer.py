@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import pyarrow.compute as pc
@@ -26,8 +25,11 @@ from tokenvault_data.dataset.manifest import MANIFEST_NAME, FileEntry, Manifest,
 from tokenvault_data.dataset.parts import ROWS_PER_FILE, PartWriter
 from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER, Snapshot
 from tokenvault_data.errors import SnapshotError
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
 
 _STALE_SECONDS = 3600.0
@@ -91,7 +93,7 @@ class SnapshotWriter:
         now: datetime | None = None,
         rows_per_file: int = ROWS_PER_FILE,
     ) -> None:
-        self._root = Path(store) / SNAPSHOTS_FOLDER
+        self._root = local_path(store) / SNAPSHOTS_FOLDER
         self._root.mkdir(parents=True, exist_ok=True)
         remove_stale(self._root)
         self._now = datetime.now(UTC) if now is None else now.astimezone(UTC)

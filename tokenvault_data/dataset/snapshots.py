@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
@@ -21,9 +20,11 @@ from tokenvault_data.dataset.durable import ROW_GROUP_ROWS, check_schema
 from tokenvault_data.dataset.frames import to_frame
 from tokenvault_data.dataset.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
 from tokenvault_data.errors import SnapshotError
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import duckdb
     import pandas as pd
@@ -236,7 +237,7 @@ def open_snapshot(
     SnapshotError
         There is no such snapshot, or it is damaged or foreign.
     """
-    store = Path(store)
+    store = local_path(store)
     if reference == LATEST:
         path = store if (store / MANIFEST_NAME).exists() else _latest(store, environment)
     else:
@@ -254,7 +255,7 @@ def open_snapshot(
 def list_snapshots(store: str | Path) -> list[SnapshotListing]:
     """Return what stands in the snapshots folder of a store, newest first, damaged ones too."""
     listings = []
-    for path in _folders(Path(store)):
+    for path in _folders(local_path(store)):
         manifest, damage = None, None
         try:
             manifest = _manifest_of(path)
@@ -302,7 +303,7 @@ def _latest(store: Path, environment: str | None) -> Path:
 
 
 def _find(store: Path, reference: str | Path) -> Path:
-    for path in (store / SNAPSHOTS_FOLDER / reference, Path(reference)):
+    for path in (store / SNAPSHOTS_FOLDER / reference, local_path(reference)):
         if path.is_dir() and path.name:
             return path
     raise SnapshotError(

@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.errors import TokenVaultError, UsageError
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.reports.policies import export_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import pandas as pd
     import pyarrow as pa
@@ -60,7 +61,7 @@ def export(
     TokenVaultError
         When the file cannot be written; what was there before is untouched.
     """
-    path = Path(path)
+    path = local_path(path)
     suffix = _suffix(path)
     if not path.parent.is_dir():
         raise UsageError(
@@ -119,7 +120,7 @@ def read_export(path: str | os.PathLike[str], schema: pa.Schema | None = None) -
     """
     import pyarrow as pa
 
-    path = Path(path)
+    path = local_path(path)
     suffix = _suffix(path)
     if not path.is_file():
         raise UsageError(f"Nothing was read: there is no file {path}.")

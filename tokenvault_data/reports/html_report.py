@@ -11,10 +11,10 @@ import base64
 import hashlib
 from datetime import UTC, datetime
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.dataset.manifest import toolkit_version
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.reports.rendered_chart import missing_part
 from tokenvault_data.reports.suppression import SMALLEST_CELL, check_smallest_cell
 from tokenvault_data.reports.whole_file import check_place, write_whole
@@ -22,6 +22,7 @@ from tokenvault_data.reports.whole_file import check_place, write_whole
 if TYPE_CHECKING:
     import os
     from datetime import date
+    from pathlib import Path
 
     from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.source import ArrowStream
@@ -74,7 +75,7 @@ def report(
     TokenVaultError
         The file cannot be written; what was there before is untouched.
     """
-    path = Path(path)
+    path = local_path(path)
     check_place(path, SUFFIXES)
     page = report_page(
         source,

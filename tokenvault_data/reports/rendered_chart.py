@@ -9,15 +9,16 @@ import html
 import json
 import textwrap
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.errors import UsageError
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.reports.chart_style import FONT, INK, PAPER, QUIET_INK
 from tokenvault_data.reports.whole_file import check_place, write_whole
 
 if TYPE_CHECKING:
     import os
+    from pathlib import Path
     from types import ModuleType
 
 SUFFIXES: Final = (".svg", ".png", ".html")
@@ -151,7 +152,7 @@ class Chart:
         TokenVaultError
             It cannot be written.
         """
-        path = Path(path)
+        path = local_path(path)
         check_place(path, SUFFIXES)
         suffix = path.suffix.lower()
         if suffix == ".png":

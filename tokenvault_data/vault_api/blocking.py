@@ -6,22 +6,22 @@ have no fixed thread.
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import weakref
+from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from anyio.from_thread import start_blocking_portal
+import anyio
+from anyio.from_thread import BlockingPortal
 
 from tokenvault_data.errors import UsageError
 from tokenvault_data.vault_api.client import AsyncVault
+from tokenvault_data.vault_api.transport import FORKED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from concurrent.futures import Future
-    from contextlib import AbstractContextManager
-
-    from anyio.from_thread import BlockingPortal
 
     from tokenvault_data.profiles import Profile
     from tokenvault_data.vault_api.cryptogram import Cryptogram
@@ -47,12 +47,14 @@ class Vault:
     Raises
     ------
     UsageError
-        A setting is out of range; or, of any call, the vault was closed.
+        A setting is out of range; or, of any call, the vault was closed, or was opened before
+        the process forked.
     """
 
     def __init__(self, profile: Profile, **settings: Any) -> None:
         self.profile = profile
         self._vault = AsyncVault(profile, **settings)
+        self._process = os.getpid()
         self._changing = threading.Lock()
         self._is_closed = False
         self._portal: BlockingPortal | None = None
@@ -70,8 +72,11 @@ class Vault:
     def close(self) -> None:
         """Abandon what is waiting, close every connection and end the background thread.
 
-        The vault cannot be used again. Closing it twice does no harm.
+        The vault cannot be used again. Closing it twice, or in a process that was forked from the
+        one that opened it, does no harm.
         """
+        if self._process != os.getpid():
+            return
         with self._changing:
             self._is_closed = True
             end = self._end
@@ -114,7 +119,7 @@ class Vault:
         Raises
         ------
         UsageError
-            The vault was closed.
+            The vault was closed, or was opened before the process forked.
         """
         portal, future = self._start(function, *args)
         try:
@@ -133,26 +138,56 @@ class Vault:
     def _start(
         self, function: Callable[..., Awaitable[T]], *args: object
     ) -> tuple[BlockingPortal, Future[T]]:
+        if self._process != os.getpid():
+            # Its thread, and the engine's, did not come along; the lock may be held for ever.
+            raise UsageError(FORKED)
         with self._changing:  # so that no thread closes what another has just found open
             if self._is_closed:
                 raise UsageError("this vault was closed, so nothing was sent; connect again")
             if self._portal is None:
-                options = {"use_uvloop": sys.platform != "win32"}
-                thread = start_blocking_portal("asyncio", options, name="tokenvault")
-                self._portal = thread.__enter__()
+                thread, self._portal = _start_loop()
                 # Called once at most: by `close`, or else at the end of the program, whose own
                 # clearing away would wait for the thread for ever.
-                self._end = weakref.finalize(self, _end, thread, self._portal, self._vault)
+                self._end = weakref.finalize(
+                    self, _end, thread, self._portal, self._vault, self._process
+                )
             return self._portal, self._portal.start_task_soon(function, self._vault, *args)
 
 
-def _end(
-    thread: AbstractContextManager[BlockingPortal], portal: BlockingPortal, vault: AsyncVault
-) -> None:
+def _start_loop() -> tuple[threading.Thread, BlockingPortal]:
+    """Run an event loop in a thread of its own, until its portal is stopped.
+
+    anyio's own `start_blocking_portal` is a generator, whose clearing away would wait in a forked
+    child for a thread that is not there.
+    """
+    started: Future[BlockingPortal] = Future()
+
+    async def serve() -> None:
+        async with BlockingPortal() as portal:
+            started.set_result(portal)
+            await portal.sleep_until_stopped()
+
+    def run() -> None:
+        try:
+            anyio.run(serve, backend_options={"use_uvloop": sys.platform != "win32"})
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    thread = threading.Thread(target=run, name="tokenvault", daemon=True)
+    thread.start()
+    return thread, started.result()
+
+
+def _end(thread: threading.Thread, portal: BlockingPortal, vault: AsyncVault, process: int) -> None:
+    if process != os.getpid():  # in a forked child there is no thread that could end
+        return
     try:
         portal.call(vault.aclose)
     finally:
-        thread.__exit__(None, None, None)
+        portal.call(portal.stop)
+        thread.join()
 
 
 async def _budget(vault: AsyncVault) -> Budget:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from tokenvault_data.network import Network
     from tokenvault_data.profiles import Profile
     from tokenvault_data.vault_api.attempts import Attempt
     from tokenvault_data.vault_api.cryptogram import Cryptogram
@@ -75,7 +76,7 @@ class AsyncVault:
     retries : RetryPolicy, optional
         How long one call is tried.
     wire : WireSettings, optional
-        Timeouts, size limits, proxies, more certificates.
+        Timeouts and size limits.
     transport : httpx.AsyncBaseTransport, optional
         Takes the place of the wire engine.
     max_pages : int, optional
@@ -102,7 +103,7 @@ class AsyncVault:
         self._caller = Caller(
             profile,
             Pacer(share=share, rate_per_minute=rate_per_minute),
-            _wire(transport, wire or WireSettings()),
+            _wire(transport, wire or WireSettings(), profile.network),
             retries or RetryPolicy(),
         )
         self._max_pages = max_pages
@@ -288,9 +289,11 @@ class AsyncVault:
         return results[0]
 
 
-def _wire(transport: httpx.AsyncBaseTransport | None, settings: WireSettings) -> Wire:
+def _wire(
+    transport: httpx.AsyncBaseTransport | None, settings: WireSettings, network: Network
+) -> Wire:
     if transport is None:
-        return EngineTransport(settings)
+        return EngineTransport(settings, network)
     if isinstance(transport, EngineTransport):
         return transport
     return ForeignWire(transport, settings)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import TYPE_CHECKING
 
 import anyio
 import httpx
 
 from tokenvault_data.redaction import Secret
-from tokenvault_data.vault_api.transport import Answer, without_body
+from tokenvault_data.vault_api.transport import Answer, CertificateError, without_body
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,6 +48,10 @@ class ForeignWire:
                     body = await self._read_body(response.status_code, response.stream)
                 finally:
                     await response.aclose()
+        except httpx.ConnectError as error:
+            if not _is_about_a_certificate(error):
+                raise
+            raise CertificateError(str(error)) from None
         except TimeoutError:
             message = f"no whole answer within {bounds.total_seconds:g} s"
             raise httpx.ReadTimeout(message) from None
@@ -65,3 +70,10 @@ class ForeignWire:
     async def aclose(self) -> None:
         """Close the transport."""
         await self._transport.aclose()
+
+
+def _is_about_a_certificate(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None

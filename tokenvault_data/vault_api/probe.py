@@ -55,7 +55,7 @@ async def probe(profile: Profile) -> Probe:
         "x-api-version": profile.api_version,
         **profile.credentials.headers(),
     }
-    transport = EngineTransport(WireSettings(connect_seconds=5, total_seconds=10))
+    transport = EngineTransport(WireSettings(connect_seconds=5, total_seconds=10), profile.network)
     began = time.monotonic()
     try:
         answer = await transport.exchange(call.method, profile.base_url + call.target, headers)

@@ -27,6 +27,7 @@ from tokenvault_data.errors import (
 )
 from tokenvault_data.identifiers import quote_id
 from tokenvault_data.redaction import mask_id, scrub
+from tokenvault_data.vault_api.tls_trouble import explained
 from tokenvault_data.vault_api.transport import Answer, CertificateError, OversizedBody
 
 if TYPE_CHECKING:
@@ -167,6 +168,16 @@ def _again(error: VaultError, effort: Effort, policy: RetryPolicy, jitter: float
 def _failure_error(
     failure: httpx.TransportError | UnusableAnswer, call: Call, effort: Effort
 ) -> VaultError:
+    error = _error_of_failure(failure, call, effort)
+    if error is not failure:
+        for note in getattr(failure, "__notes__", ()):
+            error.add_note(note)
+    return error
+
+
+def _error_of_failure(
+    failure: httpx.TransportError | UnusableAnswer, call: Call, effort: Effort
+) -> VaultError:
     attempts = effort.sent
     if isinstance(failure, UnusableAnswer):
         failure.attempts = attempts
@@ -174,9 +185,7 @@ def _failure_error(
     reason = _presentable(str(failure), call) or type(failure).__name__
     if isinstance(failure, CertificateError):
         return CertificateRejected(
-            f"the vault could not prove who it is ({reason}); nothing was sent to it. If a company"
-            " proxy inspects TLS, give its certificate as ca_file; otherwise check this machine's"
-            " clock",
+            f"Nothing was sent, because the vault could not prove who it is: {explained(reason)}",
             attempts=attempts,
         )
     if isinstance(failure, _NEVER_SENT):

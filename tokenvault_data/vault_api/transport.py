@@ -6,7 +6,7 @@ engine. The vault's client calls `exchange` directly: building httpx's request a
 costs more than the whole exchange.
 
 What the engine is told not to do matters as much: no redirects (one would carry the secret header
-to another host), no proxies from the environment unless asked, no HTTP/2 (whose refused streams
+to another host), no proxy but the one that was named, no HTTP/2 (whose refused streams
 are sent again underneath), no decompression (a small answer must not become a huge one), and no
 retry of any kind.
 """
@@ -19,13 +19,15 @@ import functools
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 import httpx
 from pyreqwest import exceptions as engine_errors
 from pyreqwest.client import ClientBuilder
+from pyreqwest.proxy import ProxyBuilder
 
 from tokenvault_data.errors import UsageError
+from tokenvault_data.network import Network, connection_notes
 from tokenvault_data.redaction import Secret
 
 if TYPE_CHECKING:
@@ -35,6 +37,13 @@ if TYPE_CHECKING:
     from pyreqwest.client import Client
     from pyreqwest.http import HeaderMap
     from pyreqwest.response import ResponseBodyReader
+
+
+FORKED: Final = (
+    "A vault was opened before this process was forked, and connections do not survive a fork;"
+    " nothing was sent. Connect in the child only, or start it with multiprocessing's `spawn`"
+    " method"
+)
 
 
 class Answer(NamedTuple):
@@ -62,19 +71,12 @@ class WireSettings:
         Deadline of the exchange as a whole, so that a slow drip ends too.
     body_bytes : int
         Largest body that is read; a larger one is an error, not an answer.
-    trust_env : bool
-        Whether the proxy variables of the environment are followed.
-    ca_file : Path or None
-        More certificates (PEM) to trust, e.g. those of a company's proxy. There is no setting
-        that turns verification off.
     """
 
     connect_seconds: float = 10.0
     silence_seconds: float = 20.0
     total_seconds: float = 30.0
     body_bytes: int = 8 * 1024 * 1024
-    trust_env: bool = False
-    ca_file: Path | None = None
 
 
 class CertificateError(httpx.ConnectError):
@@ -114,12 +116,16 @@ class EngineTransport(httpx.AsyncBaseTransport):
     Raises
     ------
     UsageError
-        `ca_file` cannot be read, or holds no certificate.
+        The network's `ca_file` cannot be read, or holds no certificate; or the process was forked
+        from one that had such a transport.
     """
 
-    def __init__(self, settings: WireSettings | None = None) -> None:
+    def __init__(
+        self, settings: WireSettings | None = None, network: Network | None = None
+    ) -> None:
         self._settings = settings or WireSettings()
-        self._engine = _build(self._settings)
+        self._network = network or Network()
+        self._engine = _build(self._settings, self._network)
         self._is_closed = False
 
     async def exchange(self, method: str, url: str, headers: Mapping[str, str | Secret]) -> Answer:
@@ -140,6 +146,9 @@ class EngineTransport(httpx.AsyncBaseTransport):
                 result = Answer(response.status, _read_headers(response.headers), body)
         except engine_errors.PyreqwestError as error:
             result = _as_httpx(error)
+            if isinstance(result, httpx.ConnectError | httpx.ConnectTimeout):
+                for note in connection_notes(self._network):
+                    result.add_note(note)
         except httpx.TransportError as error:
             result = error
         except asyncio.CancelledError:
@@ -200,7 +209,7 @@ def _outlast_the_engine() -> None:
     atexit.register(time.sleep, 0.1)
 
 
-def _build(settings: WireSettings) -> Client:
+def _build(settings: WireSettings, network: Network) -> Client:
     _outlast_the_engine()
     builder = (
         ClientBuilder()
@@ -218,25 +227,38 @@ def _build(settings: WireSettings) -> Client:
         # request costs that request, so ours are given up first.
         .pool_idle_timeout(timedelta(seconds=20))
     )
-    if not settings.trust_env:
-        builder = builder.no_proxy()
-    if settings.ca_file is None:
-        return builder.build()
+    builder = builder.no_proxy()  # none of the environment's
+    if network.proxy is not None:
+        # Plain http is on this machine, where no company's proxy finds it.
+        builder = builder.proxy(ProxyBuilder.https(network.proxy.reveal()))
+    if network.ca_file is not None:
+        builder = builder.add_root_certificate_pem(_certificates(network.ca_file))
     try:
-        certificates = settings.ca_file.read_bytes()
-        if b"-----BEGIN CERTIFICATE-----" not in certificates:  # the engine would not mind
-            raise UsageError(_unusable(settings.ca_file, "it holds no certificate in PEM form"))
-        return builder.add_root_certificate_pem(certificates).build()
-    except OSError as error:
-        raise UsageError(_unusable(settings.ca_file, error.strerror or "no such file")) from None
+        return builder.build()
     except engine_errors.BuilderError:
-        raise UsageError(_unusable(settings.ca_file, "a certificate in it is damaged")) from None
+        if network.ca_file is None:
+            raise
+        raise UsageError(_unusable(network.ca_file, "a certificate in it is damaged")) from None
+    except RuntimeError as error:
+        if "fork" in str(error):  # in the engine's own words
+            raise UsageError(FORKED) from None
+        raise
+
+
+def _certificates(ca_file: Path) -> bytes:
+    try:
+        certificates = ca_file.read_bytes()
+    except OSError as error:
+        raise UsageError(_unusable(ca_file, error.strerror or "no such file")) from None
+    if b"-----BEGIN CERTIFICATE-----" not in certificates:  # the engine would not mind
+        raise UsageError(_unusable(ca_file, "it holds no certificate in PEM form"))
+    return certificates
 
 
 def _unusable(ca_file: Path, reason: str) -> str:
     return (
         f"the certificates in {ca_file} cannot be used: {reason}. Nothing was sent;"
-        " give a PEM file as ca_file, or leave it out"
+        " give a PEM file as --ca-file (ca_file in Python), or leave it out"
     )
 
 

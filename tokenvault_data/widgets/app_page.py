@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 
 from tokenvault_data.dataset.snapshots import Snapshot, list_snapshots, open_snapshot
 from tokenvault_data.errors import ProfileError
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.widgets.collecting.collect_panel import CollectPanel
 from tokenvault_data.widgets.collecting.first_collection import (
     CUSTOMERS,
@@ -26,6 +26,7 @@ from tokenvault_data.widgets.parts.snapshot_facts import short_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tokenvault_data.dataset.snapshots import SnapshotListing
     from tokenvault_data.widgets.parts.prose import Block
@@ -68,7 +69,7 @@ class AppPage(ipywidgets.VBox):
         if folder is not None:
             os.chdir(folder)
         self._profile = profile
-        self._store = Path(store)
+        self._store = local_path(store)
         self._environment = ""
         self._explorer: Explorer | None = None
         self._collect_panel: CollectPanel | None = None

@@ -10,6 +10,7 @@ from tokenvault_data.cli.cleanup.approving import approve, countersign, keygen, 
 from tokenvault_data.cli.cleanup.holding import hold
 from tokenvault_data.cli.cleanup.planning import plan, show, simulate
 from tokenvault_data.cli.cleanup.proving import audit, report, verify
+from tokenvault_data.cli.registering import as_command
 
 cleanup = typer.Typer(
     name="cleanup",
@@ -26,10 +27,11 @@ def group(context: typer.Context) -> None:
         raise typer.Exit(exit_codes.USAGE)
 
 
+_SENDING = frozenset({apply, abort, recover, verify})
 for command in (
     *(hold, simulate, plan, show),
     *(keygen, trust, approve, revoke),
     *(apply, status, pause, abort, recover),
     *(verify, audit, countersign, report),
 ):
-    cleanup.command()(command)
+    cleanup.command()(as_command(command, sends=command in _SENDING))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from tokenvault_data.cli.grid import Row
 from tokenvault_data.cli.output import INDENT, print_grid, print_line, print_paragraph
+from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tokenvault_data.cleanup.approval import ApprovalState
     from tokenvault_data.cleanup.day_room import DayRoom
     from tokenvault_data.cleanup.plan import Plan
@@ -57,7 +59,7 @@ def plan_at(reference: str, store: Path, *, against_snapshot: bool = True) -> Pl
     from tokenvault_data.cleanup.plan_snapshot import check_against_snapshot
     from tokenvault_data.errors import RefusedByGuardRail, UsageError
 
-    place = folder_named(reference, store / CAMPAIGNS_FOLDER) or Path(reference)
+    place = folder_named(reference, store / CAMPAIGNS_FOLDER) or local_path(reference)
     if not reference or not place.exists():
         raise UsageError(_no_such_plan(reference, store / CAMPAIGNS_FOLDER))
     plan = read_plan(place)
@@ -188,7 +190,7 @@ def folder_named(reference: str, campaigns: Path) -> Path | None:
 
     if (campaigns / reference).is_dir():
         return campaigns / reference
-    if _FIRST_DIGITS.fullmatch(reference) is None or Path(reference).exists():
+    if _FIRST_DIGITS.fullmatch(reference) is None or local_path(reference).exists():
         return None
     found = sorted(campaigns.glob(f"{reference}*"))
     if len(found) > 1:

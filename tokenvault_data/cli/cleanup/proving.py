@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import Annotated, Literal
 
 import typer
@@ -18,6 +18,7 @@ from tokenvault_data.cli.cleanup.plans import (
 from tokenvault_data.cli.output import INDENT, print_json, print_line, print_paragraph
 from tokenvault_data.cli.sizes import size_text
 from tokenvault_data.errors import UsageError
+from tokenvault_data.local_paths import local_path
 
 
 def verify(
@@ -88,7 +89,7 @@ def audit(
     from tokenvault_data.cleanup.audit import audit as prove
     from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER
 
-    folder = folder_named(plan, store / CAMPAIGNS_FOLDER) or Path(plan)
+    folder = folder_named(plan, store / CAMPAIGNS_FOLDER) or local_path(plan)
     result = prove(
         folder.parent if folder.is_file() else folder, approvers=load_trust(), noted_seal=seal
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.cleanup.limits import Limits
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.widgets.cleanup.cleanup_account import CleanupAccount
 from tokenvault_data.widgets.cleanup.cleanup_choices import as_choice
 from tokenvault_data.widgets.cleanup.cleanup_controls import CleanupControls
@@ -17,6 +17,7 @@ from tokenvault_data.widgets.parts.panel import Panel, StaticView
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping
+    from pathlib import Path
 
     from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.predicate import Predicate
@@ -108,7 +109,7 @@ class CleanupPanel(Panel):
         session = self._session = CleanupSession(
             snapshot,
             CleanupAccount(vault, snapshot),
-            store=Path(store),
+            store=local_path(store),
             limits=_limits(limits),
             limit_per_minute=limit_per_minute,
             banks=banks,

@@ -6,13 +6,13 @@ import math
 import threading
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.collection.glance import Onlooker
 from tokenvault_data.collection.runs import open_run
 from tokenvault_data.dataset.snapshots import Snapshot, open_snapshot
 from tokenvault_data.errors import CollectionInterrupted, Locked, UsageError
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.widgets.collecting.collect_cards import CollectCards
 from tokenvault_data.widgets.collecting.collect_job import CollectJob, is_at_work_here, stop_here
 from tokenvault_data.widgets.collecting.collect_words import (
@@ -31,6 +31,7 @@ from tokenvault_data.widgets.parts.worker import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tokenvault_data.collection.glance import Glance
     from tokenvault_data.collection.progress import Progress
@@ -93,7 +94,7 @@ class CollectPanel(Panel):
     ) -> None:
         super().__init__("collect")
         self.snapshot: Snapshot | None = None
-        self._store = Path(store)
+        self._store = local_path(store)
         self._phase: Phase = "ready"
         self._ends_as: Phase = "paused"
         self._lock = threading.RLock()

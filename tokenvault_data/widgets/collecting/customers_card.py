@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import ipywidgets
 
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.widgets.collecting.collect_words import list_blocks
 from tokenvault_data.widgets.collecting.customer_source import ListRead, Upload, read_list
 from tokenvault_data.widgets.parts.card import LABELS, WIDE, blocks_of, card, row
@@ -41,7 +42,7 @@ class CustomersCard:
         self, customers: object, column: str | None, on_change: Callable[[], None]
     ) -> None:
         self._on_change = on_change
-        self._source = Path(customers) if isinstance(customers, str) else customers
+        self._source = local_path(customers) if isinstance(customers, str) else customers
         self._column = column
         self._read: ListRead | None = None
         self._is_setting = False
@@ -106,7 +107,7 @@ class CustomersCard:
     def _path_typed(self, change: Any) -> None:
         if not self._is_setting:
             typed = change["new"].strip()
-            self._choose(Path(typed) if typed else None)
+            self._choose(local_path(typed) if typed else None)
             self._on_change()
 
     def _uploaded(self, change: Any) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import ipywidgets
 
 from tokenvault_data.analysis.wording import counted
+from tokenvault_data.local_paths import local_path
 from tokenvault_data.reports.export import export
 from tokenvault_data.widgets.parts.panel import in_a_sentence, named
 from tokenvault_data.widgets.parts.prose import Prose
@@ -116,7 +116,7 @@ class ExportRow(ipywidgets.VBox):
 
     def _writing(self, rows: Rows) -> Callable[[Job[str]], str]:
         """Return the job that writes to the file that is named now."""
-        path, policy = Path(self.path.value.strip()).expanduser(), self.policy.value
+        path, policy = local_path(self.path.value.strip()).expanduser(), self.policy.value
         size = counted(rows.number, self._unit)
 
         def write(job: Job[str]) -> str:

@@ -1,0 +1,55 @@
+"""The one door for a path that somebody gives: a file or folder of this machine, never an address.
+
+`pathlib` takes ``s3://bucket/store`` for a relative path, so without this check a store "at S3"
+becomes a folder named ``s3:`` beside the notebook, with customers' ids in it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from tokenvault_data.errors import UsageError
+
+# Two letters at least, for `C:/` is a drive; one slash, for pathlib makes one of two.
+_address = re.compile(r"\s*(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)(?:::|:[/\\])").match
+
+
+def local_path(place: str | os.PathLike[str]) -> Path:
+    """Return the path of a file or folder on this machine.
+
+    Parameters
+    ----------
+    place : str or path-like
+        What the user gave.
+
+    Returns
+    -------
+    Path
+        `place`, unchanged.
+
+    Raises
+    ------
+    UsageError
+        It is an address, such as ``s3://bucket/store`` or ``postgresql://user:…@host/base``. The
+        message shows its scheme only, since an address may hold a password.
+
+    Examples
+    --------
+    >>> local_path("vault-data").name
+    'vault-data'
+    """
+    found = _address(os.fspath(place))
+    if found is None:
+        return Path(place)
+    scheme = found["scheme"].lower()
+    hint = (
+        "give the path without the scheme"
+        if scheme == "file"
+        else "copy the data to this machine and give the path of the copy"
+    )
+    raise UsageError(
+        f"Addresses ({scheme}:…) are not supported here, so nothing was read or written: {hint}; a"
+        f" folder that really has this name is given as ./{scheme}:…"
+    )

@@ -11,9 +11,9 @@
     ├── VaultError                one call to the vault did not end in an answer that can be used
     │   ├── RequestRejected       400, 409, 422 and other 4xx: the vault refused this request
     │   │   └── NotFound          404: no such instrument (or wrong customer, or already deleted)
-    │   ├── AccessDenied          401, 403: credentials wrong or feature off; every call will fail
+    │   ├── AccessDenied          401, 403: credentials wrong, feature off, or this customer refused
     │   ├── RateLimited           429, and waiting for the budget would have passed the deadline
-    │   ├── VaultUnavailable      5xx: the gateway, or something behind it, is down
+    │   ├── VaultUnavailable      5xx, 408, 425: the gateway, or something behind it, is down
     │   ├── NotSent               the connection never stood: the vault did not see the request
     │   │   └── CertificateRejected   the other side could not prove who it is
     │   ├── AnswerLost            sent, but no whole answer came back: it may have been carried out
@@ -98,7 +98,7 @@ class NotFound(RequestRejected):
 
 
 class AccessDenied(VaultError):
-    """Credentials are wrong or the feature is off; every further call would fail alike."""
+    """Access was refused: credentials wrong, feature off, or, among good answers, one customer."""
 
 
 class RateLimited(VaultError):

@@ -87,7 +87,7 @@ def test_a_list_in_pages_is_the_list_of_all_of_them():
         json.dumps([card()]).encode()[:-9],
         b'{"data": null}',
         b"[" * 100_000,
-        b'[{"instrument_id": NaN}]',
+        b'{"instrument_id": NaN}',
     ],
 )
 def test_what_is_no_list_is_not_taken_for_an_empty_one(body):
@@ -164,8 +164,7 @@ def test_a_repeated_key_makes_all_of_it_unclear(before, after):
 def test_an_id_that_has_to_be_mended_makes_all_of_it_unclear():
     """What is no text in UTF-8 is not the id that was asked for."""
     body = json.dumps([card("i1"), card("i2")]).replace('"i2"', '"i2\\ud800"').encode()
-    with pytest.raises(UnusableAnswer):
-        pages_of(body)
+    assert "had to be mended" in problem_of(body)
     assert ids_of([card("i1 ")]) == ["i1 "]  # taken as it is: another card
 
 

@@ -26,6 +26,7 @@ from collection_bench import (
 
 import tokenvault_data as tv
 from tokenvault_data.collection import recorder
+from tokenvault_data.collection.fan_out import CONTROLS
 from tokenvault_data.collection.runs import list_runs
 from tokenvault_data.dataset.snapshots import list_snapshots
 from tokenvault_data.emulator.dialects import API_VERSIONS
@@ -127,7 +128,6 @@ def test_garbage_amid_answers_costs_only_its_customers(emulator, tmp_path):
         ids[77]: "cut",
         ids[120]: "deep=200",
         ids[200]: "truncated",
-        ids[250]: "204",
     }
     emulator.set_faults(";".join(f"{fault}#customer={name}" for name, fault in bad.items()))
     really_bad = [name for name, fault in bad.items() if fault != "deep=200"]
@@ -138,6 +138,47 @@ def test_garbage_amid_answers_costs_only_its_customers(emulator, tmp_path):
     assert set(really_bad) <= failed <= set(bad)
     assert all(rows[name]["cause"] and rows[name]["detail"] for name in failed)
     assert sum(snapshot.manifest.failures.values()) == len(failed)
+
+
+def test_no_content_is_no_card_and_is_named(emulator, tmp_path):
+    """A 204 is taken for a list of none when collecting, and the snapshot says that it was one."""
+    emulator.set_faults("204#customer=cust_0000007")
+    with connect(emulator) as vault:
+        snapshot = tv.collect(vault, ids_of(20), store=tmp_path)
+        assert vault.list_instruments("cust_0000007") == []
+    row = outcomes_of(snapshot)[7]
+    assert (row["outcome"], row["cause"], row["http_status"]) == ("empty", None, 204)
+    assert "in place of a list" in row["detail"]
+    assert snapshot.complete
+    assert snapshot.manifest.anomalies["list"] == {"null": 1}
+    assert asked_for(emulator)["cust_0000007"] == 2
+
+
+def test_a_refused_customer_fails_alone_and_is_asked_again(emulator, tmp_path):
+    """Its 403 is its own outcome; a resumed run asks for it, and for nobody else but a control."""
+    ids = ids_of(60)
+    emulator.set_faults("403#customer=cust_0000007;401#customer=cust_0000050")
+    with connect(emulator) as vault:
+        snapshot = tv.collect(vault, ids, store=tmp_path)
+        assert_is_truth(snapshot, emulator.population, ids, failed=[ids[7], ids[50]])
+        rows = outcomes_of(snapshot)
+        assert snapshot.manifest.failures == {"access_denied": 2}
+        assert [(rows[n]["http_status"], rows[n]["requests"]) for n in (7, 50)] == [
+            (403, 1),
+            (401, 1),
+        ]
+        assert all("refuses access to this customer" in rows[n]["detail"] for n in (7, 50))
+        run_id = only_run(tmp_path).run_id
+        emulator.wire_log.clear()
+        still = tv.collect(vault, store=tmp_path, resume=run_id)
+        assert {row["customer_id"] for row in outcomes_of(still) if row["cause"]} == {
+            ids[7],
+            ids[50],
+        }
+        assert asked_for(emulator) == {ids[0]: 1, ids[7]: 1, ids[50]: 1}
+        emulator.set_faults("")
+        whole = tv.collect(vault, store=tmp_path, resume=run_id)
+    assert_is_truth(whole, emulator.population, ids)
 
 
 # -- going on -------------------------------------------------------------------------------------
@@ -269,7 +310,7 @@ def test_revoked_credentials_stop_it_and_good_ones_go_on(emulator, tmp_path):
     with connect(emulator) as vault, pytest.raises(AccessDenied) as raised:
         tv.collect(vault, ids, store=tmp_path, progress=revoke)
     statuses = [entry.status for entry in emulator.wire_log.entries()]
-    assert 1 <= statuses.count(401) <= 64
+    assert 1 <= statuses.count(401) <= 64 + CONTROLS + 1
     saved = saved_in(only_run(tmp_path))
     assert len(saved) == statuses.count(200)
     assert f"{len(saved):,} of 1,200 customers are kept" in raised.value.__notes__[0]

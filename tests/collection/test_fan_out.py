@@ -8,8 +8,9 @@ import pytest
 from collection_bench import asked_for, connect, ids_of, running
 
 from tokenvault_data.collection import outage
-from tokenvault_data.collection.fan_out import Customer, Failed, FanOut, Fetched
+from tokenvault_data.collection.fan_out import CONTROLS, Customer, Failed, FanOut, Fetched
 from tokenvault_data.collection.outage import SUSPECTS
+from tokenvault_data.collection.refusals import MOST_IN_ROW, MOST_IN_ROW_AT_BEST
 from tokenvault_data.errors import (
     AccessDenied,
     AnswerLost,
@@ -21,6 +22,7 @@ from tokenvault_data.errors import (
     UsageError,
     VaultUnavailable,
 )
+from tokenvault_data.vault_api.probe import CUSTOMER as NOBODY
 
 
 @pytest.fixture(autouse=True)
@@ -256,21 +258,135 @@ def test_a_vault_that_stops_and_starts_again_is_waited_for():
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_refused_credentials_stop_everything(emulator, status):
-    """After the first refusal nothing leaves but what was in flight; what was done is taken."""
+@pytest.mark.parametrize("concurrency", [1, 8])
+def test_refused_credentials_stop_everything(emulator, status, concurrency):
+    """Revoked in the middle: what was in flight, the controls, and little more leaves."""
     ids = ids_of(400)
 
     def revoke(_, count, __):
         if count == 100:
             emulator.set_faults(f"{status}")
 
-    results, error, _ = fan_out(emulator, ids, after=revoke, concurrency=8)
+    results, error, _ = fan_out(emulator, ids, after=revoke, concurrency=concurrency)
     assert isinstance(error, AccessDenied)
     assert error.status == status
     answers = [entry.status for entry in emulator.wire_log.entries()]
-    assert 1 <= answers.count(status) <= 8
+    assert MOST_IN_ROW <= answers.count(status) <= max(MOST_IN_ROW, concurrency + CONTROLS) + 1
     assert len(results) == answers.count(200)
     assert all(isinstance(result, Fetched) for result in results.values())
+
+
+@pytest.mark.parametrize("settings", [{}, {"vault_settings": {"rate_per_minute": 600}}])
+def test_wrong_credentials_are_found_out_with_few_requests(emulator, settings):
+    """From the first request on, also where most of what was asked still waits for its slot."""
+    emulator.set_faults("401")
+    results, error, _ = fan_out(emulator, ids_of(300), concurrency=16, **settings)
+    assert isinstance(error, AccessDenied)
+    assert "credentials are wrong" in str(error)
+    assert results == {}
+    assert asked_for(emulator).total() <= 16 + 1
+    assert asked_for(emulator)[NOBODY] == 1
+
+
+@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize("concurrency", [1, 16])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        [40],
+        [0],
+        [99],
+        [0, 99],
+        range(5),
+        range(20),  # more than are a coincidence, and nobody was answered before them
+        range(80, 100),
+        range(0, 100, 3),
+        range(30, 60),
+    ],
+)
+def test_refused_customers_among_good_ones_are_refused_alone(emulator, status, concurrency, bad):
+    """Each is asked for once and ends in a failure; few others are asked for twice to tell."""
+    ids = ids_of(100)
+    emulator.set_faults(";".join(f"{status}#customer={ids[number]}" for number in bad))
+    results, error, seconds = fan_out(emulator, ids, concurrency=concurrency)
+    assert error is None
+    assert set(results) == set(ids)
+    failed = {name: one for name, one in results.items() if isinstance(one, Failed)}
+    assert set(failed) == {ids[number] for number in bad}
+    for one in failed.values():
+        assert isinstance(one.error, AccessDenied)
+        assert (one.error.status, one.requests) == (status, 1)
+        assert "this customer" in str(one.error)
+        assert one.customer.customer_id not in str(one.error)
+    asked = asked_for(emulator)
+    assert all(asked[ids[number]] == 1 for number in bad)
+    assert asked.total() <= 100 + 4 + len(bad) // 4
+    assert seconds < 5
+
+
+@pytest.mark.parametrize("concurrency", [1, 16])
+def test_a_control_that_is_refused_itself_proves_nothing(emulator, concurrency):
+    """The customers asked as controls turn bad as well; others still answer, and all goes on."""
+    ids = ids_of(200)
+    turned = set()
+
+    def turn(result, count, fan):
+        if count == 100:
+            turned.update(known.customer_id for known in fan._known)
+            emulator.set_faults(
+                ";".join(f"403#customer={name}" for name in (*turned, *ids[150:155]))
+            )
+
+    results, error, _ = fan_out(emulator, ids, after=turn, concurrency=concurrency)
+    assert error is None
+    assert len(turned) == CONTROLS
+    failed = {name for name, result in results.items() if isinstance(result, Failed)}
+    assert failed == set(ids[150:155])
+    assert asked_for(emulator).total() <= 200 + 16
+
+
+def test_a_refusal_in_an_outage_waits_for_it_to_end(emulator):
+    """Controls that fail for another reason prove nothing; afterwards the refusal is judged."""
+    ids = ids_of(100)
+
+    def strike(_, count, __):
+        if count == 50:
+            emulator.set_faults(f"403#customer={ids[60]};503:1@list#t0-0.5")
+
+    results, error, _ = fan_out(emulator, ids, after=strike, concurrency=4)
+    assert error is None
+    failed = {name for name, result in results.items() if isinstance(result, Failed)}
+    assert failed == {ids[60]}
+
+
+def test_a_list_of_refused_customers_only_is_taken_for_refused_credentials(emulator):
+    """With nobody answered, ever, nothing speaks for the account."""
+    emulator.set_faults("403")
+    results, error, _ = fan_out(emulator, ids_of(3), concurrency=1)
+    assert isinstance(error, AccessDenied)
+    assert results == {}
+    assert asked_for(emulator).total() == 3
+
+
+def test_a_vault_that_answers_for_nobody_alone_is_not_asked_for_ever(emulator):
+    """Refused for every customer, and not for an id that is nobody's: the wrong account, too."""
+    ids = ids_of(300)
+    emulator.set_faults(";".join(f"403#customer={name}" for name in ids))
+    results, error, _ = fan_out(emulator, ids, concurrency=4)
+    assert isinstance(error, AccessDenied)
+    assert results == {}
+    assert asked_for(emulator).total() <= MOST_IN_ROW_AT_BEST + 4 + 1
+
+
+def test_a_known_customer_vouches_for_the_account(emulator):
+    """A resumed run that has only refused customers left blames them, with one request more."""
+    emulator.set_faults("403#customer=cust_0000005")
+    results, error, _ = fan_out(
+        emulator, ["cust_0000005"], known=Customer(7, "cust_0000007"), concurrency=8
+    )
+    assert error is None
+    assert isinstance(results["cust_0000005"].error, AccessDenied)
+    assert asked_for(emulator) == {"cust_0000005": 1, "cust_0000007": 1}
 
 
 def test_a_rejected_request_is_its_customers_own(emulator):

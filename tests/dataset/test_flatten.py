@@ -17,10 +17,10 @@ UNREADABLE = b"<html>502</html>"
 def patiently(bodies):
     """Flatten with the patient reader alone."""
     parts = []
-    reasons = module._read_singly(bodies, list(range(len(bodies))), parts)
+    reasons, silent = module._read_singly(bodies, list(range(len(bodies))), parts)
     rows = module._in_order(parts, single=False)
     unreadable = {bodies[index].customer_id: why for index, why in reasons.items()}
-    return module._finish(bodies, rows, unreadable)
+    return module._finish(bodies, rows, unreadable, frozenset(silent) - unreadable.keys())
 
 
 def codes_in(table):

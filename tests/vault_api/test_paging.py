@@ -279,6 +279,36 @@ def test_what_is_no_list_is_not_taken(content, said):
     assert (chain.bodies, chain.instruments, chain.next_url) == ([], [], FIRST)
 
 
+@pytest.mark.parametrize(
+    ("answered", "elements"),
+    [
+        (page(None), []),
+        (Answer(204, {}, b""), []),
+        (page({"data": None}), []),
+        (page({"data": None, "cursor": None}), []),
+        (page({"instrument_id": "a"}), [{"instrument_id": "a"}]),
+        (page([{"instrument_id": "a"}]), [{"instrument_id": "a"}]),
+    ],
+)
+def test_a_lenient_chain_takes_what_says_as_much_as_a_list(answered, elements):
+    """Nothing in place of a list is none, a bare instrument is one; only who asks so takes it."""
+    chain = PageChain(FIRST, is_lenient=True)
+    chain.add(answered)
+    assert (chain.instruments, chain.next_url, chain.status) == (elements, None, answered.status)
+    if answered.body[:1] != b"[":
+        with pytest.raises(UnusableAnswer, match="instead of an array"):
+            PageChain(FIRST).add(answered)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b" ", {}, {"message": "no"}, {"data": 1}, 3, "text", b"nul"]
+)
+def test_a_lenient_chain_takes_no_silence_for_a_list(content):
+    """An empty 200 has promised JSON and not kept it: a cut answer looks like that."""
+    with pytest.raises(UnusableAnswer):
+        PageChain(FIRST, is_lenient=True).add(page(content))
+
+
 def test_a_page_read_again_after_a_garbled_one_is_not_doubled():
     """A page that failed half-way can be asked for again."""
     chain = PageChain(FIRST)

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tokenvault_data.errors import UnusableAnswer
-from tokenvault_data.vault_api.reading import decode, json_bytes
+from tokenvault_data.payment_data import without_payment_data
+from tokenvault_data.vault_api.reading import read_json
 from tokenvault_data.vault_api.transport import Answer
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _meaning(  # noqa: PLR0911  one return a class of statuses reads as the tabl
 def _read_card(call: Call, attempt: Attempt) -> tuple[Meaning, dict[str, Any] | None]:
     """Read the card out of a 200; without its own id nothing says which card it is."""
     try:
-        content = decode(json_bytes(Answer(200, attempt.headers, attempt.body)))
+        content = read_json(Answer(200, attempt.headers, attempt.body))
     except UnusableAnswer:
         return "garbage", None
     if isinstance(content, list) and len(content) == 1:
@@ -211,4 +212,6 @@ def _read_card(call: Call, attempt: Attempt) -> tuple[Meaning, dict[str, Any] | 
         return "other_card", None
     if customer not in (None, call.customer_id) and call.operation == "delete":
         return "other_card", None  # of a fetch it is drift, which the rule judges
-    return ("garbage", None) if instrument is None else ("this_card", content)
+    if instrument is None:
+        return "garbage", None
+    return "this_card", without_payment_data(content)

@@ -51,6 +51,9 @@ class ListAnswer(NamedTuple):
     is_absent: bool = False
     counts: bool = True
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.status}, {self.pages} pages {self.request_id}>"
+
     @property
     def is_forbidden(self) -> bool:
         """Whether access was refused (403), to this customer or to the whole account."""

@@ -66,7 +66,7 @@ class OutageWatch(Generic[T]):
     def take_for_out(self) -> None:
         """Take the vault for out of reach until it answers a probe, or anybody."""
         if self.out_since is None:
-            self.out_since = self._first_suspect_at
+            self.out_since = self._first_suspect_at if self.suspects else self.clock()
             self._failed_probes = 0
 
     def probe_failed(self) -> None:

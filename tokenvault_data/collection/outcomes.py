@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from tokenvault_data.errors import VaultError
 
 
+_SILENT = "the vault answered null, or without content, in place of a list; read as no saved cards"
+
+
 def outcomes_of(results: Sequence[Fetched | Failed], flattened: Flattened) -> pa.Table:
     """Give one row of `OUTCOMES` for every result, in order.
 
@@ -30,7 +33,7 @@ def outcomes_of(results: Sequence[Fetched | Failed], flattened: Flattened) -> pa
     rows = [
         _failed(result, result.error)
         if isinstance(result, Failed)
-        else _fetched(result, cards, flattened.unreadable)
+        else _fetched(result, cards, flattened)
         for result in results
     ]
     return pa.Table.from_pylist(rows, schema=OUTCOMES)
@@ -51,14 +54,14 @@ def _failed(result: Failed, error: VaultError) -> dict[str, object]:
     }
 
 
-def _fetched(
-    result: Fetched, cards: Mapping[str, int], unreadable: Mapping[str, str]
-) -> dict[str, object]:
+def _fetched(result: Fetched, cards: Mapping[str, int], flattened: Flattened) -> dict[str, object]:
     customer_id = result.customer.customer_id
-    row = _row(result) | {"http_status": 200}
-    if customer_id in unreadable:
-        reason = unreadable[customer_id]
+    row = _row(result) | {"http_status": result.status}
+    if customer_id in flattened.unreadable:
+        reason = flattened.unreadable[customer_id]
         return row | {"outcome": "failed", "cause": "unusable_answer", "detail": reason}
+    if customer_id in flattened.silent:
+        row |= {"detail": _SILENT}
     if customer_id in cards:
         return row | {"outcome": "fetched", "instruments": cards[customer_id]}
     return row | {"outcome": "empty"}

@@ -18,13 +18,15 @@ KINDS: dict[str, str] = {
     "encoding": "text that is not valid Unicode; the bad characters were replaced by U+FFFD",
     "full_number": "more digits than a masked number shows; all but the last four were removed",
     "missing": "not sent, though the row cannot be told from others without it",
+    "null": "sent as `null`, or as an answer without content, where a list belongs; read as empty",
     "not_an_object": "an element of the list that is no JSON object",
     "out_of_range": "a date before 2000 or after 2099",
     "repeated_key": "a key that occurs twice in one object; the last value was taken",
-    "secret": "payment-capable data where none belongs; removed",
+    "secret": "a card number, a security code or other payment data where none belongs; `[removed]`"
+    " stands in its place",
     "type": "not of the documented JSON type; the value is kept in `extra`",
     "unknown": "not in the closed vocabulary of the column",
-    "unreadable": "not in any form that the column can be read from",
+    "unreadable": "not in any form that the column can be read from; in `extra`, nested too deeply",
 }
 """Every kind of anomaly and what it says of the field it is joined to."""
 

@@ -18,6 +18,7 @@ from tokenvault_data.dataset.anomalies import AnomalyRows
 from tokenvault_data.dataset.columns import INSTRUMENTS
 from tokenvault_data.dataset.instants import read_instants
 from tokenvault_data.dataset.received import column_of
+from tokenvault_data.payment_data import hide_card_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,8 +87,10 @@ def canonicalise(
     )
 
     created = _blank_to_null(sent["created_at"], "created_at", found)
-    columns["created_at_received"] = sent["created_at"]
     columns["created_at"], unreadable, out_of_range = read_instants(created)
+    columns["created_at_received"] = _without_numbers(
+        sent["created_at"], unreadable, "created_at", found
+    )
     found.add("created_at", "unreadable", unreadable)
     found.add("created_at", "out_of_range", out_of_range)
 
@@ -115,6 +118,22 @@ def _blank_to_null(column: pa.StringArray, name: str, found: AnomalyRows) -> pa.
     return pc.if_else(blank, None, column)
 
 
+def _without_numbers(
+    column: pa.StringArray, odd: np.ndarray, name: str, found: AnomalyRows
+) -> pa.StringArray:
+    """Take card numbers out of the `odd` rows; what could be read as documented is none."""
+    if not odd.any():
+        return column
+    texts = column.to_pylist()
+    secret = np.zeros(len(texts), dtype=bool)
+    for row in np.flatnonzero(odd).tolist():
+        shown = hide_card_numbers(texts[row])
+        secret[row] = shown != texts[row]
+        texts[row] = shown
+    found.add(name, "secret", secret)
+    return pa.array(texts, pa.string())
+
+
 def _by_value(
     column: pa.StringArray,
     reader: Callable[[str], _Value | None],
@@ -125,6 +144,12 @@ def _by_value(
     """Read each distinct value once; return the encoded column and what was read of its values."""
     encoded = column.dictionary_encode()
     texts = encoded.dictionary.to_pylist()
+    shown = [hide_card_numbers(text) for text in texts]
+    if shown != texts:
+        is_hidden = pa.array([one != other for one, other in zip(shown, texts, strict=True)])
+        found.add(name, "secret", is_hidden.take(encoded.indices))
+        encoded = pa.array(shown, pa.string()).take(encoded.indices).dictionary_encode()
+        texts = encoded.dictionary.to_pylist()
     values = [reader(text) for text in texts]
     for index, (text, value) in enumerate(zip(texts, values, strict=True)):
         if value is None:
@@ -174,13 +199,16 @@ def _display(column: pa.StringArray, columns: dict[str, pa.Array], found: Anomal
     if usual.false_count:
         texts = column.to_pylist()
         odd = np.flatnonzero(pc.invert(usual).fill_null(False).to_numpy(zero_copy_only=False))
-        full, unreadable = np.zeros(len(column), bool), np.zeros(len(column), bool)
+        full, secret, unreadable = np.zeros((3, len(column)), dtype=bool)
         for row in odd.tolist():
             masked = _hide_number(texts[row])
             full[row] = masked != texts[row]
-            texts[row] = masked
+            texts[row] = hide_card_numbers(masked)
+            secret[row] = masked != texts[row]
+            masked = texts[row]
             unreadable[row] = not masked[-4:].isdecimal() or not masked.isascii()
         found.add("instrument_display", "full_number", full)
+        found.add("instrument_display", "secret", secret)
         found.add("instrument_display", "unreadable", unreadable)
         column = pa.array(texts, pa.string())
     tail = pc.utf8_slice_codeunits(column, -4)

@@ -122,7 +122,12 @@ OUTCOME_COLUMNS: tuple[Column, ...] = (
     Column("position", pa.int64(), "0-based place in the requested list.", nullable=False),
     Column("outcome", CATEGORY, "fetched, empty, failed or not_attempted.", nullable=False),
     Column("cause", CATEGORY, "Short code of the failure; null unless failed."),
-    Column("detail", _TEXT, "What happened, in words; null when there is nothing to say."),
+    Column(
+        "detail",
+        _TEXT,
+        "What happened, in words; null when there is nothing to say. Of a customer who "
+        "did not fail: the vault answered `null`, or nothing, in place of a list.",
+    ),
     Column("http_status", pa.int16(), "Status of the last answer; null when there was none."),
     Column("instruments", pa.int32(), "Rows this customer has in instruments.", nullable=False),
     Column("requests", pa.int32(), "Requests sent for this customer.", nullable=False),

@@ -50,6 +50,9 @@ class ReceivedBody(NamedTuple):
     fetched_at_us: int
     api_version: str
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self.body)} bytes>"
+
 
 @dataclass(frozen=True, slots=True)
 class Flattened:
@@ -63,11 +66,14 @@ class Flattened:
         How often each code stands in the ``anomalies`` column of `table`.
     unreadable : dict of str to str
         Customers of whom at least one body was no list of instruments, and why. They have no rows.
+    silent : frozenset of str
+        Customers of whom at least one body was ``null`` where a list belongs; it has no rows.
     """
 
     table: pa.Table
     anomalies: Counter[tuple[str, str]]
     unreadable: dict[str, str]
+    silent: frozenset[str] = frozenset()
 
 
 def flatten(bodies: Sequence[ReceivedBody]) -> Flattened:
@@ -101,10 +107,10 @@ def flatten(bodies: Sequence[ReceivedBody]) -> Flattened:
                 groups.setdefault(shape, []).append(index)
     for shape, group in groups.items():
         _read_group(bodies, group, shape, parts, slow)
-    reasons = _read_singly(bodies, slow, parts)
+    reasons, silent = _read_singly(bodies, slow, parts)
     rows = _in_order(parts, single=len(groups) == 1 and not slow)
     unreadable = {bodies[index].customer_id: reason for index, reason in sorted(reasons.items())}
-    return _finish(bodies, rows, unreadable)
+    return _finish(bodies, rows, unreadable, frozenset(silent) - unreadable.keys())
 
 
 def _read_group(
@@ -133,9 +139,13 @@ def _read_group(
 
 def _read_singly(
     bodies: Sequence[ReceivedBody], indexes: list[int], parts: list[pa.Table]
-) -> dict[int, str]:
-    """Read bodies one by one; return why those that are no lists of instruments are not."""
+) -> tuple[dict[int, str], list[str]]:
+    """Read bodies one by one; return why those that are no lists of instruments are not.
+
+    And the customers of whom nothing was sent in place of a list.
+    """
     reasons: dict[int, str] = {}
+    silent: list[str] = []
     records: list[Record] = []
     body: list[int] = []
     element: list[int] = []
@@ -145,13 +155,16 @@ def _read_singly(
         except BodyUnreadable as error:
             reasons[index] = str(error)
             continue
+        if found is None:
+            silent.append(bodies[index].customer_id)
+            continue
         records += found
         body += [index] * len(found)
         element += range(len(found))
     if records:
         columns: dict[str, list[int] | list[str | None]] = {"body": body, "element": element}
         parts.append(pa.table({**columns, **as_columns(records)}, schema=RECEIVED))
-    return reasons
+    return reasons, silent
 
 
 def _in_order(parts: list[pa.Table], *, single: bool) -> pa.Table:
@@ -163,7 +176,10 @@ def _in_order(parts: list[pa.Table], *, single: bool) -> pa.Table:
 
 
 def _finish(
-    bodies: Sequence[ReceivedBody], rows: pa.Table, unreadable: dict[str, str]
+    bodies: Sequence[ReceivedBody],
+    rows: pa.Table,
+    unreadable: dict[str, str],
+    silent: frozenset[str],
 ) -> Flattened:
     if unreadable:
         kept = np.array([body.customer_id not in unreadable for body in bodies])
@@ -182,7 +198,7 @@ def _finish(
         api_versions=versions.take(numbers),
     )
     counts = count_codes(table.column("anomalies").chunks)
-    return Flattened(table, counts, unreadable)
+    return Flattened(table, counts, unreadable, silent)
 
 
 def _page_starts(bodies: Sequence[ReceivedBody], counts: np.ndarray) -> np.ndarray:

@@ -190,6 +190,9 @@ class SnapshotWriter:
         self._outcomes += _counts(outcomes.column("outcome"))
         failed = outcomes.filter(pc.equal(outcomes.column("outcome").cast("string"), "failed"))
         self._failures += _counts(failed.column("cause"))
+        answered = outcomes.filter(pc.is_null(outcomes.column("cause")))
+        if silent := answered.num_rows - answered.column("detail").null_count:
+            self._anomalies["list", "null"] += silent
         self._listed += pc.sum(outcomes.column("instruments")).as_py() or 0
 
     def _check(self, facts: CollectionFacts) -> None:

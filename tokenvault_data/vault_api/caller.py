@@ -199,7 +199,7 @@ class Caller:
             else:
                 self._pacer.observe(None, {}, sent_at=sent_at)
         effort.count(result, time.monotonic() - began)
-        if not isinstance(result, Answer) or result.status != 200:
+        if not isinstance(result, Answer) or result.status not in call.answered_with:
             return result
         try:
             read(result)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
 import anyio
 
 from tokenvault_data.errors import VaultError
+from tokenvault_data.payment_data import without_payment_data
 from tokenvault_data.vault_api.caller import Caller
 from tokenvault_data.vault_api.foreign_wire import ForeignWire
 from tokenvault_data.vault_api.operations import (
@@ -51,11 +52,17 @@ class CustomerCards(NamedTuple):
         How many elements they hold together.
     requests : int
         How many requests it took.
+    status : int
+        Of the last answer: 200, or 204 for one without content.
     """
 
     bodies: list[bytes]
     instruments: int
     requests: int
+    status: int = 200
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {len(self.bodies)} pages, {self.instruments} instruments>"
 
 
 class AsyncVault:
@@ -144,7 +151,8 @@ class AsyncVault:
         Returns
         -------
         list of dict
-            The elements of all pages, decoded as they came; empty when the customer saved none.
+            The elements of all pages, decoded as they came but for payment data, which is removed;
+            empty when the customer saved none.
 
         Raises
         ------
@@ -154,15 +162,16 @@ class AsyncVault:
             One of its kinds, see `tokenvault_data.errors`.
         """
         chain, _ = await self._read_list(customer_id)
-        return chain.instruments
+        kept: list[dict[str, Any]] = without_payment_data(chain.instruments)
+        return kept
 
     async def fetch_cards(self, customer_id: str) -> CustomerCards:
         """List all saved cards of one customer as received. Raises as `list_instruments`."""
         chain, requests = await self._read_list(customer_id)
-        return CustomerCards(chain.bodies, len(chain.instruments), requests)
+        return CustomerCards(chain.bodies, len(chain.instruments), requests, chain.status)
 
     async def fetch_instrument(self, customer_id: str, instrument_id: str) -> dict[str, Any]:
-        """Fetch one saved card, as the vault writes it.
+        """Fetch one saved card, as the vault writes it but for payment data, which is removed.
 
         Raises
         ------
@@ -272,11 +281,12 @@ class AsyncVault:
 
     async def _read_list(self, customer_id: str) -> tuple[PageChain, int]:
         call = list_call(customer_id)
-        chain = PageChain(self.profile.base_url + call.target, max_pages=self._max_pages)
+        url = self.profile.base_url + call.target
+        chain = PageChain(url, max_pages=self._max_pages, is_lenient=True)
         requests = 0
-        while (url := chain.next_url) is not None:
+        while (page := chain.next_url) is not None:
             try:
-                requests += await self._caller.settle(call, url, chain.add, is_begun=requests > 0)
+                requests += await self._caller.settle(call, page, chain.add, is_begun=requests > 0)
             except VaultError as error:
                 error.attempts += requests
                 raise

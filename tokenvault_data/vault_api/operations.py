@@ -11,6 +11,9 @@ from typing import Literal
 
 from tokenvault_data.identifiers import clean_customer_id, clean_instrument_id, quote_id
 
+_STATUSES = frozenset({200})
+_LIST_STATUSES = frozenset({200, 204})
+
 Name = Literal["list", "fetch", "delete", "cryptogram"]
 
 
@@ -34,6 +37,11 @@ class Call:
     target: str
     customer_id: str
     instrument_id: str = ""
+
+    @property
+    def answered_with(self) -> frozenset[int]:
+        """Statuses of answers that are read: a list of nothing may come without content."""
+        return _LIST_STATUSES if self.operation == "list" else _STATUSES
 
 
 def list_call(customer_id: str) -> Call:

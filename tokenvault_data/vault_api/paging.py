@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from tokenvault_data.errors import PagingFault, UnusableAnswer
-from tokenvault_data.vault_api.reading import decode, json_bytes
+from tokenvault_data.vault_api.reading import read_json
+from tokenvault_data.vault_json import NotAList, elements_of
 
 if TYPE_CHECKING:
     from tokenvault_data.vault_api.transport import Answer
@@ -27,6 +28,10 @@ MAX_URL_BYTES: Final = 8000
 """Longest URL of a page; RFC 9110 (4.1) asks every server to take as much."""
 
 
+_NO_CONTENT: Final = 204
+_NOTHING: Final = b"null"  # what an answer without content says, for all who read the pages
+
+
 class PageChain:
     """The pages of one customer's list, in order: which URL is next, and whether to believe it.
 
@@ -36,6 +41,9 @@ class PageChain:
         The URL of the documented request.
     max_pages : int, optional
         Where a chain counts as endless.
+    is_lenient : bool, optional
+        Whether what says as much as a list is one: ``null`` and an answer without content (204) for
+        none, a bare instrument for one. Whoever has to prove that a card is gone must not ask so.
 
     Attributes
     ----------
@@ -45,14 +53,20 @@ class PageChain:
         The bodies read so far, in order; together they are the list.
     instruments : list
         The elements of all pages, decoded.
+    status : int
+        Of the last answer read.
     """
 
-    def __init__(self, first_url: str, *, max_pages: int = MAX_PAGES) -> None:
+    def __init__(
+        self, first_url: str, *, max_pages: int = MAX_PAGES, is_lenient: bool = False
+    ) -> None:
         self.next_url: str | None = first_url
         self.bodies: list[bytes] = []
         self.instruments: list[Any] = []
         self._first_url = first_url
         self._max_pages = max_pages
+        self._is_lenient = is_lenient
+        self.status = 200
         self._in_envelopes = False
         self._room_bytes = MAX_LIST_BYTES
         self._seen = {first_url}
@@ -67,39 +81,51 @@ class PageChain:
         PagingFault
             The next page was read already, there are too many, or it is on another origin.
         """
-        body = json_bytes(answer)
-        page, cursor, limit = self._read(body)
+        body = _NOTHING if answer.status == _NO_CONTENT else answer.body
+        page, cursor, limit = self._read(answer._replace(body=body))
         url = self._following(cursor, limit, answer.headers.get("link"))
         self._room_bytes -= len(body)
         if url is not None:
             self._check_end_in_sight(url, cursor)
         self.bodies.append(body)
         self.instruments += page
+        self.status = answer.status
         self.next_url = url
 
-    def _read(self, body: bytes) -> tuple[list[Any], str | None, int | None]:
-        content = decode(body)
-        if isinstance(content, list):
+    def _read(self, answer: Answer) -> tuple[list[Any], str | None, int | None]:
+        content = read_json(answer)
+        page = self._elements(content)
+        if not isinstance(content, dict) or "data" not in content:
             if self._in_envelopes:
                 raise PagingFault(
                     "the vault answered the request for a further page with a bare list, which may"
                     " be the first page again; the list was given up. Report this to its support"
                 )
-            return content, None, None
-        if isinstance(content, dict) and isinstance(content.get("data"), list):
-            self._in_envelopes = True
-            cursor, limit = content.get("cursor"), content.get("limit")
-            if cursor in (None, ""):
-                return content["data"], None, None
-            if isinstance(cursor, bool) or not isinstance(cursor, str | int):
-                raise PagingFault("the cursor to the next page is neither text nor a number")
-            usable = isinstance(limit, int) and not isinstance(limit, bool) and limit > 0
-            return content["data"], str(cursor), limit if usable else None
-        raise UnusableAnswer(
-            f"the vault answered a list with {_described(content)} instead of an array of"
-            " instruments; nothing was taken from it",
-            status=200,
-        )
+            return page, None, None
+        self._in_envelopes = True
+        cursor, limit = content.get("cursor"), content.get("limit")
+        if cursor in (None, ""):
+            return page, None, None
+        if isinstance(cursor, bool) or not isinstance(cursor, str | int):
+            raise PagingFault("the cursor to the next page is neither text nor a number")
+        usable = isinstance(limit, int) and not isinstance(limit, bool) and limit > 0
+        return page, str(cursor), limit if usable else None
+
+    def _elements(self, content: Any) -> list[Any]:
+        try:
+            found = elements_of(content)
+        except NotAList:
+            found, is_usable = None, False
+        else:
+            is_list = isinstance(content, list) or (found is not None and found != [content])
+            is_usable = is_list or self._is_lenient
+        if not is_usable:
+            raise UnusableAnswer(
+                f"the vault answered a list with {_described(content)} instead of an array of"
+                " instruments; nothing was taken from it",
+                status=200,
+            )
+        return [] if found is None else found
 
     def _following(self, cursor: str | None, limit: int | None, link: str | None) -> str | None:
         if cursor is not None:

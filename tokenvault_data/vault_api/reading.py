@@ -2,71 +2,67 @@
 
 from __future__ import annotations
 
-import codecs
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from tokenvault_data.errors import UnusableAnswer
+from tokenvault_data.payment_data import without_payment_data
 from tokenvault_data.vault_api.cryptogram import Cryptogram
+from tokenvault_data.vault_json import NotJson, decode
 
 if TYPE_CHECKING:
     from tokenvault_data.vault_api.operations import Call
     from tokenvault_data.vault_api.transport import Answer
 
 
-def json_bytes(answer: Answer) -> bytes:
-    """Take the body of an answer, if it came as it was asked for.
+def read_json(answer: Answer) -> Any:
+    """Decode the body of an answer as JSON, whatever its headers say of it.
 
-    Returns
-    -------
-    bytes
-        Without a byte order mark, which RFC 8259 (8.1) lets a reader ignore and no other reader of
-        these bytes expects.
+    Types and encodings are named wrongly as often as not, and compressed bytes are no JSON.
 
     Raises
     ------
     UnusableAnswer
-        The body is compressed.
+        It is not JSON: a proxy's HTML page, a cut or compressed answer, another encoding.
     """
+    try:
+        return decode(answer.body)
+    except NotJson:
+        pass
     coding = answer.headers.get("content-encoding", "identity")
-    if coding.lower() not in {"", "identity"}:
+    if coding.lower() not in {"", "identity"} or answer.body.startswith(_COMPRESSED):
         raise UnusableAnswer(
             "the answer came compressed, although it was asked for as it is; nothing was taken from"
             " it. If a proxy between here and the vault does so, let it pass answers unchanged",
             status=answer.status,
         )
-    return answer.body.removeprefix(codecs.BOM_UTF8)
+    size = len(answer.body)
+    kind = "an HTML page" if answer.body.lstrip()[:1] == b"<" else f"{size} bytes"
+    raise UnusableAnswer(
+        f"the vault answered {answer.status} with {kind} instead of JSON; nothing was taken from"
+        " it. A proxy between here and the vault may have answered in its place",
+        status=answer.status,
+    )
 
 
-def decode(body: bytes) -> Any:
-    """Decode the body of a 200 as JSON; of a repeated key, the last value.
-
-    Raises
-    ------
-    UnusableAnswer
-        It is not JSON: a proxy's HTML page, a cut answer, another encoding, a thousand levels.
-    """
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        kind = "an HTML page" if body.lstrip()[:1] == b"<" else f"{len(body)} bytes"
-        raise UnusableAnswer(
-            f"the vault answered 200 with {kind} instead of JSON; nothing was taken from it."
-            " A proxy between here and the vault may have answered in its place",
-            status=200,
-        ) from None
+_COMPRESSED = b"\x1f\x8b"  # gzip, by far the most frequent
 
 
 def read_instrument(call: Call, answer: Answer) -> dict[str, Any]:
     """Read an answer that promises one instrument; one page of the documentation shows an array.
+
+    Payment data is removed from it.
 
     Raises
     ------
     UnusableAnswer
         It holds none, or another than the one asked for.
     """
-    content = decode(json_bytes(answer))
+    kept: dict[str, Any] = without_payment_data(_one_instrument(call, answer))
+    return kept
+
+
+def _one_instrument(call: Call, answer: Answer) -> dict[str, Any]:
+    content = read_json(answer)
     if isinstance(content, list) and len(content) == 1:
         content = content[0]
     if not isinstance(content, dict):
@@ -86,7 +82,7 @@ def read_instrument(call: Call, answer: Answer) -> dict[str, Any]:
 
 def read_cryptogram(call: Call, answer: Answer) -> Cryptogram:
     """Read an answer that promises a cryptogram. Raises as `read_instrument` does."""
-    content = read_instrument(call, answer)
+    content = _one_instrument(call, answer)
     if not content.get("cryptogram"):
         raise UnusableAnswer(
             "the vault answered without a cryptogram; nothing was taken from it."

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httpx
-import orjson
 
 from tokenvault_data.errors import (
     AccessDenied,
@@ -26,9 +25,11 @@ from tokenvault_data.errors import (
     VaultUnavailable,
 )
 from tokenvault_data.identifiers import quote_id
+from tokenvault_data.payment_data import hide_card_numbers
 from tokenvault_data.redaction import mask_id, scrub
 from tokenvault_data.vault_api.tls_trouble import explained
 from tokenvault_data.vault_api.transport import Answer, CertificateError, OversizedBody
+from tokenvault_data.vault_json import NotJson, decode
 
 if TYPE_CHECKING:
     from tokenvault_data.vault_api.operations import Call, Name
@@ -111,6 +112,7 @@ class GiveUp:
 
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout)
 _REPEATABLE: frozenset[Name] = frozenset({"list", "fetch"})
+_TOO_LATE_OR_EARLY = frozenset({408, 425})  # the same request may be answered another time
 _SHORTEST_MASKED = 4  # shorter ids are parts of other words
 
 
@@ -234,13 +236,14 @@ def _status_error(answer: Answer, call: Call, effort: Effort) -> VaultError:
             " lower the share or the rate, or run when less else is running",
             **common,
         )
-    if 400 <= status < 500:
+    if 400 <= status < 500 and status not in _TOO_LATE_OR_EARLY:
         return RequestRejected(
             f"the vault refused the request ({said}); it was not sent again", **common
         )
-    if status >= 500:
+    if status >= 400:
         return VaultUnavailable(
-            f"the vault or a service behind it is down ({said}); {effort}. Run again later",
+            f"the vault, or a service before or behind it, is down ({said}); {effort}."
+            " Run again later",
             **common,
         )
     what = (
@@ -257,8 +260,8 @@ def _status_error(answer: Answer, call: Call, effort: Effort) -> VaultError:
 def _error_body(body: bytes, call: Call) -> tuple[str, str | None]:
     """Take ``message`` and ``code`` from an error body; foreign text is never trusted."""
     try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        content = decode(body)
+    except NotJson:
         return "", None
     if not isinstance(content, dict):
         return "", None
@@ -267,7 +270,7 @@ def _error_body(body: bytes, call: Call) -> tuple[str, str | None]:
 
 
 def _presentable(text: object, call: Call, longest: int = 160) -> str:
-    """One line without control characters, credentials, or the ids asked for."""
+    """One line without control characters, credentials, card numbers, or the ids asked for."""
     if not isinstance(text, str):
         return ""
     shown = scrub(text[:4096])
@@ -275,5 +278,6 @@ def _presentable(text: object, call: Call, longest: int = 160) -> str:
         if len(identifier) >= _SHORTEST_MASKED:
             for spelling in (identifier, quote_id(identifier)):
                 shown = shown.replace(spelling, mask_id(identifier))
+    shown = hide_card_numbers(shown)
     shown = "".join(sign if sign.isprintable() else " " for sign in shown[: longest + 1])
     return shown if len(shown) <= longest else f"{shown[:longest]}…"

@@ -1,0 +1,75 @@
+"""Telling refused credentials from a customer that is refused. No I/O.
+
+A 401 or 403 is about the account, or about the customer asked for: a gateway that dislikes an id.
+It waits here until one of two things is known. An answer to somebody asked *after* it shows that
+the account is in order, so that every refusal before was its customer's own. Such an answer mostly
+comes by itself; when too many refusals wait, a control is asked: a customer that was answered
+before. Where the controls are refused as well, and `MOST_IN_ROW` refusals came with no answer
+between, it is the account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+T = TypeVar("T")
+
+MOST_IN_ROW: Final = 8
+"""So many customers refused in a row are no coincidence, where nobody is answered."""
+
+MOST_IN_ROW_AT_BEST: Final = 64
+"""The same where the vault still answers the question for the cards of nobody."""
+
+
+@dataclass(slots=True)
+class Refusals(Generic[T]):
+    """Refused customers of whom it is not known whether it was they or the account.
+
+    Attributes
+    ----------
+    waiting : list of (int, T)
+        Each with how many questions had been asked when it was refused.
+    most_in_row : int
+        How many refusals in a row prove that it is the account.
+    """
+
+    waiting: list[tuple[int, T]] = field(default_factory=list)
+    most_in_row: int = MOST_IN_ROW
+    _tolerated: int = 1
+    _is_pressed: bool = False
+    _controls_refused: int = 0
+
+    def refused(self, customer: T, asked: int) -> None:
+        """Note a customer that was refused, and how many questions had been asked by then."""
+        self.waiting.append((asked, customer))
+
+    def control_refused(self) -> None:
+        """Note that a customer was refused that had been answered before."""
+        self._controls_refused += 1
+
+    def answered(self, number: int) -> list[T]:
+        """Note that question `number`, counted from 1, was answered; gives those it clears up."""
+        proven = [customer for asked, customer in self.waiting if asked < number]
+        if proven:
+            if self.is_due:  # it took a control: next time more may come together before one does
+                self._tolerated = min(MOST_IN_ROW, 2 * self._tolerated)
+            self.waiting = [one for one in self.waiting if one[0] >= number]
+            self._controls_refused = 0
+        if not self.waiting:
+            self._is_pressed = False
+        return proven
+
+    def press(self) -> None:
+        """Have what waits cleared up now: nobody is asked any more who could do it."""
+        self._is_pressed = bool(self.waiting)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a control has to be asked before anybody else is."""
+        return self._is_pressed or len(self.waiting) >= self._tolerated
+
+    @property
+    def in_row(self) -> int:
+        """How many were refused, controls included, since somebody was answered."""
+        return len(self.waiting) + self._controls_refused

@@ -175,7 +175,9 @@ def test_a_refused_customer_fails_alone_and_is_asked_again(emulator, tmp_path):
             ids[7],
             ids[50],
         }
-        assert asked_for(emulator) == {ids[0]: 1, ids[7]: 1, ids[50]: 1}
+        asked = asked_for(emulator)
+        assert asked.pop(ids[0]) <= 2  # the control
+        assert asked == {ids[7]: 1, ids[50]: 1}
         emulator.set_faults("")
         whole = tv.collect(vault, store=tmp_path, resume=run_id)
     assert_is_truth(whole, emulator.population, ids)

@@ -205,3 +205,42 @@ def test_several_files_read_as_one(tmp_path):
     batches = snapshot.iter_batches(["list_position"])
     assert [n for b in batches for n in b.column(0).to_pylist()] == list(range(count))
     assert len(pd.read_parquet(snapshot.path / "instruments", columns=["par"])) == count
+
+
+LEFT_BY_OTHERS = (
+    *(".DS_Store", "._part-00000.parquet", ".nfs0001", "Thumbs.db", "desktop.ini", "~$part.xlsx"),
+    *("part-00000 (1).parquet", "part-00000 (Asha's conflicted copy 2026-11-22).parquet"),
+    *("part-00000.sync-conflict-20261122-104800-ABCDEF7.parquet", "part-00000-LAPTOP.parquet"),
+    *("part-00000 2.parquet", "README.txt", "_SUCCESS"),
+)
+
+
+@pytest.mark.parametrize("name", LEFT_BY_OTHERS)
+@pytest.mark.parametrize("verify", ["quick", "full"])
+def test_what_other_programs_leave_in_a_snapshot_is_not_read(tmp_path, name, verify):
+    """Finder's, Explorer's and synchronisers' files change nothing, and are no damage."""
+    snapshot = publish(tmp_path, "fetched", "empty")
+    part = snapshot.path / "instruments" / "part-00000.parquet"
+    for table in ("instruments", "outcomes"):
+        copied = part.read_bytes() if name.startswith("part-") else b"\0\5\x16\7"
+        (snapshot.path / table / name).write_bytes(copied)
+    (snapshot.path / "manifest (1).json").write_bytes(b"{}")
+    shutil.copytree(snapshot.path, snapshot.path.with_name(f"{snapshot.id} (1)"))
+    (tmp_path / "snapshots" / "@eaDir").mkdir()
+    opened = open_snapshot(tmp_path, verify=verify)
+    assert opened.id == snapshot.id
+    assert opened.instruments().count_rows() == len(opened.to_pandas()) == 2
+    assert [one.damage for one in list_snapshots(tmp_path)] == [None]
+
+
+@pytest.mark.parametrize(
+    "name", ["part-00001.parquet", "extra.parquet", "rows", "x/part-00000.PARQUET"]
+)
+def test_rows_that_no_manifest_names_are_damage(tmp_path, name):
+    """Data of others among the files of a snapshot is said, whatever it is called."""
+    snapshot = publish(tmp_path, "fetched")
+    stray = snapshot.path / "instruments" / name
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes((snapshot.path / "instruments" / "part-00000.parquet").read_bytes())
+    with pytest.raises(SnapshotError, match="which its manifest does not name"):
+        open_snapshot(tmp_path)

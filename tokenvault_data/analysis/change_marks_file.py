@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from tokenvault_data.analysis.change_marks import HASH_VALUES, Marks
 from tokenvault_data.analysis.kept_beside import path_beside
 from tokenvault_data.dataset.durable import durable_file
+from tokenvault_data.dataset.readers import open_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -52,7 +53,7 @@ def read_marks(snapshot: Snapshot, recipe: Mapping[str, object]) -> Marks | None
         Everything that marks depend on besides the rows, as it stands in JSON.
     """
     try:
-        with pq.ParquetFile(marks_path(snapshot), page_checksum_verification=True) as file:
+        with open_parquet(marks_path(snapshot), check_pages=True) as file:
             facts = json.loads(file.schema_arrow.metadata[_FACTS])
             total, number = facts.pop("total"), facts.pop("marks")
             if facts != _facts(snapshot, recipe):

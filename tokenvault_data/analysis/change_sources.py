@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tokenvault_data.analysis.source import ArrowStream, Source, open_source
 from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.querying import connection_to
+from tokenvault_data.dataset.readers import open_parquet
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
@@ -149,7 +149,8 @@ def null_count(source: Source, column: str) -> int | None:
     at = INSTRUMENTS.get_field_index(column)
     nulls = 0
     for path in source.snapshot.files("instruments"):
-        facts = pq.read_metadata(path)
+        with open_parquet(path) as file:
+            facts = file.metadata
         for group in range(facts.num_row_groups):
             statistics = facts.row_group(group).column(at).statistics
             if statistics is None or not statistics.has_null_count:

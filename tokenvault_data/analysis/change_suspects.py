@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from tokenvault_data.dataset.readers import map_file
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
@@ -95,7 +97,7 @@ class Suspects:
                     rows = self._in_memory.pop(side, None)
                     if rows is None:
                         path = self._paths(side)[place]
-                        file = stack.enter_context(pa.memory_map(str(path)))
+                        file = stack.enter_context(map_file(path))
                         rows = pa.ipc.open_file(file).read_all()
                     self._connection.register(f"{side}_{self._name}", rows)
                 yield

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tokenvault_data.analysis.cube_cells import DIMENSIONS, Cells, Codes, value_type
 from tokenvault_data.analysis.kept_beside import path_beside
 from tokenvault_data.dataset.durable import write_parquet
+from tokenvault_data.dataset.readers import open_parquet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -96,7 +96,7 @@ def _identity(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _read(path: Path) -> pa.Table:
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+    with open_parquet(path, check_pages=True) as file:
         return file.read()
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from tokenvault_data.analysis.derived_dimensions import DERIVED, derive
 from tokenvault_data.analysis.source import open_source
 from tokenvault_data.analysis.today import day_of
 from tokenvault_data.dataset.durable import ROW_GROUP_ROWS
+from tokenvault_data.dataset.readers import open_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -138,7 +138,7 @@ class _FileGroup:
         self._path, self._place, self.rows = path, place, rows
 
     def read(self, columns: Sequence[str]) -> pa.Table:
-        with pq.ParquetFile(self._path) as file:
+        with open_parquet(self._path) as file:
             return file.read_row_group(self._place, columns=list(columns))
 
 
@@ -158,7 +158,7 @@ def _groups_of(source: Source) -> list[_Group]:
         return [_TableGroup(source.table.slice(start, ROW_GROUP_ROWS)) for start in starts]
     groups: list[_Group] = []
     for path in source.snapshot.files("instruments") if source.snapshot is not None else []:
-        with pq.ParquetFile(path) as file:
+        with open_parquet(path) as file:
             groups += [
                 _FileGroup(path, place, file.metadata.row_group(place).num_rows)
                 for place in range(file.num_row_groups)

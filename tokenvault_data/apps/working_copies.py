@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from tokenvault_data.errors import UsageError
+from tokenvault_data.folders import named
 from tokenvault_data.reports.whole_file import write_whole
 
 RECORD: Final = ".shipped.json"
@@ -53,7 +55,7 @@ def shipped_notebooks() -> tuple[Path, ...]:
         They are not there: the installation is not whole.
     """
     for folder in (_PACKAGE / "notebooks", _PACKAGE.parent / "notebooks"):
-        found = tuple(sorted(folder.glob("*.ipynb")))
+        found = tuple(named(folder, re.compile(r".+\.ipynb")))
         if found:
             return found
     raise UsageError(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tokenvault_data.cleanup.keys import PUBLIC_FORMAT, config_in, decoded, fingerprint_of
 from tokenvault_data.cleanup.people import clean_name, same_person
 from tokenvault_data.errors import UsageError
+from tokenvault_data.folders import named
 from tokenvault_data.private_files import write_private_file
 
 if TYPE_CHECKING:
@@ -209,7 +211,7 @@ def _read_approvers(folder: Path) -> dict[str, str]:
 
 
 def _public_files(folder: Path) -> Iterable[Path]:
-    return sorted(folder.glob("*.pub"))
+    return named(folder, re.compile(r".+\.pub"))
 
 
 def _refuse_if_others_can_write(path: Path) -> None:

@@ -15,9 +15,9 @@ import sqlite3
 from contextlib import closing, contextmanager
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from tokenvault_data.cleanup.audit_law import Entry
+from tokenvault_data.dataset.readers import open_sqlite
 from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ def opened_journal(folder: Path, *, is_over: bool) -> Iterator[sqlite3.Connectio
 
 
 def _connect(path: Path, how: str) -> sqlite3.Connection:
-    uri = f"file:{quote(str(path.absolute()))}?{how}"
-    connection = sqlite3.connect(uri, uri=True, timeout=_WRITER_SECONDS, isolation_level=None)
+    connection = open_sqlite(path, how, timeout=_WRITER_SECONDS, isolation_level=None)
     # Text that is no UTF-8 is a fault to be told, not one to stop at.
     connection.text_factory = lambda data: data.decode("utf-8", "replace")
     return connection

@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from tokenvault_data.cleanup.audit_law import moment
 from tokenvault_data.cleanup.findings import shown
 from tokenvault_data.cleanup.machine import machine_id
+from tokenvault_data.folders import named
 from tokenvault_data.private_files import config_directory
 
 if TYPE_CHECKING:
@@ -287,7 +289,7 @@ def _machine_of(folder: Path) -> tuple[str, str] | None:
 
 def _paths(place: Path, plan: Plan) -> list[Path]:
     if plan.merchant is None:
-        return sorted(place.glob(f"{plan.environment}-*.jsonl"))
+        return named(place, re.compile(rf"{plan.environment}-.*\.jsonl"))
     digest = hashlib.sha256(f"{plan.environment}\n{plan.merchant}".encode()).hexdigest()[:12]
     path = place / f"{plan.environment}-{digest}.jsonl"
     return [path] if path.exists() else []

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from tokenvault_data.folders import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +39,7 @@ def signed_forms(
     noun : {"approval", "revocation", "countersignature"}
     findings : Findings
     """
-    for path in sorted(folder.glob(f"{noun}-*.json")):
+    for path in named(folder, re.compile(rf"{noun}-.*\.json")):
         form = _form(path, noun)
         fault = "it is not as it was signed" if form is None else _fault_of_signature(form)
         if form is None or fault is not None:

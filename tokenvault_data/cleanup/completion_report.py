@@ -129,7 +129,7 @@ def write_exceptions(folder: str | os.PathLike[str], to: str | os.PathLike[str])
     import pyarrow.csv
     import pyarrow.parquet
 
-    from tokenvault_data.reports.formula_guard import NEEDS_GUARD
+    from tokenvault_data.dataset.formula_guard import NEEDS_GUARD
 
     path = local_path(to)
     check_place(path, _TABLES)

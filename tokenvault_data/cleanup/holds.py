@@ -6,8 +6,8 @@ customer where that cell is empty. Lists are in force from four places: the syst
 folder ``holds`` of the store, ``hold-*`` in the folder of a campaign, and files that are named.
 
 Nothing of a list is skipped: a list of which one line cannot be read stops everything, because a
-card that its author wanted to keep would be deleted otherwise. Names that begin with a dot are
-ignored.
+card that its author wanted to keep would be deleted otherwise. Names that begin with a dot, and
+others that systems and editors use for themselves, are ignored; see `folders`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from tokenvault_data.collection.customer_files import columns_of, rows_of_stream
 from tokenvault_data.collection.customer_sifting import MISFIT, MisfitRow
 from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER
 from tokenvault_data.errors import CustomerListError, RefusedByGuardRail, UsageError
+from tokenvault_data.folders import entries, is_clutter
 from tokenvault_data.identifiers import RefusedId, judge_id
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.private_files import write_private_file
@@ -297,8 +298,8 @@ def add_hold(path: Path, store: str | os.PathLike[str], *, replace: bool = False
         Another list of that name is there.
     """
     one = read_hold(path)
-    if path.name.startswith("."):
-        raise _unusable(path, "its name must not start with a dot")
+    if is_clutter(path.name):
+        raise _unusable(path, "its name is one that is ignored, as those that start with a dot")
     return read_hold(_written(one, local_path(store) / HOLDS_FOLDER / path.name, replace=replace))
 
 
@@ -320,9 +321,7 @@ def _written(one: HoldList, place: Path, *, replace: bool) -> Path:
 
 
 def _lists_in(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return entries(folder)
 
 
 def _copies_in(folder: Path) -> list[Path]:

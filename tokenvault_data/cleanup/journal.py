@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from tokenvault_data.cleanup.journal_check import replayed
 from tokenvault_data.cleanup.ledger import Mark
 from tokenvault_data.cleanup.records import Record, canonical, link
+from tokenvault_data.dataset.readers import open_sqlite
 from tokenvault_data.errors import CampaignHalted, CampaignPaused
 
 if TYPE_CHECKING:
@@ -225,8 +226,8 @@ def _connect(path: Path, synchronous: str) -> sqlite3.Connection:
     with suppress(FileExistsError):  # SQLite gives its rollback journal the same rights
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        connection = sqlite3.connect(
-            path, isolation_level=None, check_same_thread=False, timeout=5.0
+        connection = open_sqlite(
+            path, "mode=rw", isolation_level=None, check_same_thread=False, timeout=5.0
         )
     except sqlite3.Error as error:
         raise _as_ours(error) from error

@@ -10,6 +10,8 @@ import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
+from tokenvault_data.dataset.readers import open_sqlite
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -43,11 +45,8 @@ def owners(data: bytes, path: Path) -> dict[int, str]:
 
 
 def _roots(path: Path) -> list[tuple[str, int]]:
-    from urllib.parse import quote
-
     try:
-        uri = f"file:{quote(str(path.absolute()))}?mode=ro&immutable=1"
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
+        with closing(open_sqlite(path, "mode=ro&immutable=1")) as connection:
             rows = connection.execute(
                 "SELECT tbl_name,type,rootpage FROM sqlite_schema WHERE rootpage>0"
             ).fetchall()

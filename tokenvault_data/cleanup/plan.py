@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from tokenvault_data.cleanup.limits import Limits
@@ -32,6 +33,7 @@ from tokenvault_data.cleanup.plan_content import (
 from tokenvault_data.cleanup.rules import Rule
 from tokenvault_data.dataset.durable import fsync_directory
 from tokenvault_data.errors import PlanDamaged, UsageError
+from tokenvault_data.folders import named
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.private_files import write_private_file
 
@@ -56,6 +58,7 @@ __all__ = [
 
 PLAN_NAME: Final = "plan.json"
 CAMPAIGNS_FOLDER: Final = "campaigns"
+_ID: Final = re.compile(r"[0-9a-f]+")
 
 # Few distinct values, which a plan of a million cards holds once each.
 _SHARED: Final = ("card_network", "card_bank", "bank", "card_type", "instrument_status")
@@ -177,6 +180,16 @@ def parse_plan(content: bytes, name: str = "the plan") -> Plan:
     ):
         _damaged(name, *_first_difference(content, plan))
     return plan
+
+
+def plan_folders(store: Path) -> list[Path]:
+    """Return the folders of a store's campaigns that hold a plan, sorted by name.
+
+    Copies that synchronisation makes of a folder have names that are no id, and are left out.
+    """
+    return [
+        folder for folder in named(store / CAMPAIGNS_FOLDER, _ID) if (folder / PLAN_NAME).exists()
+    ]
 
 
 def _first_difference(content: bytes, plan: Plan) -> tuple[int, str]:

@@ -12,11 +12,11 @@ import json
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
 
 from tokenvault_data.cleanup.audit_file import JOURNAL_NAME, ROLLBACK_NAME
 from tokenvault_data.cleanup.journal_pages import PAGE_BYTES, owners
 from tokenvault_data.dataset.durable import fsync_directory
+from tokenvault_data.dataset.readers import open_sqlite
 from tokenvault_data.errors import UsageError
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.private_files import write_private_file
@@ -82,8 +82,7 @@ def seal_journal(folder: str | os.PathLike[str]) -> Path:
 
 def _content(folder: Path) -> dict[str, Any]:
     data = (folder / JOURNAL_NAME).read_bytes()
-    uri = f"file:{quote(str((folder / JOURNAL_NAME).absolute()))}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True)) as connection:
+    with closing(open_sqlite(folder / JOURNAL_NAME, "mode=ro")) as connection:
         last = connection.execute(
             "SELECT seq,kind,hash FROM audit ORDER BY seq DESC LIMIT 1"
         ).fetchone()

@@ -8,12 +8,14 @@ accepts no other.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from tokenvault_data.cleanup.keys import decoded, encoded, fingerprint_of, signature_holds
 from tokenvault_data.cleanup.plan_content import canonical
 from tokenvault_data.errors import UsageError
+from tokenvault_data.folders import named
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.private_files import write_private_file
 
@@ -108,7 +110,7 @@ class SignedKind(Generic[_T]):
 
     def paths(self, folder: str | os.PathLike[str]) -> list[Path]:
         """Return all files of this kind in a campaign's folder, in the order of their names."""
-        return sorted(local_path(folder).glob(f"{self.noun}-*.json"))
+        return named(local_path(folder), re.compile(rf"{self.noun}-.*\.json"))
 
     def read(self, path: str | os.PathLike[str]) -> _T:
         """Read a file; whether its signature holds is another question, see `fault`.

@@ -6,10 +6,10 @@ import sqlite3
 from contextlib import closing
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from tokenvault_data.cleanup.ledger import Mark
 from tokenvault_data.cleanup.status import CampaignStatus
+from tokenvault_data.dataset.readers import open_sqlite
 from tokenvault_data.errors import CampaignHalted, CampaignPaused
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def stored_status(path: Path, plan: Plan) -> CampaignStatus:
         return never
     try:
         # Not read-only: what a crash left half done has to be rolled back before it can be read.
-        connection = sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=5.0)
+        connection = open_sqlite(path, "mode=rw", timeout=5.0)
         try:
             if not connection.execute("SELECT name FROM sqlite_schema LIMIT 1").fetchall():
                 return never
@@ -103,7 +103,7 @@ def stored_canary(path: Path, plan: Plan) -> list[tuple[int, str, str | None]]:
     if not path.exists() or not path.stat().st_size:
         return []
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as connection:
+        with closing(open_sqlite(path, "mode=rw")) as connection:
             rows = {
                 number: (final or state, reason)
                 for number, state, final, reason in connection.execute(
@@ -137,7 +137,7 @@ def holds_mark(path: Path, mark: Mark) -> bool:
 
 def _one_row(path: Path, query: str, values: tuple[object, ...]) -> tuple[Any, ...] | None:
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True)) as connection:
+        with closing(open_sqlite(path, "mode=rw")) as connection:
             row: tuple[Any, ...] | None = connection.execute(query, values).fetchone()
     except sqlite3.Error as error:
         raise CampaignPaused(

@@ -17,15 +17,17 @@ was requested less what has an outcome, so going on after a crash is the normal 
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import threading
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.dataset.durable import read_parquet, write_bytes, write_parquet
 from tokenvault_data.errors import CollectionError, Locked, SnapshotError
+from tokenvault_data.folders import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import pyarrow as pa
+
+_OUTCOMES_OF_PART: Final = re.compile(r"\d{6,}-outcomes\.parquet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,8 +228,8 @@ class Run:
 
     def part_numbers(self) -> list[int]:
         """Numbers of the parts that count, oldest first."""
-        names = (self.path / "parts").glob("*-outcomes.parquet")
-        return sorted(int(path.name.split("-")[0]) for path in names if path.name[0] != ".")
+        paths = named(self.path / "parts", _OUTCOMES_OF_PART)
+        return sorted(int(path.name.split("-")[0]) for path in paths)
 
     def last_active_at(self) -> datetime:
         """When something was last written to the run."""

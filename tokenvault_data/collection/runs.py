@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tokenvault_data.collection.run import Run, RunFacts, customers_schema
 from tokenvault_data.dataset.durable import write_bytes, write_parquet
 from tokenvault_data.errors import CollectionError, UsageError
+from tokenvault_data.folders import named
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 1
+_RUN_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]+")
 RESUMABLE_FOR = timedelta(days=7)  # a week is a million customers at a hundred a minute
 
 
@@ -68,9 +71,11 @@ def open_run(store: Path, run_id: str) -> Run:
 def list_runs(store: Path) -> list[Run]:
     """All runs of a store that can be read, newest first."""
     runs = []
-    for path in (store / "runs").glob("*/run.json"):
+    for path in named(store / "runs", _RUN_ID):
+        if not (path / "run.json").is_file():
+            continue
         try:
-            runs.append(_load(path.parent))
+            runs.append(_load(path))
         except CollectionError:
             continue  # opening it by name says what is wrong with it
     # Not by their ids, which are the same second's in any order.

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tokenvault_data.dataset.columns import TABLE_KEY, VERSION_KEY
+from tokenvault_data.dataset.readers import open_parquet
 from tokenvault_data.errors import SnapshotError
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def read_parquet(path: Path, schema: pa.Schema) -> pa.Table:
         The file is missing, truncated, corrupt, or of another schema.
     """
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        with open_parquet(path, check_pages=True) as file:
             check_schema(file.schema_arrow, schema, path.name)
             return file.read()
     except (OSError, pa.ArrowException) as error:

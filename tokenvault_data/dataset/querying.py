@@ -6,12 +6,12 @@ extensions, or pick up variables of the program around it.
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import duckdb
 
+from tokenvault_data.dataset.readers import open_duckdb
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,29 +44,16 @@ def connection_to(
     duckdb.DuckDBPyConnection
         Closed, and its temporary files removed, at the end of the block. Times are UTC.
     """
-    with tempfile.TemporaryDirectory(prefix="tokenvault-") as spill:
-        connection = duckdb.connect(":memory:")
-        try:
-            connection.execute("SET TimeZone = 'UTC'")
-            connection.execute("SET python_enable_replacements = false")
-            connection.execute("SET preserve_insertion_order = false")
-            connection.execute(f"SET temp_directory = {_quoted(spill)}")
-            if memory_limit_mb is not None:
-                connection.execute(f"SET memory_limit = '{memory_limit_mb}MB'")
-            allowed = ", ".join(_quoted(str(path)) for paths in files.values() for path in paths)
-            connection.execute(f"SET allowed_paths = [{allowed}]")
-            connection.execute("SET enable_external_access = false")
-            for name, paths in files.items():
-                sources = ", ".join(_quoted(str(path)) for path in paths)
-                connection.execute(
-                    f'CREATE VIEW "{name}" AS SELECT * FROM read_parquet([{sources}])'  # noqa: S608  names are ours
-                )
-            for name, table in tables.items():
-                connection.register(name, table)
-            connection.execute("SET lock_configuration = true")
-            yield connection
-        finally:
-            connection.close()
+    with open_duckdb(files) as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute("SET python_enable_replacements = false")
+        connection.execute("SET preserve_insertion_order = false")
+        if memory_limit_mb is not None:
+            connection.execute(f"SET memory_limit = '{memory_limit_mb}MB'")
+        for name, table in tables.items():
+            connection.register(name, table)
+        connection.execute("SET lock_configuration = true")
+        yield connection
 
 
 def select(
@@ -93,8 +80,3 @@ def select(
             f"The query was not answered: {reason}. The tables are `instruments` and `outcomes`;"
             " docs/columns.md says what their columns mean."
         ) from None
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("'", "''")
-    return f"'{escaped}'"

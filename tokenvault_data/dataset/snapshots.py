@@ -8,18 +8,20 @@ manifest; folders whose name begins with a dot are being written and are nobody 
 from __future__ import annotations
 
 import hashlib
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.durable import ROW_GROUP_ROWS, check_schema
 from tokenvault_data.dataset.frames import to_frame
 from tokenvault_data.dataset.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
+from tokenvault_data.dataset.readers import open_parquet, parquet_dataset
 from tokenvault_data.errors import SnapshotError
+from tokenvault_data.folders import entries
 from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
@@ -40,6 +42,8 @@ FULL_VERIFICATION_BYTES = 256 * 1024 * 1024
 
 Verification = Literal["auto", "quick", "full"]
 
+_COPY = re.compile(r"(\d{8}T\d{6}Z-[0-9a-f]{6}|part-\d{5,})[^0-9a-f].*", re.DOTALL)
+_PARQUET = b"PAR1"
 _TABLES = {"instruments": INSTRUMENTS, "outcomes": OUTCOMES}
 
 
@@ -108,7 +112,7 @@ class Snapshot:
             At most so many rows a batch.
         """
         for entry in self._entries("instruments"):
-            with pq.ParquetFile(self._path / entry.path) as file:
+            with open_parquet(self._path / entry.path) as file:
                 yield from file.iter_batches(batch_size=rows, columns=_listed(columns))
 
     def to_arrow(self, columns: Sequence[str] | None = None) -> pa.Table:
@@ -178,11 +182,7 @@ class Snapshot:
         return [e for e in self._manifest.files if e.path.startswith(f"{table}/")]
 
     def _dataset(self, table: str) -> ds.Dataset:
-        import pyarrow.dataset as ds  # loads pandas, which a glance at the manifest does not need
-
-        return ds.dataset(
-            [str(path) for path in self.files(table)], schema=_TABLES[table], format="parquet"
-        )
+        return parquet_dataset(self.files(table), _TABLES[table])
 
 
 def _listed(columns: Sequence[str] | None) -> list[str] | None:
@@ -271,10 +271,14 @@ def list_snapshots(store: str | Path) -> list[SnapshotListing]:
 
 
 def _folders(store: Path) -> list[Path]:
-    root = store / SNAPSHOTS_FOLDER
-    if not root.is_dir():
-        return []
-    return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    found = {path.name: path for path in entries(store / SNAPSHOTS_FOLDER) if path.is_dir()}
+    return [path for name, path in found.items() if _copied_name(name) not in found]
+
+
+def _copied_name(name: str) -> str | None:
+    """Return which snapshot a folder is a copy of that synchronisation made, told by its name."""
+    copied = _COPY.fullmatch(name)
+    return None if copied is None else copied[1]
 
 
 def _latest(store: Path, environment: str | None) -> Path:
@@ -339,13 +343,31 @@ def _verify(path: Path, manifest: Manifest, how: Verification) -> None:
     full = how == "full" or (how == "auto" and total_bytes <= FULL_VERIFICATION_BYTES)
     named = {entry.path for entry in manifest.files}
     for table in _TABLES:
-        for file in (path / table).glob("*"):
-            if f"{table}/{file.name}" not in named:
+        for file in entries(path / table):
+            if f"{table}/{file.name}" not in named and _is_foreign_data(file, table, named):
                 _refuse(manifest, f"holds {table}/{file.name}, which its manifest does not name")
     for entry in manifest.files:
         problem = _problem(path / entry.path, entry, full=full)
         if problem is not None:
             _refuse(manifest, f"is damaged: {entry.path} {problem}")
+
+
+def _is_foreign_data(file: Path, table: str, named: set[str]) -> bool:
+    """Say whether a file may be read as rows by those who read the folder, and is not one of ours.
+
+    What is no Parquet file is nobody's rows; copies that synchronisation makes of a file that the
+    manifest names are known by their names.
+    """
+    if file.is_dir():
+        return any(_is_foreign_data(inner, table, named) for inner in entries(file))
+    if f"{table}/{_copied_name(file.stem)}.parquet" in named:
+        return False
+    try:
+        with file.open("rb") as content:
+            is_parquet = content.read(len(_PARQUET)) == _PARQUET
+    except OSError:
+        return True
+    return is_parquet or file.suffix.lower() == ".parquet"
 
 
 def _refuse(manifest: Manifest, problem: str) -> None:
@@ -363,7 +385,7 @@ def _problem(path: Path, entry: FileEntry, *, full: bool) -> str | None:
             with path.open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != entry.sha256:
                     return "is not what was published"
-        with pq.ParquetFile(path) as parquet:
+        with open_parquet(path) as parquet:
             if parquet.metadata.num_rows != entry.rows:
                 return "does not hold the rows it was published with"
             check_schema(parquet.schema_arrow, _TABLES[entry.path.split("/")[0]], entry.path)

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
+from tokenvault_data.dataset.formula_guard import guard, unguard
 from tokenvault_data.errors import TokenVaultError, UsageError
-from tokenvault_data.reports.formula_guard import guard, unguard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,19 +108,18 @@ def read_csv(path: Path, types: Mapping[str, pa.DataType]) -> pa.Table:
             place: _read_type(types.get(name, pa.string()))
             for place, name in zip(places, names, strict=True)
         }
-        table = arrow_csv.read_csv(
-            path,
-            read_options=arrow_csv.ReadOptions(column_names=places, skip_rows_after_names=1),
-            parse_options=arrow_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=read_types,
-                null_values=[""],
-                true_values=["true"],
-                false_values=["false"],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-            ),
+        reading = arrow_csv.ReadOptions(column_names=places, skip_rows_after_names=1)
+        parsing = arrow_csv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)
+        converting = arrow_csv.ConvertOptions(
+            column_types=read_types,
+            null_values=[""],
+            true_values=["true"],
+            false_values=["false"],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
         )
+        with path.open("rb") as file:
+            table = arrow_csv.read_csv(file, reading, parsing, converting)
     except (pa.ArrowInvalid, csv.Error, UnicodeDecodeError):
         raise _unreadable(path) from None
     columns = [

@@ -130,10 +130,11 @@ def read_export(path: str | os.PathLike[str], schema: pa.Schema | None = None) -
         known = _schema_of(column_names(path)) if schema is None else schema
         types = {} if known is None else {field.name: field.type for field in known}
         return _to_pandas(read_csv(path, types))
-    import pyarrow.parquet as pq
+    from tokenvault_data.dataset.readers import open_parquet
 
     try:
-        return _to_pandas(pq.read_table(path, partitioning=None))
+        with open_parquet(path) as file:
+            return _to_pandas(file.read())
     except (pa.ArrowException, OSError):
         raise TokenVaultError(f"{path} is not a whole Parquet file; export it again.") from None
 

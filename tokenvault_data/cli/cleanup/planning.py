@@ -342,12 +342,12 @@ def _untouched(plan: Plan, store: Path) -> int:
 def _also_planned(plan: Plan, store: Path) -> list[str]:
     """Say which other plans of the store name the same cards and may still be applied."""
     from tokenvault_data.cleanup.campaign import Campaign
-    from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, read_plan
+    from tokenvault_data.cleanup.plan import plan_folders, read_plan
     from tokenvault_data.errors import TokenVaultError
 
     mine = {(card.customer_id, card.instrument_id) for card in plan.cards}
     now, said = datetime.now(UTC), []
-    for folder in sorted((store / CAMPAIGNS_FOLDER).glob("*/")):
+    for folder in plan_folders(store):
         try:
             other = read_plan(folder)
             status = Campaign.open(other, store).status()

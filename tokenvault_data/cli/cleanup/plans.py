@@ -9,6 +9,7 @@ import typer
 
 from tokenvault_data.cli.grid import Row
 from tokenvault_data.cli.output import INDENT, print_grid, print_line, print_paragraph
+from tokenvault_data.folders import named
 from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
@@ -75,7 +76,9 @@ def plan_at(reference: str, store: Path, *, against_snapshot: bool = True) -> Pl
 
 
 def _no_such_plan(reference: str, campaigns: Path) -> str:
-    there = sorted(folder.name for folder in campaigns.glob("*/") if (folder / PLAN_NAME).exists())
+    from tokenvault_data.cleanup.plan import plan_folders
+
+    there = [folder.name for folder in plan_folders(campaigns.parent)]
     known = f"there: {', '.join(there[:5])}" if there else "there is none"
     return (
         f"No plan in {campaigns} is called {reference or 'nothing'}, and no file is ({known});"
@@ -192,7 +195,7 @@ def folder_named(reference: str, campaigns: Path) -> Path | None:
         return campaigns / reference
     if _FIRST_DIGITS.fullmatch(reference) is None or local_path(reference).exists():
         return None
-    found = sorted(campaigns.glob(f"{reference}*"))
+    found = [path for path in named(campaigns, _FIRST_DIGITS) if path.name.startswith(reference)]
     if len(found) > 1:
         raise UsageError(
             f"{len(found):,} plans of the store begin with {reference}; nothing was done; give more"

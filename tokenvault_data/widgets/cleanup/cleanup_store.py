@@ -11,7 +11,7 @@ from tokenvault_data.cleanup.approval import PRODUCTION, approval_states, read_a
 from tokenvault_data.cleanup.approvers import load_trust, phrase_for
 from tokenvault_data.cleanup.campaign import Campaign
 from tokenvault_data.cleanup.holds import load_holds, missing
-from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, PLAN_NAME, Plan, read_plan
+from tokenvault_data.cleanup.plan import CAMPAIGNS_FOLDER, Plan, plan_folders, read_plan
 from tokenvault_data.cleanup.revocation import read_revocations
 from tokenvault_data.cleanup.seal import SEAL_NAME
 from tokenvault_data.errors import TokenVaultError
@@ -73,8 +73,8 @@ def open_campaigns(
     """
     found: list[OpenCampaign] = []
     unreadable = 0
-    for path in sorted(store.glob(f"{CAMPAIGNS_FOLDER}/*/{PLAN_NAME}")):
-        if (path.parent / SEAL_NAME).exists():
+    for path in plan_folders(store):
+        if (path / SEAL_NAME).exists():
             continue  # over
         try:
             plan = read_plan(path)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.reports.formula_guard import guard, unguard
+from tokenvault_data.dataset.formula_guard import guard, unguard
 
 SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20"
 

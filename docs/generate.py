@@ -76,6 +76,12 @@ def _type(column: Column) -> str:
     return name if column.nullable else f"{name}, never null"
 
 
+def _anomalies(_: str) -> str:
+    from tokenvault_data.dataset.anomalies import KINDS
+
+    return _table(("kind", "meaning"), [(f"`{kind}`", words) for kind, words in KINDS.items()])
+
+
 def _fault_kinds(_: str) -> str:
     from tokenvault_data.emulator.fault_kinds import KINDS, STATUS_KIND
 
@@ -139,6 +145,7 @@ def _cell(text: str) -> str:
 _WRITERS: dict[str, Callable[[str], str]] = {
     "options": _options,
     "columns": _columns,
+    "anomalies": _anomalies,
     "fault kinds": _fault_kinds,
     "item states": _item_states,
     "campaign states": _campaign_states,

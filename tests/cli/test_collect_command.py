@@ -83,6 +83,11 @@ def test_in_part_and_then_whole(shell, emulator):
     ended = shell.run("collect", "ids.txt")
     assert (ended.code, ended.err) == (3, "")
     assert any(line.split() == ["request_rejected", "2", "5.0%"] for line in ended.out.splitlines())
+    named = [line for line in ended.out.splitlines() if line.startswith("  ! ")]
+    assert [line.split(":")[0] for line in named] == [
+        "  ! line 5 of ids.txt (cu…04)", "  ! line 11 of ids.txt (cu…10)"
+    ]  # fmt: skip
+    assert "cust_0000004" not in ended.out
     command = next(line.split() for line in ended.out.splitlines() if "--resume" in line)
     partial = shell.run("show", "latest", "--json").document
     assert partial["failures"] == {"request_rejected": 2}

@@ -93,10 +93,10 @@ def collect(  # noqa: PLR0917  one parameter an option
         let_it_finish()
     if as_json:
         print_json(
-            summary_document(snapshot) | {"list": None if ids is None else _list_document(ids)}
+            summary_document(snapshot, ids) | {"list": None if ids is None else _list_document(ids)}
         )
     else:
-        print_summary(snapshot, store=store, profile=profile)
+        print_summary(snapshot, store=store, profile=profile, listed=ids)
     return exit_codes.DONE if snapshot.complete else exit_codes.DONE_IN_PART
 
 

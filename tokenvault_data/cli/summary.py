@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from tokenvault_data.cli.failed_customers import failed_document, print_failed
 from tokenvault_data.cli.grid import Row
 from tokenvault_data.cli.invocation import command_line
 from tokenvault_data.cli.options import DEFAULT_STORE
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from tokenvault_data.collection.customers import CustomerList
     from tokenvault_data.dataset.manifest import Manifest
     from tokenvault_data.dataset.snapshots import Snapshot
     from tokenvault_data.reports.summary import Expiry, Summary
@@ -38,11 +40,16 @@ Part = tuple[str, int]  # what is counted, and how many there are
 
 
 def print_summary(
-    snapshot: Snapshot, *, store: Path = DEFAULT_STORE, profile: str | None = None
+    snapshot: Snapshot,
+    *,
+    store: Path = DEFAULT_STORE,
+    profile: str | None = None,
+    listed: CustomerList | None = None,
 ) -> None:
     """Print what a snapshot says: the findings in words, then the figures behind them.
 
-    `store` and `profile` go into the command that tries failed customers again.
+    `store` and `profile` go into the command that tries failed customers again, which are named by
+    their line in `listed`.
     """
     from tokenvault_data.reports.summary import summarise
 
@@ -59,14 +66,15 @@ def print_summary(
     print_paragraph(_size(manifest, summary), indent=INDENT, first="* ")
     if not manifest.complete:
         print_paragraph(_missing(manifest), indent=INDENT, first="* ")
+        print_failed(snapshot, listed)
         _print_retry(snapshot, store, profile)
     for finding in _findings(manifest, summary):
         print_paragraph(finding, indent=INDENT, first="* ")
     print_grid(list(_figures(manifest, summary)), right=(1, 2))
 
 
-def summary_document(snapshot: Snapshot) -> dict[str, Any]:
-    """Sum a snapshot up as JSON content."""
+def summary_document(snapshot: Snapshot, listed: CustomerList | None = None) -> dict[str, Any]:
+    """Sum a snapshot up as JSON content; `listed` is the list its customers were read from."""
     from tokenvault_data.reports.summary import summarise
 
     manifest, summary = snapshot.manifest, summarise(snapshot)
@@ -80,6 +88,7 @@ def summary_document(snapshot: Snapshot) -> dict[str, Any]:
         "requested": manifest.requested,
         "outcomes": manifest.outcomes,
         "failures": manifest.failures,
+        "failed": failed_document(snapshot, listed),
         "run_to_retry": run_to_retry(snapshot),
         "cards": summary.cards,
         "counts": {

@@ -1,8 +1,8 @@
 """Sifting: of all values read, the ids that can be requested, and a count of the others.
 
 Values pass in chunks. Plainly good ones are recognised in C++, a whole chunk at once; only the odd
-rest is judged one by one. What is kept is Arrow text, so a million ids take their bytes and four
-more each.
+rest is judged one by one. What is kept is Arrow text and the rows' numbers, so a million ids take
+their bytes and twelve more each.
 """
 
 from __future__ import annotations
@@ -104,11 +104,14 @@ class Sifted:
         Everything else, by reason.
     rows_read : int
         ``len(ids)`` plus all that was dropped.
+    rows : numpy.ndarray of int
+        In which row, counted as the user counts, each id was first read.
     """
 
     ids: pa.Array
     dropped: tuple[Dropped, ...]
     rows_read: int
+    rows: npt.NDArray[np.int64]
 
 
 def sift(rows: Rows) -> Sifted:
@@ -202,15 +205,16 @@ class _Sieve:
         kept = pa.chunked_array(self._kept, pa.string())
         encoded = pc.dictionary_encode(kept).combine_chunks() if len(kept) else None
         ids = kept.combine_chunks() if encoded is None else encoded.dictionary
+        rows = np.concatenate([np.zeros(0, np.int64), *self._kept_rows])
         if len(ids) < len(kept) and encoded is not None:
             codes = encoded.indices.to_numpy()
             # Codes are given in order of first appearance, so only a new id exceeds all before.
             is_again = codes[1:] <= np.maximum.accumulate(codes)[:-1]
-            rows = np.concatenate(self._kept_rows)[1:][is_again]
-            first_rows = rows[:FIRST_ROWS].tolist()
-            self._dropped[DUPLICATE] = Dropped(DUPLICATE, len(rows), first_rows)
+            again = rows[1:][is_again]
+            rows = rows[np.concatenate([[True], ~is_again])]
+            self._dropped[DUPLICATE] = Dropped(DUPLICATE, len(again), again[:FIRST_ROWS].tolist())
         rows_read = self._next_row - self._rows.first_row + len(self._rows.heading_rows)
-        return Sifted(ids, tuple(self._dropped.values()), rows_read)
+        return Sifted(ids, tuple(self._dropped.values()), rows_read, rows)
 
     def _judge(self, value: object, row: int) -> str | None:
         if isinstance(value, MisfitRow):

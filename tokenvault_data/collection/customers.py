@@ -23,6 +23,9 @@ from tokenvault_data.local_paths import local_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import numpy as np
+    import numpy.typing as npt
+
     from tokenvault_data.collection.customer_sifting import RowWord
 
 
@@ -44,6 +47,8 @@ class CustomerList:
         ``len(ids)`` plus all that was dropped.
     row_word : str
         What the rows are called, ``row`` or ``line``.
+    rows : numpy.ndarray of int, optional
+        In which row, counted as the user counts, each id was first read.
     """
 
     def __init__(
@@ -54,7 +59,9 @@ class CustomerList:
         source: str = "the list",
         rows_read: int | None = None,
         row_word: RowWord = "row",
+        rows: npt.NDArray[np.int64] | None = None,
     ) -> None:
+        self._rows = rows
         self.ids = ids
         self.dropped = dropped
         self.source = source
@@ -72,6 +79,10 @@ class CustomerList:
         return (
             f"<CustomerList: {len(self):,} from {self.source}, {self._count_dropped():,} dropped>"
         )
+
+    def row_of(self, position: int) -> int | None:
+        """Return in which row the id at a 0-based position was read; None where nobody knows."""
+        return None if self._rows is None else int(self._rows[position])
 
     @functools.cached_property
     def digest(self) -> str:
@@ -151,6 +162,7 @@ def read_customers(source: object, *, column: str | None = None) -> CustomerList
         source=rows.described,
         rows_read=sifted.rows_read,
         row_word=rows.row_word,
+        rows=sifted.rows,
     )
     if len(customers):
         return customers

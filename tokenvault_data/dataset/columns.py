@@ -62,7 +62,7 @@ class Column:
 
 
 def _received(name: str, field: str, column_type: pa.DataType = CATEGORY) -> Column:
-    return Column(f"{name}_received", column_type, f"`{field}` exactly as the vault sent it.")
+    return Column(f"{name}_received", column_type, f"`{field}` as the vault sent it, without payment data.")
 
 
 _TEXT = pa.string()
@@ -102,7 +102,7 @@ INSTRUMENT_COLUMNS: tuple[Column, ...] = (
     Column("anomalies", _TEXT, "What could not be read in this row, as `field:kind` codes in "
            "alphabetical order joined by `;`; null when all could."),
     Column("extra", _TEXT, "JSON object of what was sent and has no column here, nested as "
-           "received; null when there is none."),
+           "received, without payment data; null when there is none."),
     Column("customer_id_received", _TEXT, "`customer_id` of the body where it names another "
            "customer than the one requested; null where they agree."),
     _received("instrument_type", "instrument_type"),

@@ -1,0 +1,62 @@
+"""Only an answer to somebody asked later clears a refusal up."""
+
+from tokenvault_data.collection.refusals import MOST_IN_ROW, Refusals
+
+
+def test_an_answer_to_a_question_asked_before_proves_nothing():
+    """It may have been answered before the credentials were revoked, and come late."""
+    refusals = Refusals()
+    refusals.refused("a", asked=5)
+    assert refusals.answered(5) == []
+    assert refusals.in_row == 1
+    assert refusals.answered(6) == ["a"]
+    assert (refusals.in_row, refusals.is_due) == (0, False)
+
+
+def test_each_is_cleared_up_once_and_by_itself():
+    """What was refused later waits for a later answer."""
+    refusals = Refusals()
+    refusals.refused("a", asked=1)
+    refusals.refused("b", asked=4)
+    assert refusals.answered(3) == ["a"]
+    assert refusals.answered(5) == ["b"]
+    assert refusals.answered(9) == []
+
+
+def test_the_first_is_asked_about_at_once_and_later_ones_in_bundles():
+    """Controls grow rarer with every one that finds the account in order, down to one in eight."""
+    refusals, controls, asked = Refusals(), 0, 0
+    for number in range(1000):
+        asked += 1
+        refusals.refused(number, asked)
+        if refusals.is_due:
+            controls += 1
+            asked += 1
+            refusals.answered(asked)
+    assert controls <= 3 + 1000 // MOST_IN_ROW
+
+
+def test_refused_controls_count_until_somebody_is_answered():
+    """Customers answered before, and refused now, speak against the account."""
+    refusals = Refusals()
+    refusals.refused("a", asked=1)
+    refusals.control_refused()
+    refusals.control_refused()
+    assert refusals.in_row == 3
+    refusals.answered(4)
+    assert refusals.in_row == 0
+
+
+def test_what_is_left_at_the_end_is_asked_about():
+    """Fewer than a bundle are due, too, when nobody is left who could clear them up."""
+    refusals = Refusals()
+    for asked in (1, 3, 5):
+        refusals.refused(asked, asked)
+        refusals.answered(asked + 1)
+    refusals.refused("last", 7)
+    assert not refusals.is_due
+    refusals.press()
+    assert refusals.is_due
+    assert refusals.answered(8) == ["last"]
+    refusals.press()
+    assert not refusals.is_due

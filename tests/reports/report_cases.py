@@ -63,14 +63,14 @@ def table_of(vault):
 
 
 def publish(store, vault, *, now=NOW):
-    """Publish a vault as a snapshot."""
+    """Publish a vault as a snapshot; a customer whose cards are None was not fetched."""
     rows = [
         {
             "customer_id": customer,
             "position": place,
-            "outcome": "fetched" if cards else "empty",
-            "cause": None,
-            "instruments": len(cards),
+            "outcome": "failed" if cards is None else "fetched" if cards else "empty",
+            "cause": "timeout" if cards is None else None,
+            "instruments": len(cards or ()),
             "requests": 1,
             "finished_at": now,
         }

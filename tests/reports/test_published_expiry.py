@@ -7,24 +7,16 @@ from datetime import date
 import pytest
 from report_cases import table_of, vault_of
 
-from tokenvault_data.analysis.cube import cube_of
-from tokenvault_data.reports.published_expiry import coming_months, published_expiry
-from tokenvault_data.reports.small_cells import MARK
-from tokenvault_data.reports.suppression import Mark
+from tokenvault_data.reports.published_expiry import coming_months
+from tokenvault_data.reports.report_facts import gather
+from tokenvault_data.reports.small_cells import HIDDEN
 
 AS_OF = date(2026, 11, 22)
-STATUSES = ["ACTIVE", "INACTIVE"]
 
 
-def published(groups, *, shown_banks=("HDFC Bank",), smallest_cell=5):
+def published(groups):
     """Publish groups of (customers, changes of their card), a card a customer."""
-    return published_expiry(
-        cube_of(table_of(vault_of(groups))),
-        as_of=AS_OF,
-        smallest_cell=smallest_cell,
-        shown_banks=shown_banks,
-        shown_statuses=STATUSES,
-    )
+    return gather(table_of(vault_of(groups)), as_of=AS_OF).expiry
 
 
 LARGE = [
@@ -42,18 +34,19 @@ def test_large_groups_are_all_there_and_add_up():
     found = published(LARGE)
     assert found.outlook["cards"].tolist() == [20, 9, 8, 7, 30, 6]
     assert found.calendar["cards"].tolist() == [9, 8, 7, *[0] * 9]
-    assert (found.expired_active, found.unknown, found.hidden) == (20, 6, 0)
+    assert (found.expired_active, found.unknown) == (20, 6)
+    assert not found.outlook[HIDDEN].any()
+    assert not found.heat_map[HIDDEN].any()
 
 
 def test_a_small_month_hides_its_bucket_and_one_beside():
     """A month that is all of a bucket would be told by it, and the bucket by the total."""
     found = published([*LARGE[:2], (3, {"expires": "2026-12"}), *LARGE[3:]])
     outlook = found.outlook.set_index("bucket")
-    assert outlook.loc["31-60 days", MARK] == Mark.SMALL
-    assert found.calendar.set_index("expiry").loc["2026-12", MARK] == Mark.SMALL
-    assert (outlook[MARK] != Mark.PUBLISHED).sum() == 2
-    shown = outlook["cards"].dropna().sum()
-    assert 75 - shown >= 5
+    assert outlook.loc["31-60 days", HIDDEN]
+    assert found.calendar.set_index("expiry").loc["2026-12", HIDDEN]
+    assert outlook[HIDDEN].sum() == 2
+    assert 75 - outlook["cards"].dropna().sum() >= 5
 
 
 def test_few_expired_cards_that_are_not_active_hide_those_that_are():
@@ -65,7 +58,7 @@ def test_few_expired_cards_that_are_not_active_hide_those_that_are():
 def test_what_a_bank_has_beyond_the_calendar_is_no_small_group():
     """A bank whose total is shown hides a month when only few of its cards expire elsewhere."""
     found = published([(9, {"expires": "2026-12"}), (3, {"expires": "2029-01"})])
-    assert (found.heat_map[MARK] != Mark.PUBLISHED).sum() > 0
+    assert found.heat_map[HIDDEN].any()
 
 
 @pytest.mark.parametrize("as_of", [date(2026, 12, 31), date(2028, 2, 29), date(2027, 1, 1)])

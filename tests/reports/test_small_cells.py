@@ -1,4 +1,4 @@
-"""Folding and hiding, judged by the people behind every group."""
+"""Folding, judged by the people behind every group."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.reports.small_cells import MARK, MIXED_GROUPS, fold_small, hide_small
-from tokenvault_data.reports.suppression import TOTAL, Mark
+from tokenvault_data.reports.small_cells import SMALL_GROUPS, fold_small
 
 SMALLEST = 5
 CARDS = st.lists(
@@ -38,22 +37,21 @@ def test_no_published_group_and_no_rest_is_small(cards):
     """Every group has five customers or more, the fold too, and all cards are still there."""
     frame, people = counts_of(cards)
     customers = {customer for _, customer in cards}
-    protected = fold_small(frame, "bank", SMALLEST, total_customers=len(customers))
-    if protected.table is None:
-        assert protected.sentence
+    folded = fold_small(frame, "bank", SMALLEST, total_customers=len(customers))
+    if folded.table is None:
         return
-    assert protected.table["cards"].sum() == len(cards)
-    assert protected.table["share"].sum() == pytest.approx(1)
-    names = [None if pd.isna(name) else name for name in protected.table["bank"]]
-    folded = {
+    assert folded.table["cards"].sum() == len(cards)
+    assert folded.table["share"].sum() == pytest.approx(1)
+    names = [None if pd.isna(name) else name for name in folded.table["bank"]]
+    in_fold = {
         customer for group, found in people.items() if group not in names for customer in found
     }
     for name in names:
         if name in people:
             assert len(set(people[name])) >= SMALLEST
         else:
-            assert len(folded) >= SMALLEST
-    assert bool(protected.sentence) == any(name not in people for name in names)
+            assert len(in_fold) >= SMALLEST
+    assert set(folded.inside) == people.keys() - set(names)
 
 
 def test_a_single_small_group_takes_the_next_one_with_it():
@@ -66,14 +64,14 @@ def test_a_single_small_group_takes_the_next_one_with_it():
             "share": [0.9, 0.08, 0.02],
         }
     )
-    protected = fold_small(frame, "card_network", SMALLEST)
-    assert protected.table["card_network"].tolist() == ["visa", MIXED_GROUPS]
-    assert protected.table["cards"].tolist() == [900, 83]
-    assert protected.table["customers"].isna().tolist() == [False, True]
-    assert "2 groups are shown together" in protected.sentence
+    folded = fold_small(frame, "card_network", SMALLEST)
+    assert folded.table["card_network"].tolist() == ["visa", SMALL_GROUPS]
+    assert folded.table["cards"].tolist() == [900, 83]
+    assert folded.table["customers"].isna().tolist() == [False, True]
+    assert folded.inside == {"diners": (3, 3), "rupay": (80, 70)}
 
 
-def test_small_groups_that_are_enough_together_say_that_each_is_small():
+def test_small_groups_that_are_enough_together_take_no_large_one_in():
     """Where the total proves that the fold has enough customers, no large group is taken in."""
     frame = pd.DataFrame(
         {
@@ -83,35 +81,16 @@ def test_small_groups_that_are_enough_together_say_that_each_is_small():
             "share": [50 / 58, 4 / 58, 4 / 58],
         }
     )
-    protected = fold_small(frame, "bank", SMALLEST, total_customers=58)
-    assert protected.table["bank"].tolist() == ["A", "(fewer than 5 each)"]
+    folded = fold_small(frame, "bank", SMALLEST, total_customers=58)
+    assert folded.table["bank"].tolist() == ["A", SMALL_GROUPS]
 
 
 def test_a_table_of_too_few_customers_is_withheld():
     """Not even the total of fewer than five customers is shown."""
     frame, _ = counts_of([("A", 1), ("A", 2), ("B", 3)])
-    protected = fold_small(frame, "bank", SMALLEST, total_customers=3)
-    assert protected.table is None
-    assert "fewer than 5 customers" in protected.sentence
-    cells = frame.assign(expiry="2027-01")[["bank", "expiry", "cards", "customers"]]
-    assert hide_small(cells, "bank", "expiry", SMALLEST).table is None
-
-
-def test_a_hidden_cell_takes_one_beside_it_in_its_row_and_its_column():
-    """With row and column totals shown, one hidden cell in a line would be no secret."""
-    lines = [
-        {"bank": bank, "expiry": month, "cards": cards, "customers": cards}
-        for bank, figures in {"A": (2, 30, 40), "B": (20, 31, 41), "C": (21, 32, 42)}.items()
-        for month, cards in zip(("01", "02", "03"), figures, strict=True)
-    ]
-    protected = hide_small(pd.DataFrame(lines), "bank", "expiry", SMALLEST)
-    table = protected.table.set_index(["bank", "expiry"])
-    assert table.loc[("A", "01"), MARK] == Mark.SMALL
-    for one_row in "ABC":
-        assert (table.loc[one_row, MARK].drop(TOTAL) != Mark.PUBLISHED).sum() in {0, 2}
-    assert table["cards"][table[MARK] != Mark.PUBLISHED].isna().all()
-    assert table["cards"][table[MARK] == Mark.PUBLISHED].notna().all()
-    assert "4 figures are hidden" in protected.sentence
+    folded = fold_small(frame, "bank", SMALLEST, total_customers=3)
+    assert folded.table is None
+    assert folded.inside == {"B": (1, 1), "A": (2, 2)}
 
 
 def test_a_table_without_small_groups_stays_as_it_is():
@@ -119,6 +98,6 @@ def test_a_table_without_small_groups_stays_as_it_is():
     frame, _ = counts_of(
         [("A", number) for number in range(9)] + [(None, 77 + n) for n in range(5)]
     )
-    protected = fold_small(frame, "bank", SMALLEST)
-    assert protected.sentence == ""
-    assert protected.table["cards"].tolist() == [9, 5]
+    folded = fold_small(frame, "bank", SMALLEST)
+    assert not folded.inside
+    assert folded.table["cards"].tolist() == [9, 5]

@@ -71,7 +71,7 @@ def changes_by_bank(table: pd.DataFrame, *, about: str = "", width: int = WIDTH)
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns ``kind``, ``bank``, ``cards`` and, if cells were hidden, ``mark``: what
+        Columns ``kind``, ``bank`` and ``cards``, null where hidden: what
         `Comparison.by` returns for ``bank``.
     about, width
         As in `charts.bars`.

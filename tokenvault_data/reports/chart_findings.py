@@ -16,7 +16,7 @@ from tokenvault_data.reports.chart_text import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_SUMMED_UP: Final = ("(other", "(fewer than", "(small groups")
+_SUMMED_UP: Final = ("(other", "(small groups")
 _LEADING: Final = {
     "card_network": "{name} is the network of {share} of the cards",
     "bank": "{name} issued {share} of the cards, more than any other bank",
@@ -64,9 +64,9 @@ def leading(groups: Sequence[Mapping[str, Any]], column: str) -> str:
     named = [group for group in open_groups if rank(group[column]) == 0]
     things = _THINGS.get(column, f"values of {column}")
     if not open_groups:
-        return f"No cards are counted by {things}"
+        return f"How the cards divide by {things}"
     if not named:
-        return f"No {things} can be named for {percent(open_groups[0]['share'])} of the cards"
+        return f"How the cards divide by {things}"
     top = max(named, key=lambda group: group["cards"])
     if sum(group["cards"] == top["cards"] for group in named) > 1:
         ties = [name_of(column, one[column]) for one in named if one["cards"] == top["cards"]]
@@ -109,7 +109,7 @@ def calendar(months: Mapping[str, Mapping[str, Any]], current: str | None) -> st
         if group["cards"] and (current is None or month >= current)
     }
     if not known:
-        return "No card expires in these months"
+        return "How many cards expire in each month"
     most = max(known, key=lambda month: (known[month], month))
     return f"Most cards of these months expire in {month_name(most)}: {count(known[most])}"
 
@@ -118,7 +118,7 @@ def heat_map(lines: Sequence[Mapping[str, Any]]) -> str:
     """Say which bank has most cards expiring in one month."""
     known = [line for line in lines if line["cards"] and rank(line["bank"]) == 0]
     if not known:
-        return "No card of a named bank expires in these months"
+        return "How many cards of each bank expire in each month"
     most = max(known, key=lambda line: (line["cards"], str(line["expiry"])))
     return (
         f"The largest batch of one bank: {count(most['cards'])} cards of"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.errors import UsageError
 from tokenvault_data.reports.chart_style import EXPIRED, PAPER, QUIET_INK, heat, ink_on
-from tokenvault_data.reports.chart_tables import MOST_GROUPS, cards_said, hidden_label
+from tokenvault_data.reports.chart_tables import HIDDEN_LABEL, MOST_GROUPS, cards_said
 from tokenvault_data.reports.chart_text import count, is_missing
 from tokenvault_data.reports.drawing import NO_OUTLINE, Tile, grid
 from tokenvault_data.reports.rendered_chart import Chart
@@ -44,7 +44,7 @@ def grid_chart(
             Tile(
                 row=i,
                 column=j,
-                label=hidden_label(line) if cards is None else count(cards),
+                label=HIDDEN_LABEL if cards is None else count(cards),
                 said=f"{row_name}, {column_name}: {cards_said(line)}",
                 cards=cards,
                 fill=fill,

@@ -9,8 +9,6 @@ from tokenvault_data.errors import UsageError
 from tokenvault_data.reports.chart_findings import is_summed_up
 from tokenvault_data.reports.chart_style import INK, MAIN, PALE, PAPER
 from tokenvault_data.reports.chart_text import count, is_missing, month_name, percent
-from tokenvault_data.reports.small_cells import MARK
-from tokenvault_data.reports.suppression import Mark
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,14 +48,12 @@ def checked_lines(table: pd.DataFrame, *needed: str) -> list[dict[str, Any]]:
         )
     lines: list[dict[str, Any]] = []
     for values in table.to_dict("records"):
-        line: dict[str, Any] = {MARK: Mark.PUBLISHED}
+        line: dict[str, Any] = {}
         for name, value in values.items():
             if name in _FIGURES:
                 line[str(name)] = None if is_missing(value) else int(value)
             else:
                 line[str(name)] = None if is_missing(value) else value
-        if line["cards"] is None and line[MARK] == Mark.PUBLISHED:
-            line[MARK] = Mark.WITHHELD
         lines.append(line)
     return lines
 
@@ -67,23 +63,21 @@ def length(group: Mapping[str, Any]) -> int:
     return int(group["cards"] or 0)
 
 
-def hidden_label(group: Mapping[str, Any]) -> str:
-    """Return what is written in place of a hidden figure."""
-    return "few" if group.get(MARK) == Mark.SMALL else "\N{EN DASH}"
+HIDDEN_LABEL: Final = "\N{EN DASH}"
+"""What a chart writes in place of a hidden figure."""
 
 
 def bar_label(group: Mapping[str, Any]) -> str:
     """Return what is written at the end of a group's bar."""
     if group["cards"] is None:
-        return hidden_label(group)
+        return HIDDEN_LABEL
     return f"{count(group['cards'])} \N{MIDDLE DOT} {percent(group['share'])}"
 
 
 def cards_said(group: Mapping[str, Any]) -> str:
-    """Return the number of cards in words, or why it is not said."""
+    """Return the number of cards in words, or that it is hidden."""
     if group["cards"] is None:
-        small = group.get(MARK) == Mark.SMALL
-        return "too few customers to be shown" if small else "withheld"
+        return "hidden"
     return f"{count(group['cards'])} {'card' if group['cards'] == 1 else 'cards'}"
 
 

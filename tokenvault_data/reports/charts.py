@@ -1,7 +1,7 @@
 """Charts of the analysis' tables, in one visual language; aggregates only.
 
 Each takes a table of counts and gives a `Chart`, whose title says what it finds and whose subtitle
-says what is counted. Cards whose figures are hidden (see `small_cells`) keep their place, without a
+says what is counted. Groups whose figures are hidden, which are null, keep their place, without a
 length. Nothing known is left out: missing values are an outlined bar of their own, in the end.
 """
 
@@ -13,12 +13,12 @@ from tokenvault_data.reports import chart_findings as findings
 from tokenvault_data.reports.chart_grid import grid_chart
 from tokenvault_data.reports.chart_style import EXPIRED, MAIN, WIDTH
 from tokenvault_data.reports.chart_tables import (
+    HIDDEN_LABEL,
     alt_text,
     bar_colours,
     bar_label,
     cards_said,
     checked_lines,
-    hidden_label,
     length,
     month_label,
     said,
@@ -26,8 +26,6 @@ from tokenvault_data.reports.chart_tables import (
 from tokenvault_data.reports.chart_text import count, day, is_missing, month_name, name_of
 from tokenvault_data.reports.drawing import Bar, columns_of_bars, rows_of_bars
 from tokenvault_data.reports.rendered_chart import Chart
-from tokenvault_data.reports.small_cells import MARK
-from tokenvault_data.reports.suppression import Mark
 
 if TYPE_CHECKING:
     from datetime import date
@@ -43,7 +41,7 @@ def bars(table: pd.DataFrame, column: str, *, about: str = "", width: int = WIDT
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns `column`, ``cards``, ``share`` and, if known, ``customers`` and ``mark``: what
+        Columns `column`, ``cards``, ``share`` and, if known, ``customers``: what
         `breakdown` or `small_cells.fold_small` returns.
     column : str
         ``card_network``, ``bank``, ``card_type``, ``card_country``, ``instrument_status`` or any
@@ -149,9 +147,9 @@ def expiry_calendar_bars(
     lines = [line for line in checked_lines(table, "expiry") if not is_missing(line["expiry"])]
     months: dict[str, dict[str, Any]] = {}
     for line in sorted(lines, key=lambda line: str(line["expiry"])):
-        month = months.setdefault(str(line["expiry"]), {"cards": 0, MARK: Mark.PUBLISHED})
+        month = months.setdefault(str(line["expiry"]), {"cards": 0})
         if line["cards"] is None:
-            month |= {"cards": None, MARK: line[MARK]}
+            month["cards"] = None
         elif month["cards"] is not None:
             month["cards"] += line["cards"]
     current = None if as_of is None else f"{as_of:%Y-%m}"
@@ -159,7 +157,7 @@ def expiry_calendar_bars(
         Bar(
             place=place,
             name=month_label(month, place),
-            label=count(group["cards"]) if group["cards"] is not None else hidden_label(group),
+            label=HIDDEN_LABEL if group["cards"] is None else count(group["cards"]),
             said=f"{month_name(month)}: {cards_said(group)}",
             cards=length(group),
             fill=EXPIRED if current is not None and month < current else MAIN,
@@ -183,7 +181,7 @@ def bank_month_heatmap(table: pd.DataFrame, *, about: str = "", width: int = WID
     Parameters
     ----------
     table : pandas.DataFrame
-        Columns ``bank``, ``expiry``, ``cards`` and, if cells were hidden, ``mark``.
+        Columns ``bank``, ``expiry`` and ``cards``, null where hidden.
     about, width
         As in `bars`.
 

@@ -126,6 +126,7 @@ def report_page(
         about=about,
         facts=facts,
         key_figures=report_summary.key_figures(facts),
+        hidden_note=report_summary.hidden_note(facts),
         findings=report_summary.findings(facts, sections),
         sections=sections,
         checks=report_summary.check_groups(facts),

@@ -1,8 +1,8 @@
-"""What changed since an older snapshot, as a report shows it: no small group of customers.
+"""What changed since an older snapshot, as a report shows it.
 
-The lines of a comparison are parts of two sums, the rows of the older and of the newer list, and
-the banks of a kind of change are parts of that kind; all are decided upon together. Lines that are
-counted in rows only, such as unchanged cards, are judged by their rows.
+The lines of a comparison are parts of two sums, the rows of the older and of the newer list; cards
+with several kinds of change are once among the changed ones; the banks of a kind of change are
+parts of that kind.
 """
 
 from __future__ import annotations
@@ -14,16 +14,28 @@ import pandas as pd
 
 from tokenvault_data.analysis.breakdown import OTHER
 from tokenvault_data.analysis.change_events import KINDS
+from tokenvault_data.dataset.querying import connection_to
 from tokenvault_data.reports.chart_text import is_missing
-from tokenvault_data.reports.small_cells import MARK
-from tokenvault_data.reports.suppression import Cell, Mark, Sum, may_be_published
+from tokenvault_data.reports.counted_groups import (
+    ALL,
+    add_group,
+    cards_of,
+    customers_of,
+    divide,
+    line,
+)
+from tokenvault_data.reports.published_breakdowns import finished
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Hashable, Mapping, Sequence
 
     from tokenvault_data.analysis.changes import Comparison
+    from tokenvault_data.reports.suppression import Figures
 
 MOST_BANKS: Final = 10
+OLD: Final = "old list"
+"""The customers of the older list, where the page tells how many cards each has."""
+
 _OLD_ROWS: Final = (
     *("unchanged", "changed", "gone", "replaced"),
     *("unknown_old", "without_id_old", "repeated_old"),
@@ -32,23 +44,37 @@ _NEW_ROWS: Final = (
     *("unchanged", "changed", "added", "replaced"),
     *("unknown_new", "without_id_new", "repeated_new"),
 )
+_CHANGED: Final = ("status_changed", "renewed", "expiry_changed", "details_changed")
 _SHOWN: Final = (*KINDS, "unknown_old", "unknown_new")
+_OF_NEW: Final = frozenset({"added"} | {name for name in _NEW_ROWS if name.endswith("_new")})
+_REPEATED: Final = ("check", "repeated_id")
+SAME: Final[Mapping[str, Hashable]] = {
+    "rows_new": ALL,
+    "without_id_new": ("check", "missing:instrument_id"),
+}
+"""Lines that are a group of another part of the page."""
+
+
+_KIND_WEIGHT: Final = 10.0
+_LINE_WEIGHT: Final = 8.0
+_ROWS_WEIGHT: Final = 100.0
+_TILE_WEIGHT: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedChanges:
-    """Tables of changes; figures are null where ``mark`` is not ``published``.
+    """Tables of changes; figures are null where ``hidden``.
 
     Attributes
     ----------
     old_name : str
         What was compared with, such as the id of a snapshot.
     account : pandas.DataFrame
-        ``what``, ``cards``, ``customers``, ``share``, ``mark``, ``meaning``: all lines of rows.
+        ``what``, ``cards``, ``customers``, ``share``, ``hidden``: all lines of rows.
     kinds : pandas.DataFrame
         The same, of the lines that a chart shows.
     by_bank : pandas.DataFrame
-        ``kind``, ``bank``, ``cards``, ``mark``; empty when nothing changed.
+        ``kind``, ``bank``, ``cards``, ``hidden``; empty when nothing changed.
     """
 
     old_name: str
@@ -57,101 +83,177 @@ class PublishedChanges:
     by_bank: pd.DataFrame
 
 
-def published_changes(
-    comparison: Comparison,
-    old_name: str,
-    smallest_cell: int,
-    *,
-    shown_banks: Sequence[str | None],
-) -> PublishedChanges:
-    """Protect what a comparison found.
+class ChangeFigures:
+    """The figures on changes of a page.
 
     Parameters
     ----------
+    figures : Figures
+        Holds the totals and the checks of the data already.
     comparison : Comparison
     old_name : str
         How the older list is named.
-    smallest_cell : int
-        Customers.
-    shown_banks : sequence of str or None
-        Banks that the report names, because they are no small groups; all others are one row.
+    banks_alone : sequence of str or None
+        Banks that the page names, largest first; of these the first few have rows of their own,
+        all others are one row.
+    old_people : mapping of str to int
+        Customers behind lines of the older list, as far as they are known.
     """
-    lines = [
-        line
-        for line in pd.DataFrame(comparison.summary).to_dict("records")
-        if not is_missing(line["cards"])
-    ]
-    cells: dict[Hashable, Cell] = {}
-    for line in lines:
-        in_rows = is_missing(line["customers"])
-        customers = line["cards"] if in_rows else line["customers"]
-        cells[line["what"]] = Cell(int(line["cards"]), int(customers), exact=not in_rows)
-    sums = [Sum("rows_old", _OLD_ROWS), Sum("rows_new", _NEW_ROWS)]
-    kinds, banks = _add_banks(cells, sums, comparison.by("bank"), shown_banks)
-    marks = may_be_published(cells, sums, smallest_cell)
 
-    def shown(key: Hashable, line: dict[str, Any]) -> dict[str, Any]:
-        if marks[key] is Mark.PUBLISHED:
-            return line | {MARK: str(marks[key])}
-        return line | {MARK: str(marks[key]), "cards": None, "customers": None, "share": None}
+    def __init__(
+        self,
+        figures: Figures,
+        comparison: Comparison,
+        old_name: str,
+        *,
+        banks_alone: Sequence[str | None],
+        old_people: Mapping[str, int],
+    ) -> None:
+        self.figures = figures
+        self.old_name = old_name
+        self.lines: dict[str, Hashable] = {}
+        lines = {
+            str(one["what"]): one
+            for one in pd.DataFrame(comparison.summary).to_dict("records")
+            if not is_missing(one["cards"])
+        }
+        self.changed_people = _distinct(comparison)
+        self._add_lines(lines, self._people_of(lines, old_people))
+        self._add_several_kinds()
+        self.kinds, self.rows = self._add_banks(comparison.by("bank"), banks_alone)
 
-    account = [
-        shown(line["what"], {str(name): value for name, value in line.items()}) for line in lines
-    ]
-    tiles = [
-        shown((kind, bank), {"kind": kind, "bank": bank, "cards": cells[kind, bank].cards})
-        for bank in banks
-        for kind in kinds
-    ]
-    return PublishedChanges(
-        old_name,
-        _frame(account),
-        _frame([line for line in account if line["what"] in _SHOWN]),
-        _frame(tiles)[["kind", "bank", "cards", MARK]] if tiles else pd.DataFrame(),
-    )
+    def published(self) -> PublishedChanges:
+        """Return the tables, once it is decided what may be shown."""
+        account = [
+            {
+                "what": what,
+                **line(
+                    self.figures,
+                    group,
+                    self.lines["rows_new" if what in (*_OF_NEW, "rows_new") else "rows_old"],
+                ),
+            }
+            for what, group in self.lines.items()
+        ]
+        tiles = [
+            {
+                "kind": kind,
+                "bank": bank,
+                "cards": self.figures.published(cards_of(("change", kind, bank))),
+            }
+            for bank in self.rows
+            for kind in self.kinds
+        ]
+        return PublishedChanges(
+            self.old_name,
+            finished(account),
+            finished([one for one in account if one["what"] in _SHOWN]),
+            finished(tiles) if tiles else pd.DataFrame(),
+        )
 
+    def _people_of(
+        self, lines: Mapping[str, Mapping[Any, Any]], old_people: Mapping[str, int]
+    ) -> dict[str, int]:
+        """Return for each line its customers, or a number that they certainly reach."""
+        cards = {what: int(one["cards"]) for what, one in lines.items()}
+        people = {
+            what: 0 if is_missing(one["customers"]) else int(one["customers"])
+            for what, one in lines.items()
+        }
+        people["changed"] = self.changed_people[None]
+        elsewhere = cards["rows_new"] - cards["unchanged"]
+        people["unchanged"] = max(0, self.figures.value(customers_of(ALL)) - elsewhere)
+        people |= old_people
+        people["rows_old"] = max(people[part] for part in _OLD_ROWS)
+        people["rows_new"] = self.figures.value(customers_of(ALL))
+        if cards_of(_REPEATED) in self.figures:
+            people["repeated_new"] = self.figures.people(cards_of(_REPEATED))
+        return people
 
-def _add_banks(
-    cells: dict[Hashable, Cell],
-    sums: list[Sum],
-    counts: pd.DataFrame,
-    shown_banks: Sequence[str | None],
-) -> tuple[list[str], list[str | None]]:
-    """Add a cell for each kind and bank; return the kinds that occur, and the banks shown."""
-    found = [
-        (str(kind), None if is_missing(bank) else str(bank), int(cards), int(customers))
+    def _add_lines(self, lines: Mapping[str, Mapping[Any, Any]], people: Mapping[str, int]) -> None:
+        for what, one in lines.items():
+            cards = int(one["cards"])
+            known = SAME.get(what)
+            if known is not None and self.figures.holds(cards_of(known), cards):
+                self.lines[what] = known
+                continue
+            group: Hashable = ("line", what)
+            customers = None if is_missing(one["customers"]) else int(one["customers"])
+            weight = _ROWS_WEIGHT if what == "rows_old" else _LINE_WEIGHT
+            of = None if what in ("gone", "unknown_old", "unknown_new") else ALL
+            add_group(
+                self.figures,
+                group,
+                cards,
+                people[what],
+                shown=_KIND_WEIGHT if what in _SHOWN else weight,
+                customers=customers,
+                of=of,
+            )
+            if what == "gone" and customers_of(OLD) in self.figures:
+                self.figures.rest(customers_of(OLD), [customers_of(group)])
+            self.lines[what] = group
+        for total, parts in (("rows_old", _OLD_ROWS), ("rows_new", _NEW_ROWS)):
+            divide(self.figures, self.lines[total], [self.lines[part] for part in parts])
+        further = cards_of(self.lines["repeated_new"])
+        if cards_of(_REPEATED) in self.figures and self.figures.value(further):
+            self.figures.rest(cards_of(_REPEATED), [further])
+            self.figures.at_most(("rest", cards_of(_REPEATED), further), [further])
+
+    def _add_several_kinds(self) -> None:
+        """Add what follows from cards with several kinds of change being one changed card."""
+        changed = cards_of(self.lines["changed"])
+        kinds = [cards_of(self.lines[kind]) for kind in _CHANGED]
+        for kind, key in zip(_CHANGED, kinds, strict=True):
+            self.figures.rest(changed, [key], self.changed_people[kind])
+        together = self.figures.add("all changes", sum(map(self.figures.value, kinds)))
+        self.figures.total(together, kinds)
+        self.figures.rest(together, [changed])
+        one_expiry = self.figures.add(
+            "expiry differs",
+            sum(self.figures.value(cards_of(self.lines[kind])) for kind in _CHANGED[1:3]),
+        )
+        self.figures.total(one_expiry, kinds[1:3])
+        self.figures.at_most(one_expiry, [changed])
+
+    def _add_banks(
+        self, counts: pd.DataFrame, alone: Sequence[str | None]
+    ) -> tuple[list[str], list[str | None]]:
+        """Add a cell for each kind and bank; return the kinds that occur, and the rows."""
+        named = [bank for bank in alone if bank is not None][:MOST_BANKS]
+        kept = [*named, *([None] if None in alone else [])]
+        cells: dict[tuple[str, str | None], list[int]] = {}
         for kind, bank, cards, customers in zip(
             *(counts[name] for name in ("kind", "bank", "cards", "customers")), strict=True
-        )
-    ]
-    weight: dict[str, int] = {}
-    for _, bank, cards, _ in found:
-        if bank is not None and bank in shown_banks:
-            weight[bank] = weight.get(bank, 0) + cards
-    largest = sorted(weight, key=lambda bank: (-weight[bank], bank))[:MOST_BANKS]
-    kinds = [kind for kind in KINDS if any(kind == one[0] for one in found)]
-    for kind, bank, cards, customers in found:
-        row = bank if bank in largest or (bank is None and None in shown_banks) else OTHER
-        old = cells.get((kind, row), Cell(0, 0))
-        cells[kind, row] = Cell(
-            old.cards + cards, max(old.customers, customers), exact=row != OTHER
-        )
-    rows = _rows(cells, largest)
-    for kind in kinds:
+        ):
+            own = None if is_missing(bank) else str(bank)
+            cell = cells.setdefault((str(kind), own if own in kept else OTHER), [0, 0])
+            cell[0] += int(cards)
+            cell[1] = max(cell[1], int(customers))
+        kinds = [kind for kind in KINDS if any(kind == one for one, _ in cells)]
+        rows = [row for row in (*named, OTHER, None) if any(row == bank for _, bank in cells)]
+        for kind in kinds:
+            for row in rows:
+                cards, people = cells.get((kind, row), (0, 0))
+                group = ("change", kind, row)
+                add_group(self.figures, group, cards, people, shown=_TILE_WEIGHT)
+            divide(self.figures, self.lines[kind], [("change", kind, row) for row in rows])
         for row in rows:
-            cells.setdefault((kind, row), Cell(0, 0))
-        sums.append(Sum(kind, tuple((kind, row) for row in rows)))
-    return kinds, rows
+            bank, added = cards_of(("bank", row)), cards_of(("change", "added", row))
+            if row != OTHER and bank in self.figures and added in self.figures:
+                people = self.figures.people(bank) - self.figures.value(added)
+                self.figures.rest(bank, [added], max(0, people))
+        return kinds, rows
 
 
-def _rows(cells: dict[Hashable, Cell], largest: Sequence[str]) -> list[str | None]:
-    present = {key[1] for key in cells if isinstance(key, tuple)}
-    return [*largest, *(row for row in (OTHER, None) if row in present)]
-
-
-def _frame(lines: list[dict[str, Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(lines)
-    for name in ("cards", "customers"):
-        if name in frame:
-            frame[name] = frame[name].astype("Int64")
-    return frame
+def _distinct(comparison: Comparison) -> dict[str | None, int]:
+    """Return how many customers have changed cards: by kind, such cards without it; None: any."""
+    events = comparison.events[["kind", "customer_id", "instrument_id"]].arrow()
+    counts = "".join(f", count(DISTINCT customer_id) FILTER (NOT {kind})" for kind in _CHANGED)
+    flags = "".join(f", bool_or(kind = '{kind}') AS {kind}" for kind in _CHANGED)
+    with connection_to({}, {"events": events}) as connection:
+        row = connection.execute(
+            f"SELECT count(DISTINCT customer_id){counts} FROM (SELECT customer_id{flags}"  # noqa: S608  names are ours
+            f" FROM events WHERE kind IN {_CHANGED} GROUP BY customer_id, instrument_id)"
+        ).fetchone()
+    return dict(zip((None, *_CHANGED), row or (), strict=True))

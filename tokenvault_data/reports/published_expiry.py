@@ -1,8 +1,7 @@
-"""Figures on expiry that can stand side by side in one report without giving a small group away.
+"""Figures on expiry: cards by days left, by month, by bank and month, and expired ACTIVE ones.
 
-A report shows cards by days left, by month, and by bank and month, and beside them the totals of
-banks and statuses. A month is a part of a bucket of days, a cell of the heat map a part of both a
-month and a bank; so all of them are decided upon together, as one system of sums.
+A month is a part of a bucket of days, a cell of the heat map a part of both a month and a bank, and
+expired ACTIVE cards are a part of both the expired and the ACTIVE ones.
 """
 
 from __future__ import annotations
@@ -11,43 +10,55 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
-
 from tokenvault_data.analysis.breakdown import OTHER, breakdown
 from tokenvault_data.analysis.derived_dimensions import EXPIRES_IN, expires_in
+from tokenvault_data.analysis.predicate import Not, where
 from tokenvault_data.reports.chart_text import is_missing
-from tokenvault_data.reports.small_cells import MARK
-from tokenvault_data.reports.suppression import Cell, Mark, Sum, may_be_published
+from tokenvault_data.reports.counted_groups import (
+    ALL,
+    add_group,
+    cards_of,
+    customers_of,
+    divide,
+    line,
+)
+from tokenvault_data.reports.published_breakdowns import finished
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
+    import pandas as pd
+
     from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.cube import Cube
+    from tokenvault_data.reports.suppression import Figures
 
 MONTHS: Final = 12
-_BUCKETS: Final = (*EXPIRES_IN, None)
-_EXPIRED_ACTIVE: Final = ("standing", "expired", "ACTIVE")
+BUCKETS: Final = (*EXPIRES_IN, None)
+EXPIRED_ACTIVE: Final = ("standing", EXPIRES_IN[0], "ACTIVE")
+
+_BUCKET_WEIGHT: Final = 12.0
+_MONTH_WEIGHT: Final = 6.0
+_TILE_WEIGHT: Final = 1.0
+_EXPIRED_ACTIVE_WEIGHT: Final = 40.0
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedExpiry:
-    """Tables on expiry; figures are null where ``mark`` is not ``published``.
+    """Tables on expiry; figures are null where ``hidden``.
 
     Attributes
     ----------
     outlook : pandas.DataFrame
-        ``bucket`` (null: expiry not known), ``cards``, ``customers``, ``share``, ``mark``.
+        ``bucket`` (null: expiry not known), ``cards``, ``customers``, ``share``, ``hidden``.
     calendar : pandas.DataFrame
-        ``expiry``, ``cards``, ``customers``, ``mark`` for twelve months.
+        ``expiry``, ``cards``, ``customers``, ``share``, ``hidden`` for twelve months.
     heat_map : pandas.DataFrame
-        ``bank``, ``expiry``, ``cards``, ``mark``.
+        ``bank``, ``expiry``, ``cards``, ``hidden``.
     unknown : int or None
         Cards of unknown expiry; None when hidden.
     expired_active : int or None
         Expired cards that the vault lists as ACTIVE; None when hidden.
-    hidden : int
-        How many figures of the three tables are hidden.
     """
 
     outlook: pd.DataFrame
@@ -55,7 +66,6 @@ class PublishedExpiry:
     heat_map: pd.DataFrame
     unknown: int | None
     expired_active: int | None
-    hidden: int
 
 
 def coming_months(as_of: date, months: int = MONTHS) -> list[str]:
@@ -68,196 +78,184 @@ def coming_months(as_of: date, months: int = MONTHS) -> list[str]:
     return [f"{number // 12:04d}-{number % 12 + 1:02d}" for number in numbers]
 
 
-def published_expiry(
-    cube: Cube,
-    *,
-    as_of: date,
-    smallest_cell: int,
-    shown_banks: Sequence[str | None],
-    shown_statuses: Sequence[str | None],
-    banks: BankNames | None = None,
-) -> PublishedExpiry:
-    """Count by days left, month, and bank and month, and hide what must not be shown.
+class ExpiryFigures:
+    """The figures on expiry of a page.
 
     Parameters
     ----------
+    figures : Figures
+        Holds the breakdowns by ``bank`` and ``instrument_status`` already.
     cube : Cube
     as_of : date
-    smallest_cell : int
-        Customers.
-    shown_banks : sequence of str or None
-        Banks whose totals the report shows, and which are the rows of the heat map; all others are
-        one row. None is the missing bank.
-    shown_statuses : sequence of str or None
-        Statuses whose totals the report shows.
+    banks_alone : sequence of str or None
+        Banks that the page names, in the order of the heat map; all others are one row.
     banks : BankNames, optional
         Names of banks.
     """
-    months = coming_months(as_of)
-    system = _System(cube.cards, cube.customers)
-    system.add_buckets(breakdown(cube, "expires_in", as_of=as_of))
-    system.add_statuses(
-        breakdown(cube, ["expires_in", "instrument_status"], as_of=as_of),
-        breakdown(cube, "instrument_status"),
-        shown_statuses,
-    )
-    system.add_months(breakdown(cube, "expiry"), months, as_of)
-    rows = system.add_banks(
-        breakdown(cube, ["bank", "expiry"], banks=banks),
-        breakdown(cube, "bank", banks=banks),
-        shown_banks,
-        months,
-    )
-    marks = may_be_published(
-        system.cells, system.sums, smallest_cell, unpublished=system.unpublished
-    )
 
-    def line(key: Hashable) -> dict[str, Any]:
-        cell, open_ = system.cells[key], marks[key] is Mark.PUBLISHED
-        return {
-            "cards": cell.cards if open_ else None,
-            "customers": cell.customers if open_ and cell.exact else None,
-            "share": cell.cards / max(cube.cards, 1) if open_ else None,
-            MARK: str(marks[key]),
-        }
-
-    outlook = [{"bucket": bucket, **line(("bucket", bucket))} for bucket in _BUCKETS]
-    calendar = [{"expiry": month, **line(("month", month))} for month in months]
-    tiles = [
-        {"bank": bank, "expiry": month, **line(("tile", bank, month))}
-        for bank in rows
-        for month in months
-    ]
-    shown = [*outlook, *calendar, *tiles]
-    return PublishedExpiry(
-        _frame(outlook),
-        _frame(calendar),
-        _frame(tiles),
-        line(("bucket", None))["cards"],
-        line(_EXPIRED_ACTIVE)["cards"],
-        sum(one["cards"] is None for one in shown),
-    )
-
-
-class _System:
-    """Cells and the sums they stand in, all of which together make up all cards."""
-
-    def __init__(self, cards: int, customers: int) -> None:
-        self.cells: dict[Hashable, Cell] = {"all": Cell(cards, customers)}
-        self.sums: list[Sum] = []
-        self.unpublished: set[Hashable] = set()
-
-    def add_buckets(self, counts: pd.DataFrame) -> None:
-        for bucket in _BUCKETS:
-            self.cells["bucket", bucket] = Cell(0, 0)
-        for values, cell in _cells(counts, 1):
-            self.cells["bucket", values[0]] = cell
-        self._sum("all", [("bucket", bucket) for bucket in _BUCKETS])
-
-    def add_statuses(
-        self, standings: pd.DataFrame, totals: pd.DataFrame, shown: Sequence[str | None]
+    def __init__(
+        self,
+        figures: Figures,
+        cube: Cube,
+        *,
+        as_of: date,
+        banks_alone: Sequence[str | None],
+        banks: BankNames | None = None,
     ) -> None:
+        self.figures = figures
+        self.months = coming_months(as_of)
+        self._add_buckets(breakdown(cube, "expires_in", as_of=as_of))
+        self._add_standings(
+            breakdown(cube, ["expires_in", "instrument_status"], as_of=as_of),
+            breakdown(cube, "instrument_status"),
+        )
+        later = Not(where(expiry=[*self.months, None]))
+        beyond = breakdown(cube, "expires_in", where=later, as_of=as_of)
+        self._add_months(breakdown(cube, "expiry"), beyond, as_of)
+        self.rows = self._add_banks(
+            breakdown(cube, ["bank", "expiry"], banks=banks),
+            breakdown(cube, "bank", banks=banks),
+            breakdown(cube, "bank", where=later | where(expiry=None), banks=banks),
+            banks_alone,
+        )
+
+    def published(self) -> PublishedExpiry:
+        """Return the tables, once it is decided what may be shown."""
+        outlook = [
+            {"bucket": bucket, **line(self.figures, ("bucket", bucket))} for bucket in BUCKETS
+        ]
+        calendar = [
+            {"expiry": month, **line(self.figures, ("month", month))} for month in self.months
+        ]
+        tiles = [
+            {"bank": bank, "expiry": month, "cards": self._shown(("tile", bank, month))}
+            for bank in self.rows
+            for month in self.months
+        ]
+        return PublishedExpiry(
+            finished(outlook),
+            finished(calendar),
+            finished(tiles),
+            self._shown(("bucket", None)),
+            self._shown(EXPIRED_ACTIVE),
+        )
+
+    def _shown(self, group: Hashable) -> int | None:
+        return self.figures.published(cards_of(group))
+
+    def _add_buckets(self, counts: pd.DataFrame) -> None:
+        found = {values[0]: rest for values, *rest in _cells(counts, 1)}
+        for bucket in BUCKETS:
+            cards, customers = found.get(bucket, (0, 0))
+            add_group(
+                self.figures,
+                ("bucket", bucket),
+                cards,
+                customers,
+                shown=_BUCKET_WEIGHT,
+                customers=customers,
+            )
+        divide(self.figures, ALL, [("bucket", bucket) for bucket in BUCKETS])
+
+    def _add_standings(self, counts: pd.DataFrame, totals: pd.DataFrame) -> None:
         """Add cards by bucket and status; of these only the expired ACTIVE ones are shown."""
-        statuses = []
-        for (status,), cell in _cells(totals, 1):
-            statuses.append(status)
-            self.cells["status", status] = cell
-            if status not in shown:
-                self.unpublished.add(("status", status))
-        for bucket in _BUCKETS:
-            for status in {*statuses, "ACTIVE"}:
-                self.cells["standing", bucket, status] = Cell(0, 0)
-        for values, cell in _cells(standings, 2):
-            self.cells["standing", *values] = cell
-        self.unpublished |= {
-            key
-            for key in self.cells
-            if isinstance(key, tuple) and key[0] == "standing" and key != _EXPIRED_ACTIVE
-        }
-        self._sum("all", [("status", status) for status in statuses])
-        for bucket in _BUCKETS:
-            self._sum(("bucket", bucket), [("standing", bucket, one) for one in statuses])
+        statuses = [values[0] for values, *_ in _cells(totals, 1)]
+        found = {values: rest for values, *rest in _cells(counts, 2)}
+        for bucket in BUCKETS:
+            for status in dict.fromkeys([*statuses, "ACTIVE"]):
+                group = ("standing", bucket, status)
+                cards, customers = found.get((bucket, status), (0, 0))
+                weight = _EXPIRED_ACTIVE_WEIGHT if group == EXPIRED_ACTIVE else None
+                add_group(self.figures, group, cards, customers, shown=weight)
+        for bucket in BUCKETS:
+            divide(self.figures, ("bucket", bucket), [("standing", bucket, s) for s in statuses])
         for status in statuses:
-            self._sum(("status", status), [("standing", bucket, status) for bucket in _BUCKETS])
+            divide(
+                self.figures,
+                ("instrument_status", status),
+                [("standing", bucket, status) for bucket in BUCKETS],
+            )
 
-    def add_months(self, counts: pd.DataFrame, months: Sequence[str], as_of: date) -> None:
-        known = {values[0]: cell for values, cell in _cells(counts, 1)}
+    def _add_months(self, counts: pd.DataFrame, beyond: pd.DataFrame, as_of: date) -> None:
+        found = {values[0]: rest for values, *rest in _cells(counts, 1)}
         inside: dict[str, list[Hashable]] = {}
-        for month in months:
-            self.cells["month", month] = known.get(month, Cell(0, 0))
-            inside.setdefault(expires_in(_last_day(month), as_of), []).append(("month", month))
-        for bucket, keys in inside.items():
+        for month in self.months:
+            cards, customers = found.get(month, (0, 0))
+            bucket = expires_in(_last_day(month), as_of)
+            add_group(
+                self.figures,
+                ("month", month),
+                cards,
+                customers,
+                shown=_MONTH_WEIGHT,
+                customers=customers,
+                of=("bucket", bucket),
+            )
+            self.figures.rest(customers_of(ALL), [customers_of(("month", month))])
+            inside.setdefault(bucket, []).append(("month", month))
+        for bucket, months in inside.items():
             if bucket == EXPIRES_IN[-1]:
-                keys.append(self._rest(("beyond",), ("bucket", bucket), keys))
-            self._sum(("bucket", bucket), keys)
+                after = {values[0]: rest for values, *rest in _cells(beyond, 1)}
+                cards, customers = after.get(bucket, (0, 0))
+                add_group(self.figures, "beyond", cards, customers)
+                months.append("beyond")
+            divide(self.figures, ("bucket", bucket), months)
 
-    def add_banks(
+    def _add_banks(
         self,
         counts: pd.DataFrame,
         totals: pd.DataFrame,
-        shown: Sequence[str | None],
-        months: Sequence[str],
+        elsewhen: pd.DataFrame,
+        alone: Sequence[str | None],
     ) -> list[str | None]:
-        """Add banks and their months; return the rows of the heat map."""
-        rows: list[str | None] = []
-        for (bank,), cell in _cells(totals, 1):
-            row = bank if bank in shown else OTHER
-            self._gather(("bank", row), cell, alone=row == bank)
-            rows.append(row)
-        rows = list(dict.fromkeys(rows))
-        for (bank, month), cell in _cells(counts, 2):
-            row = bank if bank in shown else OTHER
-            if month in months:
-                self._gather(("tile", row, month), cell, alone=row == bank)
+        """Add banks by month; return the rows of the heat map."""
+        found: dict[Hashable, list[int]] = {}
+        together: list[Hashable] = []
+        for (bank,), cards, customers in _cells(totals, 1):
+            if bank not in alone:
+                together.append(bank)
+                _gather(found, OTHER, cards, customers)
+        for (bank, month), cards, customers in _cells(counts, 2):
+            _gather(found, (bank if bank in alone else OTHER, month), cards, customers)
+        for (bank,), cards, customers in _cells(elsewhen, 1):
+            _gather(found, ("rest of", bank if bank in alone else OTHER), cards, customers)
+        rows = [*alone, OTHER] if together else list(alone)
+        totals_of = {row: ("bank", row) for row in alone}
+        if together:
+            totals_of[OTHER] = ("bank row", OTHER)
+            cards, customers = found[OTHER]
+            add_group(self.figures, ("bank row", OTHER), cards, customers)
+            divide(self.figures, ALL, list(totals_of.values()))
         for row in rows:
-            tiles: list[Hashable] = [("tile", row, month) for month in months]
+            tiles = [("tile", row, month) for month in self.months]
             for tile in tiles:
-                self.cells.setdefault(tile, Cell(0, 0))
-            self._sum(("bank", row), [*tiles, self._rest(("rest", row), ("bank", row), tiles)])
-        for month in months:
-            self._sum(("month", month), [("tile", row, month) for row in rows])
-        self._sum("all", [("bank", row) for row in rows])
+                cards, customers = found.get(tile[1:], (0, 0))
+                add_group(self.figures, tile, cards, customers, shown=_TILE_WEIGHT)
+            rest = ("rest of", row)
+            add_group(self.figures, rest, *found.get(rest, (0, 0)))
+            divide(self.figures, totals_of[row], [*tiles, rest])
+        for month in self.months:
+            divide(self.figures, ("month", month), [("tile", row, month) for row in rows])
         return rows
 
-    def _gather(self, key: Hashable, cell: Cell, *, alone: bool) -> None:
-        """Add a cell to those gathered under a key; of several it is not known who is in both."""
-        old = self.cells.get(key, Cell(0, 0))
-        self.cells[key] = Cell(
-            old.cards + cell.cards, max(old.customers, cell.customers), exact=alone
-        )
 
-    def _rest(self, key: Hashable, total: Hashable, parts: Sequence[Hashable]) -> Hashable:
-        """Add what is in the total and in none of the parts; it is not shown."""
-        cards = sum(self.cells[part].cards for part in parts)
-        whole = self.cells[total]
-        certain = max(0, whole.customers - cards)
-        self.cells[key] = Cell(whole.cards - cards, certain, exact=False)
-        self.unpublished.add(key)
-        return key
-
-    def _sum(self, total: Hashable, parts: Sequence[Hashable]) -> None:
-        self.sums.append(Sum(total, tuple(parts)))
+def _gather(found: dict[Hashable, list[int]], key: Hashable, cards: int, customers: int) -> None:
+    """Add to what is gathered under a key; of several groups it is not known who is in both."""
+    so_far, certain = found.get(key, (0, 0))
+    found[key] = [so_far + cards, max(certain, customers)]
 
 
-def _cells(counts: pd.DataFrame, keys: int) -> list[tuple[tuple[Any, ...], Cell]]:
-    rows = counts.itertuples(index=False, name=None)
+def _cells(counts: pd.DataFrame, keys: int) -> list[tuple[tuple[Any, ...], int, int]]:
     return [
         (
             tuple(None if is_missing(value) else value for value in row[:keys]),
-            Cell(int(row[keys]), int(row[keys + 1])),
+            int(row[keys]),
+            int(row[keys + 1]),
         )
-        for row in rows
+        for row in counts.itertuples(index=False, name=None)
     ]
 
 
 def _last_day(month: str) -> date:
     year, number = map(int, month.split("-"))
     return date(year + number // 12, number % 12 + 1, 1) - timedelta(days=1)
-
-
-def _frame(lines: list[dict[str, Any]]) -> pd.DataFrame:
-    frame = pd.DataFrame(lines)
-    for name in ("cards", "customers"):
-        frame[name] = frame[name].astype("Int64")
-    frame["share"] = frame["share"].astype("Float64")
-    return frame

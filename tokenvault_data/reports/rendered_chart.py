@@ -191,6 +191,6 @@ def _renderer() -> ModuleType:
 def missing_part() -> UsageError:
     """What is raised where the optional part of the installation for reports is not there."""
     return UsageError(
-        "Charts and reports need altair, vl-convert and jinja2, and not all of them are installed;"
+        "Charts and reports need altair, vl-convert, jinja2 and highspy, and not all are installed;"
         " nothing was drawn; run: pip install 'tokenvault-data[report]'"
     )

@@ -15,12 +15,8 @@ from tokenvault_data.reports.report_tables import (
     kinds_by_bank_table,
     month_grid_table,
 )
-from tokenvault_data.reports.small_cells import MARK
-from tokenvault_data.reports.suppression import Mark
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tokenvault_data.reports.report_facts import Facts
 
 _HEADINGS: Final = {
@@ -46,25 +42,19 @@ class Section:
 def breakdown_section(facts: Facts) -> Section:
     """Return the section on networks, banks, types, countries and statuses."""
     about = f"as of {day(facts.as_of)}"
+    few = "Not shown: no group of it has enough customers to be shown beside the others."
     figures, notes = [], []
     for column, heading in _HEADINGS.items():
-        protected = facts.breakdowns[column]
-        if protected.table is None:
-            notes.append(f"{heading}: {protected.sentence}")
+        table = facts.breakdowns[column]
+        if table is None:
+            notes.append(f"{heading}: {few}")
             continue
         figures.append(
             make_figure(
                 column.replace("_", "-"),
-                chart_of(charts.bars, protected.table, column, about=about),
-                counts_table(
-                    protected.table,
-                    column,
-                    caption=f"Cards by {heading.lower()}",
-                    heading=heading,
-                    smallest_cell=facts.smallest_cell,
-                ),
+                chart_of(charts.bars, table, column, about=about),
+                counts_table(table, column, caption=f"Cards by {heading.lower()}", heading=heading),
                 is_full=column == "bank",
-                notes=(protected.sentence,),
             )
         )
     lead = (
@@ -83,7 +73,7 @@ def expiry_section(facts: Facts) -> Section:
     if facts.expiry is None:
         few = f"Not shown: there are fewer than {facts.smallest_cell} customers."
         return Section("expiry", "What expires when", lead, (), (few,))
-    size, about = facts.smallest_cell, f"as of {day(facts.as_of)}"
+    about = f"as of {day(facts.as_of)}"
     outlook, calendar, tiles = (
         facts.expiry.outlook,
         facts.expiry.calendar,
@@ -98,26 +88,20 @@ def expiry_section(facts: Facts) -> Section:
                 "bucket",
                 caption="Cards by days left",
                 heading="Days left",
-                smallest_cell=size,
             ),
             is_full=True,
-            notes=(_hidden_note(outlook, size),),
         ),
         make_figure(
             "calendar",
             chart_of(charts.expiry_calendar_bars, calendar, about=about),
-            calendar_table(calendar, caption="Cards by month of expiry", smallest_cell=size),
+            calendar_table(calendar, caption="Cards by month of expiry"),
             is_full=True,
-            notes=(_hidden_note(calendar, size),),
         ),
         make_figure(
             "banks-by-month",
             chart_of(charts.bank_month_heatmap, tiles, about=about),
-            month_grid_table(
-                tiles, caption="Cards by bank and month of expiry", smallest_cell=size
-            ),
+            month_grid_table(tiles, caption="Cards by bank and month of expiry"),
             is_full=True,
-            notes=(_hidden_note(tiles, size),),
         ),
     )
     return Section("expiry", "What expires when", lead, figures)
@@ -128,7 +112,7 @@ def changes_section(facts: Facts) -> Section | None:
     changes = facts.changes
     if changes is None:
         return None
-    size, about = facts.smallest_cell, f"since {changes.old_name}"
+    about = f"since {changes.old_name}"
     figures = [
         make_figure(
             "kinds-of-change",
@@ -138,10 +122,8 @@ def changes_section(facts: Facts) -> Section | None:
                 "what",
                 caption="What became of every card",
                 heading="Line",
-                smallest_cell=size,
             ),
             is_full=True,
-            notes=(_hidden_note(changes.kinds, size),),
         )
     ]
     if len(changes.by_bank):
@@ -149,9 +131,8 @@ def changes_section(facts: Facts) -> Section | None:
             make_figure(
                 "changes-by-bank",
                 chart_of(changes_by_bank, changes.by_bank, about=about),
-                kinds_by_bank_table(changes.by_bank, caption="Changes by bank", smallest_cell=size),
+                kinds_by_bank_table(changes.by_bank, caption="Changes by bank"),
                 is_full=True,
-                notes=(_hidden_note(changes.by_bank, size),),
             )
         )
     lead = (
@@ -159,19 +140,3 @@ def changes_section(facts: Facts) -> Section | None:
         " unknown, never gone. Shares are of the older list; of cards added, of this one."
     )
     return Section("changes", "What has changed", lead, tuple(figures))
-
-
-def _hidden_note(table: pd.DataFrame, smallest_cell: int) -> str:
-    marks = table[MARK].tolist()
-    small = sum(mark == Mark.SMALL for mark in marks)
-    withheld = sum(mark == Mark.WITHHELD for mark in marks)
-    if not small and not withheld:
-        return ""
-    note = "\N{LEFT DOUBLE QUOTATION MARK}few\N{RIGHT DOUBLE QUOTATION MARK} stands for"
-    note += f" fewer than {smallest_cell} customers"
-    if withheld:
-        note += (
-            "; \N{LEFT DOUBLE QUOTATION MARK}\N{EN DASH}\N{RIGHT DOUBLE QUOTATION MARK} for a"
-            " figure that is withheld because such a group could be worked out from it"
-        )
-    return note + "."

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from tokenvault_data.analysis.wording import counted, percent
 from tokenvault_data.dataset.instants import INDIA
 from tokenvault_data.reports.chart_text import count, day, name_of
-from tokenvault_data.reports.small_cells import MARK
-from tokenvault_data.reports.suppression import Mark
+from tokenvault_data.reports.counted_groups import ALL, cards_of, customers_of
+from tokenvault_data.reports.small_cells import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from tokenvault_data.reports.published_quality import Check
     from tokenvault_data.reports.report_facts import Facts
     from tokenvault_data.reports.report_sections import Section
+    from tokenvault_data.reports.suppression import Figures
 
 _NOT_SHOWN: Final = "\N{EN DASH}"
+_HIDDEN: Final = "hidden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,22 +46,27 @@ class KeyFigure:
 
 def key_figures(facts: Facts) -> list[KeyFigure]:
     """Return the numbers at the top of the report."""
-    few = f"fewer than {facts.smallest_cell} customers"
-    if facts.cards is None or facts.customers is None or facts.expiry is None:
-        return [KeyFigure(_NOT_SHOWN, "saved cards", f"Too few to be shown: {few}.")]
+    if facts.figures is None or facts.expiry is None:
+        few = f"Too few to be shown: fewer than {facts.smallest_cell} customers."
+        return [KeyFigure(_NOT_SHOWN, "saved cards", few)]
+    cards = facts.figures.published(cards_of(ALL))
+    customers = facts.figures.published(customers_of(ALL))
+    active, unknown = facts.expiry.expired_active, facts.expiry.unknown
     figures = [
-        KeyFigure(count(facts.cards), "saved cards", f"of {counted(facts.customers, 'customer')}")
-    ]
-    active = facts.expiry.expired_active
-    share = "" if active is None else f"{percent(active / max(facts.cards, 1))} of all cards"
-    figures.append(
         KeyFigure(
-            _NOT_SHOWN if active is None else count(active),
+            _number(cards),
+            "saved cards",
+            _HIDDEN if customers is None else f"of {counted(customers, 'customer')}",
+        ),
+        KeyFigure(
+            _number(active),
             "expired, still listed ACTIVE",
-            share or f"not shown: {few}",
+            _HIDDEN
+            if active is None or cards is None
+            else f"{percent(active / max(cards, 1))} of all cards",
             is_alarming=bool(active),
-        )
-    )
+        ),
+    ]
     within = _within(facts)
     if within is not None:
         figures.append(
@@ -69,17 +76,20 @@ def key_figures(facts: Facts) -> list[KeyFigure]:
                 f"{count(within[30])} within 30, {count(within[60])} within 60 days",
             )
         )
-    unknown = facts.expiry.unknown
     figures.append(
-        KeyFigure(
-            _NOT_SHOWN if unknown is None else count(unknown),
-            "of unknown expiry",
-            "counted apart, never as expired",
-        )
+        KeyFigure(_number(unknown), "of unknown expiry", "counted apart, never as expired")
     )
     if facts.about is not None:
-        figures.append(_coverage(facts.about, facts.as_of))
+        figures.append(_coverage(facts.about, facts.figures, facts.as_of))
     return figures
+
+
+def hidden_note(facts: Facts) -> str:
+    """Say how many figures are hidden; empty when none is."""
+    hidden = 0 if facts.figures is None else facts.figures.hidden_count
+    if not hidden:
+        return ""
+    return f"{counted(hidden, 'figure is', 'figures are')} hidden to protect small groups"
 
 
 def findings(facts: Facts, sections: Sequence[Section]) -> list[str]:
@@ -101,6 +111,7 @@ def check_groups(facts: Facts) -> list[tuple[str, list[Check]]]:
     kinds = {
         "Checks that fail or call for a look": ("fail", "warn"),
         "Checks that pass": ("pass",),
+        "Checks whose figure is hidden": ("hidden",),
         "Checks that cannot be told": ("unknown",),
     }
     groups = []
@@ -125,12 +136,18 @@ def collection_lines(facts: Facts, generated_at: datetime, version: str) -> list
             ("Environment", about.environment),
             ("Collected", f"{_moment(started)} to {_moment(finished)} (India time)"),
             ("Interface version", about.api_version),
-            ("Customers asked for", count(about.requested)),
         ]
-        lines += [
-            (f"Customers {name_of('outcome', outcome)}".replace("_", " "), count(customers))
-            for outcome, customers in sorted(about.outcomes.items())
-        ]
+    if facts.about is not None and facts.figures is not None:
+        asked = {
+            "Customers asked for": "requested",
+            **{
+                f"Customers {name_of('outcome', outcome)}".replace("_", " "): ("asked", outcome)
+                for outcome in sorted(facts.about.outcomes)
+            },
+        }
+        for name, group in asked.items():
+            customers = facts.figures.published(customers_of(group))
+            lines.append((name, _HIDDEN if customers is None else count(customers)))
     lines += [
         ("Expiry judged on", f"{day(facts.as_of)} (India)"),
         ("Smallest cell", counted(facts.smallest_cell, "customer")),
@@ -152,23 +169,28 @@ def _within(facts: Facts) -> dict[int, int] | None:
         return None
     cards = dict(zip(facts.expiry.outlook["bucket"], facts.expiry.outlook["cards"], strict=True))
     soon = [cards[name] for name in ("0-30 days", "31-60 days", "61-90 days")]
-    if any(mark != Mark.PUBLISHED for mark in facts.expiry.outlook[MARK].iloc[1:4]):
+    if facts.expiry.outlook[HIDDEN].iloc[1:4].any():
         return None
     return {30: int(soon[0]), 60: int(soon[0] + soon[1]), 90: int(sum(soon))}
 
 
-def _coverage(about: Manifest, as_of: date) -> KeyFigure:
-    answered = about.outcomes.get("fetched", 0) + about.outcomes.get("empty", 0)
-    missing = about.requested - answered
+def _coverage(about: Manifest, figures: Figures, as_of: date) -> KeyFigure:
+    missing = about.requested - about.outcomes.get("fetched", 0) - about.outcomes.get("empty", 0)
+    answered = figures.published(customers_of("answered"))
+    requested = figures.published(customers_of("requested"))
     age_days = (as_of - datetime.fromisoformat(about.finished_at).astimezone(INDIA).date()).days
     age = "today" if age_days == 0 else f"{counted(age_days, 'day')} before" if age_days > 0 else ""
     fresh = f"collected {age}" if age else "collected after the day of judgement"
     return KeyFigure(
-        percent(answered / about.requested) if about.requested else _NOT_SHOWN,
+        percent(answered / requested) if answered is not None and requested else _NOT_SHOWN,
         "of customers answered for",
         f"{counted(missing, 'customer')} not known; {fresh}",
         is_alarming=missing > 0,
     )
+
+
+def _number(value: int | None) -> str:
+    return _NOT_SHOWN if value is None else count(value)
 
 
 def _moment(when: datetime) -> str:

@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.reports.chart_tables import month_label
 from tokenvault_data.reports.chart_text import count, is_missing, month_name, name_of, percent
-from tokenvault_data.reports.small_cells import MARK
-from tokenvault_data.reports.suppression import Mark
+from tokenvault_data.reports.small_cells import CUSTOMERS_HIDDEN, HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-NOT_ADDED_UP: Final = "\N{EN DASH}"
+NOT_COUNTED: Final = "\N{EN DASH}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,9 @@ class Entry:
     kind: str = ""
 
 
+_HIDDEN: Final = Entry("hidden", "-2", "hidden")
+
+
 @dataclass(frozen=True, slots=True)
 class NumberTable:
     """A table of a report; the first cell of a row is its heading."""
@@ -54,57 +56,44 @@ class NumberTable:
     rows: tuple[tuple[Entry, ...], ...]
 
 
-def counts_table(
-    table: pd.DataFrame, label: str, *, caption: str, heading: str, smallest_cell: int
-) -> NumberTable:
+def counts_table(table: pd.DataFrame, label: str, *, caption: str, heading: str) -> NumberTable:
     """Show a one-way table: names, cards, share and, where there are any, customers."""
     with_customers = "customers" in table.columns
     headings = [Heading(heading), Heading("Cards", True), Heading("Share of cards", True)]
     rows = []
     for place, line in enumerate(table.to_dict("records")):
-        hidden = _hidden(line, smallest_cell)
-        row = [Entry(name_of(label, line[label]), f"{place:06d}")]
-        row.append(hidden or number(line["cards"]))
-        row.append(hidden or Entry(percent(line["share"]), _order(line["share"])))
+        row = [Entry(name_of(label, line[label]), f"{place:06d}"), _cards(line), _share(line)]
         if with_customers:
-            missing = is_missing(line["customers"])
-            plain = Entry(NOT_ADDED_UP, "-1") if missing else number(line["customers"])
-            row.append(hidden or plain)
+            row.append(_customers(line))
         rows.append(tuple(row))
     if with_customers:
         headings.append(Heading("Customers", True))
     return NumberTable(caption, tuple(headings), tuple(rows))
 
 
-def calendar_table(table: pd.DataFrame, *, caption: str, smallest_cell: int) -> NumberTable:
+def calendar_table(table: pd.DataFrame, *, caption: str) -> NumberTable:
     """Show cards and customers by month."""
     rows = []
     for line in table.to_dict("records"):
-        hidden = _hidden(line, smallest_cell)
-        rows.append(
-            (
-                Entry(month_name(line["expiry"]), str(line["expiry"])),
-                hidden or number(line["cards"]),
-                hidden or number(line["customers"]),
-            )
-        )
+        month = Entry(month_name(line["expiry"]), str(line["expiry"]))
+        rows.append((month, _cards(line), _customers(line)))
     headings = (Heading("Valid through"), Heading("Cards", True), Heading("Customers", True))
     return NumberTable(caption, headings, tuple(rows))
 
 
-def month_grid_table(table: pd.DataFrame, *, caption: str, smallest_cell: int) -> NumberTable:
+def month_grid_table(table: pd.DataFrame, *, caption: str) -> NumberTable:
     """Show cards by bank, one column a month."""
     months = list(dict.fromkeys(table["expiry"]))
     labels = [month_label(month, place).replace("\n", " ") for place, month in enumerate(months)]
     headings = (Heading("Bank"), *(Heading(label.strip(), True) for label in labels))
-    return NumberTable(caption, headings, _rows_by_bank(table, smallest_cell))
+    return NumberTable(caption, headings, _rows_by_bank(table))
 
 
-def kinds_by_bank_table(table: pd.DataFrame, *, caption: str, smallest_cell: int) -> NumberTable:
+def kinds_by_bank_table(table: pd.DataFrame, *, caption: str) -> NumberTable:
     """Show cards by bank, one column a kind of change."""
     kinds = list(dict.fromkeys(table["kind"]))
     headings = (Heading("Bank"), *(Heading(name_of("kind", kind), True) for kind in kinds))
-    return NumberTable(caption, headings, _rows_by_bank(table, smallest_cell))
+    return NumberTable(caption, headings, _rows_by_bank(table))
 
 
 def number(value: Any) -> Entry:
@@ -112,28 +101,32 @@ def number(value: Any) -> Entry:
     return Entry(count(value), _order(value))
 
 
-def few(smallest_cell: int) -> str:
-    """Return what stands in a table in place of a small figure."""
-    return f"<{smallest_cell}"
-
-
-def _rows_by_bank(table: pd.DataFrame, smallest_cell: int) -> tuple[tuple[Entry, ...], ...]:
+def _rows_by_bank(table: pd.DataFrame) -> tuple[tuple[Entry, ...], ...]:
     by_bank: dict[Any, list[Entry]] = {}
     for line in table.to_dict("records"):
         bank = None if is_missing(line["bank"]) else line["bank"]
-        by_bank.setdefault(bank, []).append(_hidden(line, smallest_cell) or number(line["cards"]))
+        by_bank.setdefault(bank, []).append(_cards(line))
     return tuple(
         (Entry(name_of("bank", bank), f"{place:06d}"), *cells)
         for place, (bank, cells) in enumerate(by_bank.items())
     )
 
 
-def _hidden(line: Mapping[Any, Any], smallest_cell: int) -> Entry | None:
-    if not is_missing(line["cards"]):
-        return None
-    if line.get(MARK) == Mark.SMALL:
-        return Entry(few(smallest_cell), "0", "hidden")
-    return Entry("withheld", "0", "hidden")
+def _cards(line: Mapping[Any, Any]) -> Entry:
+    return _HIDDEN if line[HIDDEN] else number(line["cards"])
+
+
+def _share(line: Mapping[Any, Any]) -> Entry:
+    """Show a share, hidden too where the total is that it is a share of."""
+    if is_missing(line["share"]):
+        return _HIDDEN
+    return Entry(percent(line["share"]), _order(line["share"]))
+
+
+def _customers(line: Mapping[Any, Any]) -> Entry:
+    if not is_missing(line["customers"]):
+        return number(line["customers"])
+    return _HIDDEN if line[CUSTOMERS_HIDDEN] else Entry(NOT_COUNTED, "-1")
 
 
 def _order(value: Any) -> str:

@@ -1,8 +1,4 @@
-"""Tables of counts made fit to be published: no group of fewer customers than is allowed.
-
-Small groups of a one-way table are folded together, small cells of a two-way table are hidden, and
-so are as many others as it takes that nothing can be had by subtraction (see `suppression`).
-"""
+"""One-way tables whose small groups are folded together into one that is not small."""
 
 from __future__ import annotations
 
@@ -11,40 +7,38 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from tokenvault_data.reports.suppression import (
-    SMALLEST_CELL,
-    TOTAL,
-    Cell,
-    Mark,
-    add_totals,
-    check_smallest_cell,
-    may_be_published,
-)
+from tokenvault_data.reports.suppression import SMALLEST_CELL, check_smallest_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable
 
-MIXED_GROUPS: Final = "(small groups together)"
-"""Name of a fold that had to take in groups that are not small."""
+SMALL_GROUPS: Final = "(small groups together)"
+"""Name of the fold; it may hold a group that is not small, so that no small one is alone in it."""
 
-MARK: Final = "mark"
-"""Column that says of a figure whether it is published, or why it is not; see `Mark`."""
+HIDDEN: Final = "hidden"
+"""Column of tables of a report: true where a line's figures must not be shown."""
+
+CUSTOMERS_HIDDEN: Final = "customers_hidden"
+"""Column that is true where a line's customers are counted and must not be shown."""
 
 
 @dataclass(frozen=True, slots=True)
-class Protected:
-    """A table that may be published.
+class Folded:
+    """A table whose small groups are folded together.
 
     Attributes
     ----------
     table : pandas.DataFrame or None
-        None when nothing of it may be published.
+        None when not even the fold may be shown.
+    inside : dict
+        Cards and customers of the groups in the fold, by their values.
     sentence : str
-        What was folded, hidden or withheld; empty when nothing was.
+        Why there is no table; empty when there is one.
     """
 
     table: pd.DataFrame | None
-    sentence: str
+    inside: dict[Hashable, tuple[int, int]]
+    sentence: str = ""
 
 
 def fold_small(
@@ -53,7 +47,7 @@ def fold_small(
     smallest_cell: int = SMALLEST_CELL,
     *,
     total_customers: int | None = None,
-) -> Protected:
+) -> Folded:
     """Fold the small groups of a one-way table into one group that is not small.
 
     Parameters
@@ -69,7 +63,7 @@ def fold_small(
 
     Returns
     -------
-    Protected
+    Folded
         The same columns. The fold stands last; its ``customers`` are null, because one customer
         may be in several of its groups.
     """
@@ -77,23 +71,28 @@ def fold_small(
     groups = table[[label, "cards", "customers", "share"]].reset_index(drop=True)
     groups = groups[groups["cards"] > 0]
     whole = total_customers if total_customers is not None else _at_least(groups["customers"])
-    if whole < smallest_cell:
-        return Protected(None, _too_few(smallest_cell))
     ranked = groups.sort_values(["customers", "cards"], kind="stable")
+    if whole < smallest_cell:
+        few = f"Not shown: there are fewer than {smallest_cell} customers in it."
+        return Folded(None, _members(ranked, label), few)
     small = int((ranked["customers"] < smallest_cell).sum())
     if not small:
-        return Protected(groups.reset_index(drop=True), "")
+        return Folded(_plain(groups, label), {})
     for count in range(small, len(ranked) + 1):
         fold, rest = ranked.iloc[:count], ranked.iloc[count:]
         certain = max(_at_least(fold["customers"]), whole - int(rest["cards"].sum()))
         if certain >= smallest_cell:
             break
     if rest.empty:
-        return Protected(None, _none_safe(smallest_cell))
-    name = f"(fewer than {smallest_cell} each)" if count == small else MIXED_GROUPS
+        return Folded(
+            None,
+            _members(ranked, label),
+            "Not shown: no part of it could be shown without giving away a group of fewer than"
+            f" {smallest_cell} customers.",
+        )
     last = pd.DataFrame(
         {
-            label: [name],
+            label: [SMALL_GROUPS],
             "cards": [int(fold["cards"].sum())],
             "customers": pd.array([None], dtype="Int64"),
             "share": [float(fold["share"].sum())],
@@ -101,83 +100,16 @@ def fold_small(
     )
     kept = groups.loc[sorted(rest.index)]
     folded = pd.concat([_plain(kept, label), _plain(last, label)], ignore_index=True)
-    return Protected(
-        folded,
-        f"{_counted(count, 'group')} shown together as \N{LEFT DOUBLE QUOTATION MARK}{name}"
-        f"\N{RIGHT DOUBLE QUOTATION MARK}, because groups of fewer than {smallest_cell} customers"
-        " are not shown alone.",
-    )
+    return Folded(folded, _members(fold, label))
 
 
-def hide_small(
-    table: pd.DataFrame,
-    row: str,
-    column: str,
-    smallest_cell: int = SMALLEST_CELL,
-) -> Protected:
-    """Hide the small cells of a two-way table whose row and column totals a reader may know.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns `row`, `column`, ``cards``, ``customers``; a line for every cell that is not empty.
-    row, column : str
-        Columns of the names; null is a name like any other.
-    smallest_cell : int
-        Customers.
-
-    Returns
-    -------
-    Protected
-        Columns `row`, `column`, ``cards``, ``customers``, ``mark``: a line for every combination,
-        totals included, in which `row` or `column` is `TOTAL`. Figures are null unless the mark
-        is ``published``.
-    """
-    cells: dict[Hashable, Cell] = {}
-    for one_row, one_column, cards, customers in zip(
-        *(table[name] for name in (row, column, "cards", "customers")), strict=True
-    ):
-        key = (_name(one_row), _name(one_column))
-        cells[key] = Cell(int(cards), int(customers))
-    sums = add_totals(cells)
-    if cells[TOTAL, TOTAL].customers < smallest_cell:
-        return Protected(None, _too_few(smallest_cell))
-    marks = may_be_published(cells, sums, smallest_cell)
-    if marks[TOTAL, TOTAL] is not Mark.PUBLISHED:
-        return Protected(None, _none_safe(smallest_cell))
-    hidden = sum(mark is not Mark.PUBLISHED for mark in marks.values())
-    return Protected(_lines(cells, marks, row, column), hidden_sentence(hidden, smallest_cell))
-
-
-def hidden_sentence(hidden: int, smallest_cell: int) -> str:
-    """Say how many figures of a table are hidden and why; nothing when none is."""
-    if not hidden:
-        return ""
-    return (
-        f"{_counted(hidden, 'figure')} hidden: groups of fewer than {smallest_cell} customers, and"
-        " those from which such a group could be worked out."
-    )
-
-
-def _lines(
-    cells: Mapping[Hashable, Cell], marks: Mapping[Hashable, Mark], row: str, column: str
-) -> pd.DataFrame:
-    shown = {key: mark is Mark.PUBLISHED for key, mark in marks.items()}
-    keys = [key for key in cells if isinstance(key, tuple)]
-
-    def figures(name: str) -> pd.Series[int]:
-        values = [getattr(cells[key], name) if shown[key] else None for key in keys]
-        return pd.Series(values, dtype="Int64")
-
-    return pd.DataFrame(
-        {
-            row: pd.Series([key[0] for key in keys], dtype="object"),
-            column: pd.Series([key[1] for key in keys], dtype="object"),
-            "cards": figures("cards"),
-            "customers": figures("customers"),
-            MARK: [str(marks[key]) for key in keys],
-        }
-    )
+def _members(groups: pd.DataFrame, label: str) -> dict[Hashable, tuple[int, int]]:
+    return {
+        _name(value): (int(cards), int(customers))
+        for value, cards, customers in zip(
+            groups[label], groups["cards"], groups["customers"], strict=True
+        )
+    }
 
 
 def _plain(groups: pd.DataFrame, label: str) -> pd.DataFrame:
@@ -197,18 +129,3 @@ def _name(value: object) -> str | None:
 
 def _at_least(customers: pd.Series[int]) -> int:
     return 0 if customers.empty else int(customers.max())
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun} is" if count == 1 else f"{count:,} {noun}s are"
-
-
-def _too_few(smallest_cell: int) -> str:
-    return f"Not shown: there are fewer than {smallest_cell} customers in it."
-
-
-def _none_safe(smallest_cell: int) -> str:
-    return (
-        "Not shown: no part of it could be shown without giving away a group of fewer than"
-        f" {smallest_cell} customers."
-    )

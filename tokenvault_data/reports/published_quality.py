@@ -173,7 +173,7 @@ class QualityFigures:
     def _told_in_part(self, check: str, verdict: str, finding: str) -> tuple[str, str]:
         """Return what may be said of a finding of which a figure is hidden."""
         if check == "freshness":
-            return "hidden", f"{finding.partition(';')[0]}; the number of stale cards is hidden."
+            return verdict, f"{finding.partition(';')[0]}; the number of stale cards is hidden."
         group = self.groups.get(check)
         cards = None if group is None else self.figures.published(cards_of(group))
         claim = _CLAIMS.get(check, finding.partition(":")[0].rstrip("."))

@@ -14,9 +14,16 @@ from hypothesis import strategies as st
 from plain_vault import plain_vault
 
 import tokenvault_data as tv
+from tokenvault_data.cleanup.answers import read_attempt
+from tokenvault_data.cleanup.customer_list import ListAnswer
+from tokenvault_data.cleanup.fetched_cards import FetchedCard
+from tokenvault_data.collection.fan_out import Customer, Fetched
 from tokenvault_data.dataset.flatten import ReceivedBody, flatten
 from tokenvault_data.errors import UnusableAnswer
 from tokenvault_data.profiles import emulator_profile
+from tokenvault_data.vault_api.attempts import Attempt
+from tokenvault_data.vault_api.client import CustomerCards
+from tokenvault_data.vault_api.operations import fetch_call
 from tokenvault_data.vault_api.paging import PageChain
 from tokenvault_data.vault_api.transport import Answer
 
@@ -336,3 +343,28 @@ def test_a_bad_character_in_a_text_costs_that_text_alone(at, junk):
     assert flat.table.num_rows == 2
     (marked,) = [row["anomalies"] for row in flat.table.to_pylist() if row["anomalies"]]
     assert "encoding" in marked or "repeated_key" in marked
+
+
+def test_nothing_that_holds_an_answer_shows_it():
+    """A repr, which debuggers, assertions and notebooks print, has no card number and no id."""
+    page = body([GOOD | {"instrument_id": "private-id", "pan": NUMBER}])
+    answer = Answer(200, {}, page)
+    card = json.loads(page)[0]
+    call = fetch_call("c", "private-id")
+    attempt = Attempt("answered", 200, {}, page, "r-1")
+    customer = Customer(0, "c")
+    for holder in (
+        answer,
+        attempt,
+        CustomerCards([page], 1, 1),
+        Fetched(customer, [page], 1, 1, 0),
+        ReceivedBody("c", page, 0, "v"),
+        flatten([ReceivedBody("c", page, 0, "v")]),
+        ListAnswer("c", [card], (page,), None, 200, "r-1"),
+        read_attempt(call, attempt),
+        FetchedCard("c", card, 0, "v"),
+        PageChain("http://127.0.0.1/pg"),
+    ):
+        assert NUMBER not in repr(holder)
+        assert NUMBER not in f"{holder}"
+    assert read_attempt(call, attempt).meaning == "this_card"

@@ -6,12 +6,11 @@ proves that it is not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tokenvault_data.errors import UnusableAnswer
-from tokenvault_data.payment_data import without_payment_data
 from tokenvault_data.vault_api.reading import read_json
 from tokenvault_data.vault_api.transport import Answer
 
@@ -136,7 +135,7 @@ class Reading:
 
     meaning: Meaning
     row: Row
-    card: dict[str, Any] | None
+    card: dict[str, Any] | None = field(repr=False)  # it may hold a card number
     status: int | None
     code: str | None
     request_id: str
@@ -212,6 +211,4 @@ def _read_card(call: Call, attempt: Attempt) -> tuple[Meaning, dict[str, Any] | 
         return "other_card", None
     if customer not in (None, call.customer_id) and call.operation == "delete":
         return "other_card", None  # of a fetch it is drift, which the rule judges
-    if instrument is None:
-        return "garbage", None
-    return "this_card", without_payment_data(content)
+    return ("garbage", None) if instrument is None else ("this_card", content)

@@ -30,6 +30,9 @@ class FetchedCard(NamedTuple):
     fetched_at_us: int
     api_version: str
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self.fetched_at_us}>"
+
 
 def as_rows(fetched: Sequence[FetchedCard]) -> list[dict[str, object] | None]:
     """Turn fetched cards into rows of the pinned schema ``INSTRUMENTS``.

@@ -62,7 +62,9 @@ class Column:
 
 
 def _received(name: str, field: str, column_type: pa.DataType = CATEGORY) -> Column:
-    return Column(f"{name}_received", column_type, f"`{field}` as the vault sent it, without payment data.")
+    return Column(
+        f"{name}_received", column_type, f"`{field}` as the vault sent it, without payment data."
+    )
 
 
 _TEXT = pa.string()

@@ -293,9 +293,8 @@ GUARDS = {
     "a list that is null is none": guard(
         "sending::test_what_is_no_whole_list_is_none",
         "paging",
-        "        if isinstance(content, list):\n",
-        "        if content is None:\n            return [], None, None\n"
-        "        if isinstance(content, list):\n",
+        "            is_usable = is_list or self._is_lenient\n",
+        "            is_usable = True\n",
         package="vault_api",
     ),
     "a list of which pages are missing is none": guard(

@@ -100,6 +100,7 @@ class Truth:
             (person, labels(one)) for person, cards in found.items() for one in cards or ()
         ]
         self.people = {person for person, _ in self.rows}
+        self.empty = sum(cards == [] for cards in found.values())
 
     def group(self, condition):
         """Return how many cards meet a condition, and how many customers have one."""

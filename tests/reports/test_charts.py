@@ -236,3 +236,16 @@ def test_without_the_optional_part_it_is_said_what_to_install():
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert "pip install 'tokenvault-data[report]'" in done.stdout
+
+
+def test_superlatives_say_nothing_of_hidden_figures():
+    """Where a figure is hidden, a title speaks of those shown: more than any other is a bound."""
+    table = counts(["HDFC Bank", "Axis Bank", "SBI"]).astype({"cards": "Int64"})
+    assert "more than any other" in charts.bars(table, "bank").title
+    table.loc[2, ["cards", "share", "customers"]] = None
+    assert "more than any other" not in charts.bars(table, "bank").title
+    months = pd.DataFrame({"expiry": ["2027-01", "2027-02"], "cards": [9, 5], "bank": ["A", "B"]})
+    assert "these months" in charts.expiry_calendar_bars(months).title
+    hidden = months.assign(cards=pd.array([9, None], dtype="Int64"))
+    assert "the months shown" in charts.expiry_calendar_bars(hidden).title
+    assert "batch shown" in charts.bank_month_heatmap(hidden).title

@@ -14,7 +14,7 @@ from tokenvault_data.reports.chart_text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _SUMMED_UP: Final = ("(other", "(small groups")
 _LEADING: Final = {
@@ -73,6 +73,8 @@ def leading(groups: Sequence[Mapping[str, Any]], column: str) -> str:
         shown = " and ".join(ties[:2]) if len(ties) == 2 else f"{len(ties)} {things}"
         return f"{shown} have {percent(top['share'])} of the cards each"
     form = _LEADING.get(column, "{name} is on {share} of the cards")
+    if _hides(groups):
+        form = form.removesuffix(", more than any other bank")
     # Filled by replacement: a name may hold braces.
     said = form.replace("{share}", percent(top["share"]))
     return _capital(said.replace("{name}", name_of(column, top[column])))
@@ -111,7 +113,8 @@ def calendar(months: Mapping[str, Mapping[str, Any]], current: str | None) -> st
     if not known:
         return "How many cards expire in each month"
     most = max(known, key=lambda month: (known[month], month))
-    return f"Most cards of these months expire in {month_name(most)}: {count(known[most])}"
+    these = "the months shown" if _hides(months.values()) else "these months"
+    return f"Most cards of {these} expire in {month_name(most)}: {count(known[most])}"
 
 
 def heat_map(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -120,8 +123,9 @@ def heat_map(lines: Sequence[Mapping[str, Any]]) -> str:
     if not known:
         return "How many cards of each bank expire in each month"
     most = max(known, key=lambda line: (line["cards"], str(line["expiry"])))
+    largest = "largest batch shown" if _hides(lines) else "largest batch"
     return (
-        f"The largest batch of one bank: {count(most['cards'])} cards of"
+        f"The {largest} of one bank: {count(most['cards'])} cards of"
         f" {name_of('bank', most['bank'])} in {month_name(most['expiry'])}"
     )
 
@@ -141,8 +145,9 @@ def changes_of_banks(lines: Sequence[Mapping[str, Any]]) -> str:
     if not known:
         return "What became of the cards of each bank"
     most = max(known, key=lambda line: (line["cards"], str(line["bank"])))
+    most_of = "Most that are shown" if _hides(lines) else "Most"
     return (
-        f"Most of one kind: {count(most['cards'])} cards of {name_of('bank', most['bank'])},"
+        f"{most_of} of one kind: {count(most['cards'])} cards of {name_of('bank', most['bank'])},"
         f" {name_of('kind', most['kind'])}"
     )
 
@@ -167,6 +172,11 @@ def over_time(summaries: Sequence[tuple[str, Mapping[str, int]]]) -> str:
         f"Most frequent over {len(summaries)} comparisons: {name_of('what', most)},"
         f" {count(totals[most])} cards"
     )
+
+
+def _hides(groups: Iterable[Mapping[str, Any]]) -> bool:
+    """Say whether a figure is hidden: a superlative would be a bound of it, or untrue."""
+    return any(group["cards"] is None for group in groups)
 
 
 def _capital(text: str) -> str:

@@ -54,5 +54,7 @@ def grid_chart(
         )
     body, padding = grid(tiles, [name for _, name in rows], [label for *_, label in columns], width)
     top = sorted((tile for tile in tiles if tile.cards), key=lambda tile: -(tile.cards or 0))[:5]
-    description = f"{title}. Largest cells: {'; '.join(tile.said for tile in top)}."
+    hides = any(tile.cards is None for tile in tiles)
+    largest = "Largest cells that are shown" if hides else "Largest cells"
+    description = f"{title}. {largest}: {'; '.join(tile.said for tile in top)}."
     return Chart(title, subtitle, description if top else f"{title}.", body, padding)

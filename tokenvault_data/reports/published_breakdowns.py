@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from tokenvault_data.reports.counted_groups import ALL, add_group, cards_of, div
 from tokenvault_data.reports.small_cells import HIDDEN, SMALL_GROUPS, Folded, fold_small
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable
+    from collections.abc import Callable, Hashable, Iterable
 
     from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.cube import Cube
@@ -23,6 +23,11 @@ BREAKDOWNS: Final = ("card_network", "bank", "card_type", "card_country", "instr
 
 MOST_GROUPS: Final = 13
 """Rows of a breakdown that have a name; the last of more is ``(other)``."""
+
+_Line = TypeVar("_Line")
+
+_LAST: Final = (OTHER, SMALL_GROUPS, None)
+"""Values that stand behind all others."""
 
 _WEIGHT: Final = 30.0
 _FOLD: Final = "fold"
@@ -89,9 +94,24 @@ def publish_breakdown(figures: Figures, name: str, folded: Folded) -> pd.DataFra
     """Return the table with what may be shown of it: `name`, figures, ``hidden``."""
     if folded.table is None:
         return None
-    return finished(
-        [{name: one[name], **line(figures, group)} for group, one in _lines(folded, name).items()]
-    )
+    lines = [
+        {name: one[name], **line(figures, group)} for group, one in _lines(folded, name).items()
+    ]
+    return finished(in_order(lines, lambda one: one[name], lambda one: one["cards"]))
+
+
+def in_order(
+    lines: Iterable[_Line],
+    value_of: Callable[[_Line], str | None],
+    cards_of_line: Callable[[_Line], int | None],
+) -> list[_Line]:
+    """Put lines in an order that tells nothing of hidden figures, whose lines come after others."""
+
+    def place(one: _Line) -> tuple[bool, bool, int, str]:
+        value, cards = value_of(one), cards_of_line(one)
+        return value in _LAST, cards is None, -(cards or 0), str(value)
+
+    return sorted(lines, key=place)
 
 
 def _lines(folded: Folded, name: str) -> dict[Hashable, dict[str, Any]]:

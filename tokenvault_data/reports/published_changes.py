@@ -24,7 +24,7 @@ from tokenvault_data.reports.counted_groups import (
     divide,
     line,
 )
-from tokenvault_data.reports.published_breakdowns import finished
+from tokenvault_data.reports.published_breakdowns import finished, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -141,7 +141,7 @@ class ChangeFigures:
                 "bank": bank,
                 "cards": self.figures.published(cards_of(("change", kind, bank))),
             }
-            for bank in self.rows
+            for bank in in_order(self.rows, lambda row: row, self._bank_shown)
             for kind in self.kinds
         ]
         return PublishedChanges(
@@ -150,6 +150,9 @@ class ChangeFigures:
             finished([one for one in account if one["what"] in _SHOWN]),
             finished(tiles) if tiles else pd.DataFrame(),
         )
+
+    def _bank_shown(self, row: str | None) -> int | None:
+        return None if row == OTHER else self.figures.published(cards_of(("bank", row)))
 
     def _people_of(
         self, lines: Mapping[str, Mapping[Any, Any]], old_people: Mapping[str, int]

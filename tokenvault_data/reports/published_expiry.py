@@ -22,7 +22,7 @@ from tokenvault_data.reports.counted_groups import (
     divide,
     line,
 )
-from tokenvault_data.reports.published_breakdowns import finished
+from tokenvault_data.reports.published_breakdowns import finished, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -88,7 +88,7 @@ class ExpiryFigures:
     cube : Cube
     as_of : date
     banks_alone : sequence of str or None
-        Banks that the page names, in the order of the heat map; all others are one row.
+        Banks that the page names; all others are one row.
     banks : BankNames, optional
         Names of banks.
     """
@@ -129,7 +129,7 @@ class ExpiryFigures:
         ]
         tiles = [
             {"bank": bank, "expiry": month, "cards": self._shown(("tile", bank, month))}
-            for bank in self.rows
+            for bank in in_order(self.rows, lambda row: row, self._bank_shown)
             for month in self.months
         ]
         return PublishedExpiry(
@@ -142,6 +142,9 @@ class ExpiryFigures:
 
     def _shown(self, group: Hashable) -> int | None:
         return self.figures.published(cards_of(group))
+
+    def _bank_shown(self, row: str | None) -> int | None:
+        return None if row == OTHER else self._shown(("bank", row))
 
     def _add_buckets(self, counts: pd.DataFrame) -> None:
         found = {values[0]: rest for values, *rest in _cells(counts, 1)}

@@ -95,13 +95,15 @@ def hidden_note(facts: Facts) -> str:
 def findings(facts: Facts, sections: Sequence[Section]) -> list[str]:
     """Return what stands out, a sentence each, without full stops at the end."""
     said = [figure.chart.title for section in sections for figure in section.figures]
-    worst = [
-        sum(check.verdict == verdict for check in facts.checks) for verdict in ("fail", "warn")
-    ]
+    fail, warn, hidden = (
+        sum(check.verdict == verdict for check in facts.checks)
+        for verdict in ("fail", "warn", "hidden")
+    )
     if facts.checks:
         said.append(
-            f"Of {counted(len(facts.checks), 'check')} of the data, {worst[0]} fail and"
-            f" {worst[1]} call for a look"
+            f"Of {counted(len(facts.checks), 'check')} of the data, {fail} fail"
+            + (f", {warn} call for a look and {hidden} have a hidden figure" if hidden else "")
+            + ("" if hidden else f" and {warn} call for a look")
         )
     return said
 

@@ -112,7 +112,8 @@ class Figures:
         """
         if key in self._numbers:
             raise KeyError(key)
-        self._numbers[key] = _Number(value, value if people is None else people, shown, beside)
+        certain = value if people is None else max(people, min(value, 1))
+        self._numbers[key] = _Number(value, certain, shown, beside)
         return key
 
     def show(self, key: Hashable, weight: float) -> None:

@@ -23,7 +23,7 @@ KINDS: dict[str, str] = {
     "out_of_range": "a date before 2000 or after 2099",
     "repeated_key": "a key that occurs twice in one object; the last value was taken",
     "secret": "a card number, a security code or other payment data where none belongs; `[removed]`"
-    " stands in its place",
+    " takes its place",
     "type": "not of the documented JSON type; the value is kept in `extra`",
     "unknown": "not in the closed vocabulary of the column",
     "unreadable": "not in any form that the column can be read from; in `extra`, nested too deeply",

@@ -61,7 +61,10 @@ def test_no_headers_say_nothing():
 )
 def test_nonsense_is_ignored(nonsense):
     """Negative, huge, NaN and other nonsense reads as if the header were missing."""
-    assert read_limits(dict.fromkeys(NAMES, nonsense)) == LimitReading()
+    headers = dict.fromkeys(NAMES, nonsense)
+    if nonsense.isascii() and nonsense.isdigit():
+        del headers["retry-after"]
+    assert read_limits(headers) == LimitReading()
 
 
 @pytest.mark.parametrize(
@@ -71,6 +74,12 @@ def test_nonsense_is_ignored(nonsense):
 def test_a_wait_is_kept_between_one_second_and_fifteen_minutes(name, told, wait):
     """0 means that there is no need to wait; any other wait becomes 1 to 900 seconds."""
     assert read_limits({name: told}).wait_seconds == wait
+
+
+@pytest.mark.parametrize("told", ["604801", "1700000000", "9" * 30])
+def test_a_retry_after_however_long_is_the_longest_wait(told):
+    """A wait of weeks is not taken for no wait at all."""
+    assert read_limits({"retry-after": told}).wait_seconds == 900.0
 
 
 def test_of_two_waits_the_longer_one_counts():

@@ -1,8 +1,8 @@
 """What the headers of one answer say about the rate limit; any of them may be missing or nonsense.
 
 The names are those of Cashfree's rate limit pages (``x-ratelimit-limit``, ``-remaining``,
-``-retry``, ``-type``, ``-reset``) and the standard ``Retry-After`` (RFC 9110, 10.2.3), in
-seconds or as a date.
+``-retry``, ``-type``, ``-reset``), the ``RateLimit`` fields of the IETF drafts (see
+`ratelimit_fields`) and the standard ``Retry-After`` (RFC 9110, 10.2.3), in seconds or as a date.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import time
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
+
+from tokenvault_data.vault_api.ratelimit_fields import NAMES, FieldsReading, read_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,7 +32,9 @@ class LimitReading:
     Attributes
     ----------
     limit_per_minute : int or None
-        Requests allowed a minute, at least 1.
+        Requests allowed a minute, at least 1; by the strictest of several policies.
+    limit_is_guessed : bool
+        Whether the length of the limit's window was not told, so that it may be lower.
     remaining : int or None
         Requests left when the answer was made.
     wait_seconds : float or None
@@ -43,6 +47,7 @@ class LimitReading:
     """
 
     limit_per_minute: int | None = None
+    limit_is_guessed: bool = False
     remaining: int | None = None
     wait_seconds: float | None = None
     reset_after_seconds: float | None = None
@@ -50,6 +55,13 @@ class LimitReading:
 
 
 _NOTHING = LimitReading()
+_SPEAKING = frozenset(
+    {
+        *(f"x-ratelimit-{name}" for name in ("limit", "remaining", "retry", "reset", "type")),
+        *NAMES,
+        "retry-after",
+    }
+)
 
 
 def read_limits(
@@ -65,37 +77,31 @@ def read_limits(
         Seconds since 1970; asked only when ``Retry-After`` is a date and the answer has no
         ``Date`` of its own to measure it from.
     """
-    limit = headers.get("x-ratelimit-limit")
-    remaining = headers.get("x-ratelimit-remaining")
-    retry = headers.get("x-ratelimit-retry")
-    reset = headers.get("x-ratelimit-reset")
-    counted_by = headers.get("x-ratelimit-type")
-    retry_after = headers.get("retry-after")
-    if (
-        limit is None
-        and remaining is None
-        and retry is None
-        and reset is None
-        and counted_by is None
-        and retry_after is None
-    ):
+    if not _SPEAKING.intersection(headers):
         return _NOTHING
-    waits = [
-        wait
-        for wait in (
-            None if retry is None else _delay(retry),
-            None if retry_after is None else _retry_after(retry_after, headers, wall_clock),
-        )
-        if wait is not None
-    ]
-    reset_after = None if reset is None else _delay(reset)
+    limit = _count(headers.get("x-ratelimit-limit"))
+    remaining = _count(headers.get("x-ratelimit-remaining"))
+    retry = _delay(headers.get("x-ratelimit-retry"))
+    reset = _delay(headers.get("x-ratelimit-reset"))
+    counted_by = headers.get("x-ratelimit-type")
+    is_guessed = False
+    waits = [retry, _retry_after(headers.get("retry-after"), headers, wall_clock)]
+    fields = read_fields(headers)
+    if fields != FieldsReading():
+        if fields.limit_per_minute is not None:
+            by_fields = max(1, int(fields.limit_per_minute))
+            if not limit or by_fields < limit:
+                limit, is_guessed = by_fields, fields.is_guessed
+                remaining, reset = fields.remaining, fields.reset_after_seconds
+        if waits == [None, None]:
+            waits = [fields.exhausted_seconds]
+    told = [wait for wait in waits if wait is not None]
     return LimitReading(
-        limit_per_minute=None if limit is None else _count(limit) or None,
-        remaining=None if remaining is None else _count(remaining),
-        wait_seconds=_clamped(max(waits)) if waits else None,
-        reset_after_seconds=(
-            None if reset_after is None else min(reset_after, LONGEST_WAIT_SECONDS)
-        ),
+        limit_per_minute=limit or None,
+        limit_is_guessed=is_guessed,
+        remaining=remaining,
+        wait_seconds=_clamped(max(told)) if told else None,
+        reset_after_seconds=None if reset is None else min(reset, LONGEST_WAIT_SECONDS),
         counted_by=counted_by if counted_by in ("app_id", "ip") else None,
     )
 
@@ -106,9 +112,9 @@ def _clamped(wait: float) -> float:
     return min(max(wait, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
 
 
-def _number(text: str) -> float | None:
+def _number(text: str | None) -> float | None:
     # float() also takes "nan", "1_000" and digits of other scripts, which no server means.
-    if len(text) > 20 or not text.isascii() or "_" in text:
+    if text is None or len(text) > 20 or not text.isascii() or "_" in text:
         return None
     try:
         number = float(text)
@@ -117,19 +123,23 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) and number >= 0 else None
 
 
-def _count(text: str) -> int | None:
+def _count(text: str | None) -> int | None:
     number = _number(text)
     return None if number is None or number > _LARGEST_COUNT else int(number)
 
 
-def _delay(text: str) -> float | None:
+def _delay(text: str | None) -> float | None:
     number = _number(text)
     return None if number is None or number > _LARGEST_DELAY_SECONDS else number
 
 
 def _retry_after(
-    text: str, headers: Mapping[str, str], wall_clock: Callable[[], float]
+    text: str | None, headers: Mapping[str, str], wall_clock: Callable[[], float]
 ) -> float | None:
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit():
+        return float(min(int(text[:20]), LONGEST_WAIT_SECONDS))  # however long: the longest
     seconds = _delay(text)
     if seconds is not None:
         return seconds

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
 import random
+import shutil
 import signal
+import tempfile
 from collections import Counter
 from typing import Any
 
@@ -14,6 +18,10 @@ from hypothesis import settings
 # A busy machine is no fault of what is tested.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+# What the toolkit writes down for the user's other processes is not to be this user's.
+os.environ["TOKENVAULT_CONFIG"] = tempfile.mkdtemp(prefix="tokenvault-test-")
+atexit.register(shutil.rmtree, os.environ["TOKENVAULT_CONFIG"], ignore_errors=True)
 
 # A shell ignores Ctrl-C on behalf of what it runs in the background, and children inherit that;
 # the tests interrupt theirs.

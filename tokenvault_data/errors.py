@@ -102,7 +102,15 @@ class AccessDenied(VaultError):
 
 
 class RateLimited(VaultError):
-    """The account's budget was spent, and waiting for it would have passed the deadline."""
+    """The account's budget was spent, and waiting for it would have passed the deadline.
+
+    Attributes
+    ----------
+    others_answered : bool
+        Whether other calls were answered meanwhile, so that it is about this one.
+    """
+
+    others_answered = False
 
 
 class VaultUnavailable(VaultError):

@@ -64,11 +64,48 @@ def test_every_phase_has_its_words(changes, line):
     assert describe(dataclasses.replace(MIDWAY, **changes)) == line
 
 
-@pytest.mark.parametrize("progress", [False, None, True])
-def test_without_a_terminal_it_is_silent(progress):
-    """Also when progress is asked for: standard error is not a terminal here."""
+@pytest.mark.parametrize("progress", [False, None])
+def test_where_it_is_not_asked_for_it_is_silent(progress):
+    """Not even a wait is told."""
     with report_for(progress) as report:
         assert report is silent
+
+
+def test_without_a_terminal_long_waits_are_told_in_plain_lines(capsys):
+    """What goes on as usual writes nothing; a wait is one line, and again after five minutes."""
+    wait = dataclasses.replace(
+        BUDGET, waiting_for="the limit was met", waiting_seconds=120.0, refused_seconds=45.0
+    )
+    with report_for(True) as report:
+        report(dataclasses.replace(MIDWAY, budget=BUDGET))
+        for elapsed in (1.0, 2.0, 250.0, 301.5):
+            report(dataclasses.replace(MIDWAY, budget=wait, elapsed_seconds=elapsed))
+        report(dataclasses.replace(MIDWAY, phase="out_of_reach", out_for_seconds=75.0))
+    said = capsys.readouterr().err.splitlines()
+    line = "waiting 2 min 00 s: the limit was met; nothing was answered but 429 for 45 s"
+    assert said == [line, line, "the vault has been out of reach for 1 min 15 s; trying on"]
+
+
+def test_without_a_terminal_the_search_for_a_limit_is_told(capsys):
+    """That it is searched for, once; what was found; and who else uses the account."""
+    searching = dataclasses.replace(
+        BUDGET, limit_per_minute=None, rate_per_minute=30.0, share_now=0.5, is_searching=True
+    )
+    found = dataclasses.replace(
+        searching, is_searching=False, found_per_minute=400.0, rate_per_minute=200.0
+    )
+    with report_for(True) as report:
+        for budget in (searching, searching, found, found):
+            report(dataclasses.replace(MIDWAY, budget=budget))
+        for share in (0.25, 0.25, 0.5):
+            divided = dataclasses.replace(found, share_now=share)
+            report(dataclasses.replace(MIDWAY, budget=divided))
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 4
+    assert "searching for it from 30 requests a minute" in said[0]
+    assert "a limit of about 400 requests a minute; going on at 200 a minute" in said[1]
+    assert "25% of its rate limit is used" in said[2]
+    assert "alone on this account again: 50%" in said[3]
 
 
 def test_a_callers_own_report_is_used():

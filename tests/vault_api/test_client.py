@@ -87,7 +87,8 @@ FINAL = {
 
 def use(server, scenario, **settings):
     """Run `scenario(vault)` with a client of the server, and give its result."""
-    settings = {"retries": PATIENT, "wire": QUICK, **settings}
+    # These servers tell no limit, and the search for one would take its time.
+    settings = {"retries": PATIENT, "wire": QUICK, "rate_per_minute": 60_000.0, **settings}
     profile = server if isinstance(server, Profile) else profile_of(server)
 
     async def main():
@@ -300,13 +301,21 @@ def test_a_refusal_for_the_rate_is_sent_again(operation):
         assert len(set(keys) - {None}) == (2 if operation == "delete" else 0)
 
 
-def test_refusals_end_in_an_error():
-    """An account that never has room ends the call."""
+def test_refusals_without_end_end_in_an_error():
+    """An account that never has room ends the call when its deadline has passed."""
     with RawServer(answer(b"", 429)) as server:
-        policy = RetryPolicy(refusals=2)
+        policy = RetryPolicy(deadline_seconds=2.0)
         error = failure(server, "delete", retries=policy)
         assert type(error) is errors.RateLimited
+        assert not error.others_answered
         assert len(server.seen) == error.attempts == 2
+
+
+def test_a_wait_beyond_the_deadline_is_not_waited_out():
+    """An account that asks for ten minutes ends a call of five at once."""
+    with RawServer(answer(b"", 429, ("retry-after: 600",))) as server:
+        assert "429 for 10 minutes" in str(failure(server, "list"))
+        assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize("operation", CALLS)

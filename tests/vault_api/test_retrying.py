@@ -79,7 +79,7 @@ def test_the_table_of_outcomes(result, error, again, operation):
     decision = decide(result, operation)
     if operation in again:
         assert isinstance(decision, Retry)
-        spent = Effort(attempts=40, sent=40, refused=20)
+        spent = Effort(attempts=40, sent=40, refused=20, refused_beside=5)
         decision = decide(result, operation, spent)
     assert isinstance(decision, GiveUp)
     assert type(decision.error) is error
@@ -93,16 +93,46 @@ def test_no_status_but_429_repeats_a_delete_or_cryptogram(code, operation):
     assert isinstance(decide(status(code), operation), Retry) == (code == 429)
 
 
-def test_429_waits_for_the_pacing_and_ends():
-    """A refusal costs no attempt and no wait of its own, but is not taken for ever."""
+def test_a_429_costs_no_attempt_and_no_wait_of_its_own():
+    """When to send again is the pacing's to say, however often one call was refused."""
     policy = RetryPolicy(attempts=1, refusals=3)
-    for refused in (1, 2):
-        assert decide(status(429), "delete", Effort(refused, refused, refused), policy) == Retry(
-            0.0
-        )
-    ended = decide(status(429), "delete", Effort(3, 3, 3), policy)
+    for refused in (1, 2, 50):
+        effort = Effort(refused, refused, refused, refused_beside=2)
+        assert decide(status(429), "delete", effort, policy) == Retry(0.0)
+
+
+def test_a_call_refused_while_others_are_answered_is_given_up():
+    """After so many refusals it is about this call; the error says so."""
+    effort = Effort(3, 3, 3, refused_beside=3)
+    ended = decide(status(429), "delete", effort, RetryPolicy(refusals=3))
     assert isinstance(ended, GiveUp)
     assert isinstance(ended.error, errors.RateLimited)
+    assert ended.error.others_answered
+    assert "refused 3 times while others were answered" in str(ended.error)
+
+
+@pytest.mark.parametrize("patience", [None, 60.0])
+def test_refusals_without_end_count_against_the_patience(patience):
+    """Once nobody is answered for longer than the deadline, or the patience given, it ends."""
+    policy = RetryPolicy(deadline_seconds=300.0)
+    least = 300.0 if patience is None else patience
+    effort = Effort(9, 9, 9, refused_seconds=least, patience_seconds=patience)
+    assert decide(status(429), effort=effort, policy=policy) == Retry(0.0)
+    effort.refused_seconds += 1
+    ended = decide(status(429), effort=effort, policy=policy)
+    assert isinstance(ended, GiveUp)
+    assert isinstance(ended.error, errors.RateLimited)
+    assert not ended.error.others_answered
+    assert "nothing was answered but 429" in str(ended.error)
+
+
+def test_an_outage_that_says_how_long_is_waited_for():
+    """503 with Retry-After waits at least that long, and not beyond the deadline."""
+    told = status(503, **{"retry-after": "40"})
+    assert decide(told) == Retry(40.0)
+    assert isinstance(decide(status(503, **{"retry-after": "301"})), GiveUp)
+    assert isinstance(decide(told, "delete"), GiveUp)
+    assert decide(status(503, **{"retry-after": "-5"})).wait_seconds < 1.0
 
 
 def test_attempts_do_not_count_refusals():
@@ -155,7 +185,7 @@ def test_effort_counts_what_left():
 @pytest.mark.parametrize("result", [case[0] for case in TABLE])
 def test_errors_say_how_many_requests_left(result):
     """`attempts` is the number of requests that may have reached the vault."""
-    effort = Effort(attempts=40, sent=7, refused=20)
+    effort = Effort(attempts=40, sent=7, refused=20, refused_beside=5)
     assert decide(result, "list", effort).error.attempts == 7
 
 

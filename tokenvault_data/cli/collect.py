@@ -40,16 +40,19 @@ def collect(  # noqa: PLR0917  one parameter an option
         typer.Option("--fresh", help="Start anew where an unfinished run would be gone on with."),
     ] = False,
     share: Annotated[
-        float,
+        float | None,
         typer.Option(
-            metavar="PART", help="Part of the account's rate limit to use, above 0 up to 1."
+            metavar="PART",
+            help="Part of the account's rate limit to hold, above 0 up to 1. Without it, one half"
+            " is divided between all of your commands and notebooks at work on the account.",
         ),
-    ] = 0.5,
+    ] = None,
     rate: Annotated[
         float | None,
         typer.Option(
             metavar="PER_MINUTE",
-            help="Ceiling of requests a minute; the lower of this and the share holds.",
+            help="Ceiling of requests a minute; the lower of this and the share holds. Where the"
+            " vault tells no limit, it is the rate, and no search for it is made.",
         ),
     ] = None,
     concurrency: Annotated[

@@ -1,12 +1,13 @@
-"""Progress where there is somebody to see it: in a terminal, in a notebook, nowhere else."""
+"""Progress where there is somebody to see it, in a terminal or a notebook; else long waits only."""
 
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tokenvault_data.collection.plain_lines import PlainLines, wait_sentence
 from tokenvault_data.collection.progress import Progress, Report, in_words, silent
 
 if TYPE_CHECKING:
@@ -27,8 +28,16 @@ def report_for(progress: Report | bool | None) -> Iterator[Report]:
     elif sys.stderr is not None and sys.stderr.isatty():  # None under pythonw
         with _terminal_report() as report:
             yield report
+    elif sys.stderr is not None:
+        yield PlainLines(_write_line)
     else:
         yield silent
+
+
+def _write_line(line: str) -> None:
+    with suppress(OSError):  # nobody may be left to tell
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
 
 
 def describe(progress: Progress) -> str:
@@ -55,9 +64,14 @@ def _pace(progress: Progress) -> str:
     """Requests against what the account's budget allows us, as far as that is known."""
     made = f"{progress.requests:,} requests, {progress.requests_per_minute:,.0f}/min"
     budget = progress.budget
-    if budget is None or budget.limit_per_minute is None:
+    if budget is None:
         return made
-    return f"{made} of {budget.share * budget.limit_per_minute:,.0f}"
+    if budget.limit_per_minute is not None:
+        made = f"{made} of {(budget.share_now or budget.share) * budget.limit_per_minute:,.0f}"
+    elif budget.is_searching:
+        made = f"{made}, searching for the limit"
+    wait = wait_sentence(budget)
+    return made if wait is None else f"{made}, {wait}"
 
 
 @contextmanager

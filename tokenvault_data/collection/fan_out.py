@@ -23,6 +23,7 @@ from tokenvault_data.errors import (
     CollectionError,
     NotSent,
     PagingFault,
+    RateLimited,
     RequestRejected,
     TokenVaultError,
     UsageError,
@@ -41,8 +42,8 @@ PATIENCE_SECONDS = 15 * 60.0
 CONTROLS = (
     3  # answered before, and asked again where it has to be known whether anybody is answered
 )
-# Answers that can only be about the customer asked for. Any other failure may be the vault's, and
-# a proxy's page in its place, or a budget that others have used up, are outages as well.
+# Answers that can only be about the customer asked for, as is a 429 while others are answered. Any
+# other failure may be the vault's, and a proxy's page in its place is an outage as well.
 _OWN_FAULTS = (RequestRejected, PagingFault)
 
 
@@ -223,7 +224,7 @@ class FanOut:
         result = await self._ask(customer)
         if result is None:
             return
-        if isinstance(result, Fetched) or isinstance(result.error, _OWN_FAULTS):
+        if isinstance(result, Fetched) or _is_own_fault(result.error):
             await self._note_answer()
             await self._take(result)
         elif isinstance(result.error, AccessDenied):
@@ -239,7 +240,9 @@ class FanOut:
         number, recalls = self._asked, self._recalls
         result: Fetched | Failed
         try:
-            cards = await self._vault.fetch_cards(customer.customer_id)
+            cards = await self._vault.fetch_cards(
+                customer.customer_id, patience_seconds=self._patience_seconds
+            )
         except CallAbandoned as error:
             if self._recalls > recalls:
                 self._again.append(customer._replace(requests=customer.requests + error.attempts))
@@ -250,6 +253,9 @@ class FanOut:
             self.stop(error)
             return None
         except VaultError as error:
+            if isinstance(error, RateLimited) and not error.others_answered:
+                self.stop(self._refused(error))
+                return None
             result = Failed(customer, error, customer.requests + error.attempts, _now_us())
         else:
             requests = customer.requests + cards.requests
@@ -258,7 +264,7 @@ class FanOut:
             )
             if all(customer.customer_id != known.customer_id for known in self._known):
                 self._known.append(customer)
-        if isinstance(result, Fetched) or isinstance(result.error, _OWN_FAULTS):
+        if isinstance(result, Fetched) or _is_own_fault(result.error):
             self._refused_themselves += self._refusals.answered(number)
         return result
 
@@ -308,7 +314,7 @@ class FanOut:
             result = await self._ask(control)
             if result is None:
                 return
-            if isinstance(result, Fetched) or isinstance(result.error, _OWN_FAULTS):
+            if isinstance(result, Fetched) or _is_own_fault(result.error):
                 await self._note_answer()
                 return
             if isinstance(result.error, AccessDenied):
@@ -366,6 +372,14 @@ class FanOut:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._halted.wait(), seconds)
 
+    def _refused(self, last: RateLimited) -> TokenVaultError:
+        """Nothing but 429 came for longer than the patience."""
+        if not self._watch.ever_answered:
+            return last
+        return CollectionError(
+            f"{last}; what was collected is kept. Run the same command again to go on"
+        )
+
     def _out_of_reach(self, last: VaultError) -> TokenVaultError:
         if not self._watch.ever_answered:
             return last
@@ -402,6 +416,12 @@ def check_settings(concurrency: int, patience_seconds: float) -> None:
         raise UsageError(
             f"the patience is {patience_seconds} seconds; it has to be 0 or more. Nothing was sent"
         )
+
+
+def _is_own_fault(error: VaultError) -> bool:
+    return isinstance(error, _OWN_FAULTS) or (
+        isinstance(error, RateLimited) and error.others_answered
+    )
 
 
 def _now_us() -> int:

@@ -8,6 +8,7 @@
         parts/000001-instruments.parquet
         parts/000001-outcomes.parquet
         published.json                the snapshots published of this run
+        rate.json                     what was learned of a limit that the vault does not tell
         lock                          held by the process that works on it
 
 A part counts from the moment its outcomes file has its name, which it gets last. Pending is what
@@ -17,10 +18,11 @@ was requested less what has an outcome, so going on after a crash is the normal 
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -28,6 +30,7 @@ from typing import TYPE_CHECKING, Final
 from tokenvault_data.dataset.durable import read_parquet, write_bytes, write_parquet
 from tokenvault_data.errors import CollectionError, Locked, SnapshotError
 from tokenvault_data.folders import named
+from tokenvault_data.vault_api.blind_search import KEPT_SECONDS, Learned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -278,6 +281,30 @@ class Run:
     def _write_published(self, publications: list[Publication], *, finished: bool) -> None:
         content = {"snapshots": [asdict(noted) for noted in publications], "finished": finished}
         write_bytes(self.path / "published.json", json.dumps(content).encode())
+
+    # -- the pace ---------------------------------------------------------------------------------
+
+    def read_learned(self) -> Learned | None:
+        """What an earlier session learned of a limit that the vault does not tell; None if old."""
+        try:
+            content = json.loads((self.path / "rate.json").read_bytes())
+            learned_at = datetime.fromisoformat(content["learned_at"])
+            limit = content["limit_per_minute"]
+            learned = Learned(
+                float(content["rate_per_minute"]), None if limit is None else float(limit)
+            )
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        age = (datetime.now(UTC) - learned_at).total_seconds()
+        values = [value for value in learned if value is not None]
+        is_sound = all(0 < value < math.inf for value in values) and 0 <= age <= KEPT_SECONDS
+        return learned if is_sound else None
+
+    def write_learned(self, learned: Learned) -> None:
+        """Keep what was learned, for the next session; it is no loss where that fails."""
+        content = {**learned._asdict(), "learned_at": datetime.now(UTC).isoformat()}
+        with suppress(OSError, CollectionError):
+            write_bytes(self.path / "rate.json", json.dumps(content).encode())
 
     # -- files ------------------------------------------------------------------------------------
 

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tokenvault_data.collection.run import Run
+    from tokenvault_data.vault_api.blind_search import Learned
     from tokenvault_data.vault_api.blocking import Vault
     from tokenvault_data.vault_api.client import AsyncVault
 
 _REPORT_EVERY_SECONDS = 0.25
 _PACE_OVER_SECONDS = 30.0
 _SLICE_CUSTOMERS = 10_000
+_KEEP_RATE_EVERY_SECONDS = 10.0
 
 
 class _Mark(NamedTuple):
@@ -70,6 +72,8 @@ class Session:
         self._fan_out: FanOut | None = None
         self._recorder: Recorder | None = None
         self._vault: AsyncVault | None = None
+        self._learned: Learned | None = None
+        self._learned_at = 0.0
 
     def fetch(self, vault: Vault, *, retry_failed: bool) -> None:
         """Fetch every customer without an outcome, and those that failed if they are to be retried.
@@ -134,6 +138,9 @@ class Session:
         ids = self._run.customers()
         known = None if answered is None else Customer(answered, ids[answered].as_py())
         self._vault = vault
+        self._learned = self._run.read_learned()
+        if self._learned is not None:
+            vault.adopt(self._learned)
         if self._stop is not None and self._stop.is_set():
             self._is_interrupted = True
         recorder = self._recorder = Recorder(
@@ -147,7 +154,7 @@ class Session:
             known=known,
         )
         ended = asyncio.Event()
-        minding = asyncio.create_task(self._mind(fan_out, recorder, ended))
+        minding = asyncio.create_task(self._mind(vault, fan_out, recorder, ended))
         try:
             if not self._is_interrupted:
                 await fan_out.run(_customers(ids, pending))
@@ -156,15 +163,20 @@ class Session:
             try:
                 await minding
             finally:
+                self._keep_rate(vault.learned)
                 await recorder.write_rest()
 
-    async def _mind(self, fan_out: FanOut, recorder: Recorder, ended: asyncio.Event) -> None:
+    async def _mind(
+        self, vault: AsyncVault, fan_out: FanOut, recorder: Recorder, ended: asyncio.Event
+    ) -> None:
         """Keep the clock: write what has waited long enough, tell of progress."""
         try:
             while not ended.is_set():
                 self.report("out_of_reach" if fan_out.out_for_seconds else "collecting")
                 if self._stop is not None and self._stop.is_set():
                     self._interrupt()
+                if time.monotonic() - self._learned_at > _KEEP_RATE_EVERY_SECONDS:
+                    self._keep_rate(vault.learned)
                 try:
                     await recorder.write_if_old()
                 except CollectionError as error:
@@ -175,6 +187,12 @@ class Session:
             if not ended.is_set():
                 fan_out.halt()
             raise
+
+    def _keep_rate(self, learned: Learned | None) -> None:
+        self._learned_at = time.monotonic()
+        if learned is not None and learned != self._learned:
+            self._learned = learned
+            self._run.write_learned(learned)
 
     def _interrupt(self) -> None:
         """Start no more requests; called on the vault's loop."""

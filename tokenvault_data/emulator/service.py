@@ -57,6 +57,9 @@ class Admission(NamedTuple):
     limit_headers: Headers = ()
 
 
+UNLIMITED_HEADER = b"x-emulator-unlimited"
+
+
 class Outcome(NamedTuple):
     """What is to be sent, and how.
 
@@ -101,7 +104,8 @@ class Service:
         account = account_of(request.headers, *self._demanded)
         if account is None:
             return Admission(error_answer(401))
-        headers: Headers = ()
+        # By its port a client sees that nothing stands between, which may have a limit of its own.
+        headers: Headers = ((UNLIMITED_HEADER, b"%d" % request.port),)
         if self._settings.rate_limit_per_minute is not None:
             verdict = self._limiter_of(account).admit(now)
             headers = tuple(limit_headers(verdict, self._settings.limit_header_dialects))

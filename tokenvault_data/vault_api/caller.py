@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.profiles import Profile
     from tokenvault_data.redaction import Secret
+    from tokenvault_data.vault_api.blind_search import Learned
     from tokenvault_data.vault_api.operations import Call
     from tokenvault_data.vault_api.pacing import Budget, Pacer, Reservation
 
@@ -65,6 +66,15 @@ class Caller:
         """The account's rate limit as known now, and what is used of it."""
         return self._pacer.budget
 
+    @property
+    def learned(self) -> Learned | None:
+        """As `Pacer.learned`."""
+        return self._pacer.learned
+
+    def adopt(self, learned: Learned) -> None:
+        """As `Pacer.adopt`."""
+        self._pacer.adopt(learned)
+
     async def reserve(self, count: int) -> Reservation:
         """Book slots for calls that belong together; see `Pacer.reserve`."""
         return await self._pacer.reserve(count)
@@ -86,7 +96,13 @@ class Caller:
         self._pacer.release()
 
     async def settle(
-        self, call: Call, url: str, read: Callable[[Answer], None], *, is_begun: bool = False
+        self,
+        call: Call,
+        url: str,
+        read: Callable[[Answer], None],
+        *,
+        is_begun: bool = False,
+        patience_seconds: float | None = None,
     ) -> int:
         """Send until `read` takes an answer or the policy gives up.
 
@@ -100,6 +116,9 @@ class Caller:
         is_begun : bool, optional
             Whether this goes on with a list of which some pages are read. What is begun goes ahead
             of what is not: its work counts for nothing until it is whole.
+        patience_seconds : float, optional
+            How long it is borne that nobody is answered with anything but 429; the policy's
+            deadline by default.
 
         Returns
         -------
@@ -114,6 +133,7 @@ class Caller:
         if self._is_closed:
             raise UsageError("this vault was closed, so nothing was sent; connect again")
         effort = Effort()
+        answers = self._pacer.answers
         while True:
             try:
                 is_begun = is_begun or effort.attempts > 0
@@ -121,6 +141,11 @@ class Caller:
                 if trouble is None:
                     return effort.sent
                 self._log_trouble(call, trouble, effort)
+                if isinstance(trouble, Answer) and trouble.status == 429:
+                    effort.refused_beside += self._pacer.answers > answers
+                    answers = self._pacer.answers
+                    effort.refused_seconds = self._pacer.refused_seconds
+                    effort.patience_seconds = patience_seconds
                 jitter = random.random()  # noqa: S311  spreads callers out, guards nothing
                 decision = after_trouble(trouble, call, effort, self._policy, jitter)
                 if isinstance(decision, GiveUp):

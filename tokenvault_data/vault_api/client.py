@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeVar
+from urllib.parse import urlsplit
 
 import anyio
 
 from tokenvault_data.errors import VaultError
 from tokenvault_data.payment_data import without_payment_data
+from tokenvault_data.vault_api.account_shares import DEFAULT_SHARE, AccountShare
 from tokenvault_data.vault_api.caller import Caller
 from tokenvault_data.vault_api.foreign_wire import ForeignWire
 from tokenvault_data.vault_api.operations import (
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from tokenvault_data.network import Network
     from tokenvault_data.profiles import Profile
     from tokenvault_data.vault_api.attempts import Attempt
+    from tokenvault_data.vault_api.blind_search import Learned
     from tokenvault_data.vault_api.cryptogram import Cryptogram
     from tokenvault_data.vault_api.operations import Call
     from tokenvault_data.vault_api.pacing import Budget, Reservation
@@ -76,10 +80,14 @@ class AsyncVault:
         Environment, credentials and API version.
     share : float, optional
         The part of the account's rate limit to use, above 0 up to 1. The merchant's checkout lives
-        on the rest. Half by default.
+        on the rest. What is asked for here is held until the client is closed, and is refused
+        where other processes of this user hold too much. Without it, one half is divided evenly
+        between all of them that are at work on the account, and followed as they come and go.
     rate_per_minute : float, optional
-        A ceiling of requests a minute, for accounts whose answers name no limit. Where they name
-        one, the lower of this and the share of that holds.
+        A ceiling of requests a minute. Where the answers name a limit, the lower of this and the
+        share of that holds; where they name none, this is the rate. Without it, the rate of such
+        an account is searched for: from 30 a minute, at most a tenth more each minute, and our
+        share of what the first refusal shows from then on.
     retries : RetryPolicy, optional
         How long one call is tried.
     wire : WireSettings, optional
@@ -88,31 +96,40 @@ class AsyncVault:
         Takes the place of the wire engine.
     max_pages : int, optional
         Where the pages of one list count as endless.
+    share_at_most : float, optional
+        What is divided, and the most that is taken of it, where no `share` is asked for.
 
     Raises
     ------
     UsageError
         A setting is out of range, or a file it names cannot be used.
+    Locked
+        The share asked for does not fit beside those that others hold.
     """
 
     def __init__(
         self,
         profile: Profile,
         *,
-        share: float = 0.5,
+        share: float | None = None,
         rate_per_minute: float | None = None,
         retries: RetryPolicy | None = None,
         wire: WireSettings | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         max_pages: int = MAX_PAGES,
+        share_at_most: float = DEFAULT_SHARE,
     ) -> None:
         self.profile = profile
-        self._caller = Caller(
-            profile,
-            Pacer(share=share, rate_per_minute=rate_per_minute),
-            _wire(transport, wire or WireSettings(), profile.network),
-            retries or RetryPolicy(),
+        pacer = Pacer(
+            share=share_at_most if share is None else share,
+            rate_per_minute=rate_per_minute,
+            unlimited_mark=_port(profile) if profile.environment == "emulator" else None,
+            division=self._division,
         )
+        engine = _wire(transport, wire or WireSettings(), profile.network)
+        self._caller = Caller(profile, pacer, engine, retries or RetryPolicy())
+        self._account_share = AccountShare(profile, named=share, at_most=share_at_most)
+        weakref.finalize(self, self._account_share.leave)
         self._max_pages = max_pages
         self._one_cryptogram_at_a_time = anyio.Lock()
 
@@ -127,6 +144,7 @@ class AsyncVault:
 
     async def aclose(self) -> None:
         """Abandon what is waiting and close every connection; the client cannot be used again."""
+        self._account_share.leave()
         await self._caller.aclose()
 
     def hold(self) -> None:
@@ -144,6 +162,18 @@ class AsyncVault:
     def budget(self) -> Budget:
         """The account's rate limit as known now, and what is used of it."""
         return self._caller.budget
+
+    @property
+    def learned(self) -> Learned | None:
+        """What the search for a limit that no answer tells has come to; None where one is told."""
+        return self._caller.learned
+
+    def adopt(self, learned: Learned) -> None:
+        """Start the search for a limit from what was learned before."""
+        self._caller.adopt(learned)
+
+    def _division(self, _now: float) -> tuple[float, float]:
+        return self._account_share.division()
 
     async def list_instruments(self, customer_id: str) -> list[dict[str, Any]]:
         """List all saved cards of one customer, as the vault writes them.
@@ -165,9 +195,19 @@ class AsyncVault:
         kept: list[dict[str, Any]] = without_payment_data(chain.instruments)
         return kept
 
-    async def fetch_cards(self, customer_id: str) -> CustomerCards:
-        """List all saved cards of one customer as received. Raises as `list_instruments`."""
-        chain, requests = await self._read_list(customer_id)
+    async def fetch_cards(
+        self, customer_id: str, *, patience_seconds: float | None = None
+    ) -> CustomerCards:
+        """List all saved cards of one customer as received. Raises as `list_instruments`.
+
+        Parameters
+        ----------
+        customer_id : str
+        patience_seconds : float, optional
+            How long it is borne that nobody is answered with anything but 429; the deadline of
+            the retries by default.
+        """
+        chain, requests = await self._read_list(customer_id, patience_seconds)
         return CustomerCards(chain.bodies, len(chain.instruments), requests, chain.status)
 
     async def fetch_instrument(self, customer_id: str, instrument_id: str) -> dict[str, Any]:
@@ -279,14 +319,22 @@ class AsyncVault:
         """Return where a call is sent to."""
         return self.profile.base_url + call.target
 
-    async def _read_list(self, customer_id: str) -> tuple[PageChain, int]:
+    async def _read_list(
+        self, customer_id: str, patience_seconds: float | None = None
+    ) -> tuple[PageChain, int]:
         call = list_call(customer_id)
         url = self.profile.base_url + call.target
         chain = PageChain(url, max_pages=self._max_pages, is_lenient=True)
         requests = 0
         while (page := chain.next_url) is not None:
             try:
-                requests += await self._caller.settle(call, page, chain.add, is_begun=requests > 0)
+                requests += await self._caller.settle(
+                    call,
+                    page,
+                    chain.add,
+                    is_begun=requests > 0,
+                    patience_seconds=patience_seconds,
+                )
             except VaultError as error:
                 error.attempts += requests
                 raise
@@ -297,6 +345,10 @@ class AsyncVault:
         url = self.profile.base_url + call.target
         await self._caller.settle(call, url, lambda answer: results.append(read(call, answer)))
         return results[0]
+
+
+def _port(profile: Profile) -> str:
+    return str(urlsplit(profile.base_url).port or 80)
 
 
 def _wire(

@@ -35,8 +35,8 @@ def connect(
         More certificates (PEM) to trust, such as those of a company's proxy; by default what
         ``TOKENVAULT_CA_FILE`` or the profile names. Nothing turns verification off.
     **settings
-        ``share``, ``rate_per_minute``, ``retries``, ``wire``, ``transport``, ``max_pages``: see
-        `AsyncVault`.
+        ``share``, ``rate_per_minute``, ``retries``, ``wire``, ``transport``, ``max_pages``,
+        ``share_at_most``: see `AsyncVault`.
 
     Returns
     -------

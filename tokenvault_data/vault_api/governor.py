@@ -4,8 +4,9 @@ Pure: it is told the time and what happened, and answers with a time; `pacing` d
 
 The rate is the least of what is known: our share of the limit, the rate that what is left of the
 budget bears (`credit`), the rate that refusals have shown to be borne (`rate_search`), and the
-caller's own ceiling. Requests leave evenly at that rate. The first one leaves alone, since its
-answer may tell the limit; so does the first after a refusal that no header explains.
+caller's own ceiling. Where no answer tells a limit, it is searched for (`blind_search`). Requests
+leave evenly at that rate. The first one leaves alone, since its answer may tell the limit; so does
+the first after a refusal that no header explains.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from tokenvault_data.vault_api.blind_search import BlindSearch, Learned
 from tokenvault_data.vault_api.budget import Budget
 from tokenvault_data.vault_api.credit import WINDOW_SECONDS, Credit, Refill
 from tokenvault_data.vault_api.limit_reading import LimitReading, read_limits
@@ -22,7 +24,11 @@ from tokenvault_data.vault_api.send_log import SendLog
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Budget", "Governor"]
+__all__ = ["UNLIMITED_HEADER", "Budget", "Governor", "Learned"]
+
+UNLIMITED_HEADER = "x-emulator-unlimited"
+"""An emulator without a limit sends its own port in it. A gateway in front has another port, and
+perhaps a limit."""
 
 # With no `remaining` to steer by: at the full limit, jitter would push a request over it.
 _BLIND_PART = 0.996
@@ -38,7 +44,11 @@ _ASKING_LARGEST_PART = 0.98
 # Time lost to a busy event loop that is made up for; more would bunch requests.
 _CATCH_UP_SECONDS = 0.15
 _PROBE_TIMEOUT_SECONDS = 3.0
-_LONGEST_BACKOFF_SECONDS = 8.0
+# Where refusals count, too, only a silence as long as the window ends them; it may be minutes long.
+_LONGEST_BACKOFF_SECONDS = 300.0
+_BLIND_BACKOFF_SECONDS = 1.0
+# So many refusals in a row, and what the answers say of the wait is not believed any more.
+_BELIEVED_REFUSALS = 2
 # Refusals that are borne, as a part of the limit: these many keep the reserve where it is.
 _BEARABLE_REFUSALS = 0.0015
 
@@ -51,16 +61,24 @@ class Governor:
     share : float
         The part of the account's limit to use, above 0 and at most 1.
     rate_per_minute : float or None
-        A ceiling on top of that, None for none.
+        A ceiling on top of that, None for none. Where no limit is told, it is the rate.
+    unlimited_mark : str or None
+        By which an emulator without a limit says so; see `UNLIMITED_HEADER`.
     """
 
-    def __init__(self, *, share: float, rate_per_minute: float | None) -> None:
+    def __init__(
+        self, *, share: float, rate_per_minute: float | None, unlimited_mark: str | None = None
+    ) -> None:
+        self._asked_share = share
         self._share = share
+        self._share_of_ours = share  # of all processes of this user together
+        self._unlimited_mark = unlimited_mark
         self._ceiling = math.inf if rate_per_minute is None else rate_per_minute / 60.0
         self._limit: int | None = None
         self._sends = SendLog()
         self._credit = Credit(self._sends)
         self._search = RateSearch(ventures=share >= 1.0)
+        self._blind = BlindSearch(self._ceiling)
         self._asking = _ASKING_PART
         self._caution = 0.0  # requests kept in reserve because of refusals
         self._eased_at = math.inf
@@ -68,13 +86,48 @@ class Governor:
         self._paced_at = -math.inf  # when the last request would have left on an exact clock
         # A ceiling spaces requests out by itself; without one the first has to leave alone.
         self._open = rate_per_minute is not None
-        self._free = False  # nothing has ever spoken of a limit
+        self._free = False  # an emulator has said that it has no limit
         self._probed_at: float | None = None
         self._blocked_until = -math.inf
         self._blocked_at = -math.inf
         self._backoff_seconds = 0.0
         self._refused_at: list[float] = []
         self._refusals = 0
+        self._refusals_in_row = 0
+        self._refused_since: float | None = None
+        self._answered_at = -math.inf
+        self.answers = 0  # other than refusals
+
+    def follow_share(self, share: float, of_ours: float) -> None:
+        """Use another part of the limit from now on.
+
+        Parameters
+        ----------
+        share : float
+            This client's part, above 0 and at most 1.
+        of_ours : float
+            The part of all processes of this user together, this one included.
+        """
+        if (share, of_ours) != (self._share, self._share_of_ours):
+            self._share, self._share_of_ours = share, of_ours
+            self._search.ventures = share >= 1.0
+            self._blind.follow_share(of_ours)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether an emulator has said that it has no limit."""
+        return self._free
+
+    @property
+    def learned(self) -> Learned | None:
+        """What the search for a limit that no answer tells has come to; None where one is told."""
+        if self._free or self._limit is not None or not self._sends.total:
+            return None
+        return self._blind.learned
+
+    def adopt(self, learned: Learned, now: float) -> None:
+        """Start from what was learned before."""
+        self._blind.adopt(learned, now, self._share_of_ours)
 
     # Sending
 
@@ -114,6 +167,12 @@ class Governor:
         if not self._open:
             self._probed_at = now
         rate = self._rate(now)
+        if not self._is_told(now):
+            # Nothing is made up for: some limiters bear no two requests closer than the others.
+            used = min(now - self._paced_at, 2.0 / rate)
+            self._blind.sent(now, used, self._share_of_ours)
+            self._paced_at = now
+            return
         ideal = now if math.isinf(rate) else self._paced_at + 1.0 / rate
         self._paced_at = max(min(ideal, now), now - _CATCH_UP_SECONDS)
 
@@ -140,10 +199,17 @@ class Governor:
 
     def _rate_allowed(self, now: float) -> float:
         """The rate that may not be exceeded however much is left of the budget."""
+        if not self._is_told(now):
+            part = 1.0 if math.isfinite(self._ceiling) else self._share / self._share_of_ours
+            return min(self._ceiling, self._blind.rate * part)
         searched = self._search.rate_at(now)
         if self._limit is None and self._search.found:
             searched *= self._share
         return min(self._ceiling, searched, self._rate_shared(now))
+
+    def _is_told(self, now: float) -> bool:
+        """Whether the answers speak of a limit."""
+        return self._limit is not None or self._credit.known_at(now)
 
     def _rate_shared(self, now: float) -> float:
         known = self._credit.known_at(now)
@@ -179,6 +245,10 @@ class Governor:
         self._paced_at += jump
         self._blocked_at += jump
         self._blocked_until += jump
+        self._answered_at += jump
+        self._blind.follow_clock(jump)
+        if self._refused_since is not None:
+            self._refused_since += jump
         if self._probed_at is not None:
             self._probed_at += jump
 
@@ -195,8 +265,11 @@ class Governor:
             return
         reading = read_limits(headers)
         if reading.limit_per_minute is not None:
-            self._limit = reading.limit_per_minute
-            self._credit.set_limit(reading.limit_per_minute)
+            limit = reading.limit_per_minute
+            if reading.limit_is_guessed and self._limit is not None:
+                limit = min(limit, self._limit)
+            self._limit = limit
+            self._credit.set_limit(limit)
         self._open = self._open or answers_probe
         refused = status == 429
         self._credit.learn(reading, sent_at, now, refused=refused)
@@ -204,12 +277,14 @@ class Governor:
             self._take_refusal(reading, sent_at, now)
         else:
             self._take_success(reading, sent_at, now)
+        says_so = self._unlimited_mark is not None and (
+            headers.get(UNLIMITED_HEADER) == self._unlimited_mark
+        )
         self._free = (
-            self._limit is None
+            (says_so or self._free)
+            and not refused
+            and self._limit is None
             and math.isinf(self._ceiling)
-            and math.isinf(self._search.rate)
-            and not self._search.is_blocked
-            and not self._credit.known_at(now)
         )
 
     def _take_refusal(self, reading: LimitReading, sent_at: float, now: float) -> None:
@@ -217,9 +292,12 @@ class Governor:
         self._refused_at.append(sent_at)
         if len(self._refused_at) > 4096:
             del self._refused_at[:2048]
+        if self._refused_since is None:
+            self._refused_since = max(sent_at, self._answered_at)
         if sent_at <= self._blocked_at:
             return  # on its way when another was refused: no news
         self._blocked_at = now
+        self._refusals_in_row += 1
         believed_rate = min(self._rate_shared(now), self._ceiling)
         if reading.remaining == 0:
             # The budget was spent, as the header says; the credit has it. A little more is
@@ -229,19 +307,26 @@ class Governor:
             self._asking = _ASKING_PART
         else:
             admitted = self._admitted(now - WINDOW_SECONDS, now)
-            self._search.refused(now, admitted, believed_rate)
+            if self._is_told(now):
+                self._search.refused(now, admitted, believed_rate)
+            else:
+                of_all = admitted / 60.0 * self._share_of_ours / self._share
+                self._blind.refused(now, of_all, self._share_of_ours)
             self._close()
         self._blocked_until = max(
             self._blocked_until, now + self._wait_after_refusal(reading, believed_rate)
         )
 
     def _wait_after_refusal(self, reading: LimitReading, believed_rate: float) -> float:
-        if reading.wait_seconds:
-            return reading.wait_seconds
-        first = max(0.25, 2.0 / min(believed_rate, 100.0))
+        told = math.isfinite(believed_rate)
+        first = max(0.25, 2.0 / min(believed_rate, 100.0)) if told else _BLIND_BACKOFF_SECONDS
         self._backoff_seconds = min(
             _LONGEST_BACKOFF_SECONDS, max(first, 2.0 * self._backoff_seconds)
         )
+        if self._refusals_in_row > _BELIEVED_REFUSALS:
+            return max(reading.wait_seconds or 0.0, self._backoff_seconds)
+        if reading.wait_seconds:
+            return reading.wait_seconds
         # Some services mean the time until all is back, so a reset only ever shortens the wait.
         return min(self._backoff_seconds, reading.reset_after_seconds or math.inf)
 
@@ -256,9 +341,14 @@ class Governor:
         eased = _BEARABLE_REFUSALS * self._credit.reference / 60.0 * max(0.0, passed)
         self._caution = max(0.0, self._caution - eased)
         self._eased_at = now
+        self.answers += 1
+        self._answered_at = now
+        self._refused_since = None
         if sent_at < self._blocked_until:
             return
         self._backoff_seconds = 0.0
+        self._refusals_in_row = 0
+        self._blind.lifted(sent_at)
         if self._search.is_blocked:
             self._search.lifted(
                 sent_at,
@@ -272,6 +362,14 @@ class Governor:
 
     # Looking
 
+    def refused_seconds(self, now: float) -> float:
+        """How long there has been no answer but refusals; 0 while there is."""
+        return 0.0 if self._refused_since is None else max(0.0, now - self._refused_since)
+
+    def blocked_seconds(self, now: float) -> float:
+        """How long nothing may leave because of a refusal."""
+        return max(0.0, self._blocked_until - now)
+
     def budget(self, now: float) -> Budget:
         """Show the state of the budget."""
         wait = self.due(now) - now
@@ -283,12 +381,19 @@ class Governor:
         elif wait > 1.0:
             waiting_for = "the budget to come back"
         rate = self._rate(now)
+        is_told = self._free or self._is_told(now)
         return Budget(
             limit_per_minute=self._limit,
-            share=self._share,
-            rate_per_minute=None if math.isinf(rate) else rate * 60.0,
+            share=self._asked_share,
+            rate_per_minute=None if self._free or math.isinf(rate) else rate * 60.0,
             sent_last_minute=self._sends.since(now - 60.0),
             refusals=self._refusals,
             waiting_for=waiting_for,
             waiting_seconds=wait if waiting_for else 0.0,
+            share_now=self._share,
+            is_searching=not is_told and self._blind.is_searching and self.answers > 0,
+            found_per_minute=None
+            if is_told or self._blind.found is None
+            else 60.0 * self._blind.found,
+            refused_seconds=self.refused_seconds(now),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tokenvault_data.errors import UsageError
 from tokenvault_data.vault_api.budget import Budget
-from tokenvault_data.vault_api.governor import Governor
+from tokenvault_data.vault_api.governor import Governor, Learned
 from tokenvault_data.vault_api.waiting import abandoned
 
 if TYPE_CHECKING:
@@ -20,6 +20,8 @@ __all__ = ["Budget", "Pacer", "Reservation"]
 
 # Waits longer than this can be cut short by an answer that comes in meanwhile.
 _SHORT_SECONDS = 0.25
+# How often it is asked who else is there, and how long a wait may last before it is asked again.
+_DIVIDE_SECONDS = 1.0
 # A slot that was given back is good for so long; later it would come on top of others.
 _KEPT_SECONDS = 1.0
 
@@ -67,7 +69,13 @@ class Pacer:
         The part of the account's limit to use, above 0 and at most 1.
     rate_per_minute : float or None
         Requests a minute not to be exceeded whatever the limit; it is not multiplied by
-        `share`. None for no such ceiling.
+        `share`. Where no answer tells a limit, it is the rate; without one, the rate is searched
+        for. None for no such ceiling.
+    unlimited_mark : str or None
+        As of `Governor`.
+    division : callable or None
+        Gives, at a time of the clock, this client's share and that of all processes of this user
+        together; asked about once a second while requests are made. None where nobody shares.
     clock : callable
         Seconds on a clock that does not go back.
     sleep : callable
@@ -84,6 +92,8 @@ class Pacer:
         *,
         share: float = 0.5,
         rate_per_minute: float | None = None,
+        unlimited_mark: str | None = None,
+        division: Callable[[float], tuple[float, float]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -99,7 +109,11 @@ class Pacer:
                 f"a rate of {rate_per_minute} requests a minute cannot be kept; nothing was "
                 "sent. Give a number above 0, or none to learn the limit from the answers."
             )
-        self._governor = Governor(share=share, rate_per_minute=rate_per_minute)
+        self._governor = Governor(
+            share=share, rate_per_minute=rate_per_minute, unlimited_mark=unlimited_mark
+        )
+        self._division = division
+        self._divided_at = -math.inf
         self._clock = clock
         self._sleep = sleep
         self._line: deque[asyncio.Future[None]] = deque()
@@ -143,6 +157,7 @@ class Pacer:
         if self._held:
             raise abandoned()
         now = self._clock()
+        self._divide(now)
         if not self._has_head and self._leaves(now):
             return now
         if self._has_head:
@@ -153,9 +168,11 @@ class Pacer:
                 if self._held:
                     raise abandoned()
                 now = self._clock()
+                self._divide(now)
                 if self._leaves(now):
                     return now
-                await self._wait(self._due(now) - now)
+                wait = self._due(now) - now
+                await self._wait(wait if self._division is None else min(wait, _DIVIDE_SECONDS))
         finally:
             self._call_next()
 
@@ -192,6 +209,14 @@ class Pacer:
             slots = [min(slot + late, slots[-1]) for slot in slots]
             await self._until(slots[0])
         return Reservation(self, slots)
+
+    def _divide(self, now: float) -> None:
+        if self._division is None or self._governor.is_free:
+            return
+        if 0.0 <= now - self._divided_at < _DIVIDE_SECONDS:
+            return
+        self._divided_at = now
+        self._governor.follow_share(*self._division(now))
 
     def _due(self, now: float) -> float:
         due = self._governor.due(now)
@@ -281,6 +306,27 @@ class Pacer:
     def budget(self) -> Budget:
         """The state of the budget now, for progress displays."""
         return self._governor.budget(self._clock())
+
+    @property
+    def answers(self) -> int:
+        """How many answers there were so far that were no refusals."""
+        return self._governor.answers
+
+    @property
+    def refused_seconds(self) -> float:
+        """How long there has been no answer but refusals, up to the end of the wait after them."""
+        now = self._clock()
+        refused = self._governor.refused_seconds(now)
+        return refused + self._governor.blocked_seconds(now) if refused else 0.0
+
+    @property
+    def learned(self) -> Learned | None:
+        """What the search for a limit that no answer tells has come to; None where one is told."""
+        return self._governor.learned
+
+    def adopt(self, learned: Learned) -> None:
+        """Start from what was learned before."""
+        self._governor.adopt(learned, self._clock())
 
     @property
     def limit_per_minute(self) -> int | None:

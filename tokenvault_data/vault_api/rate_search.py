@@ -33,11 +33,13 @@ class RateSearch:
         Requests a second, infinite until the first refusal.
     found : bool
         Whether a limit has been measured.
+    ventures : bool
+        As given; may change.
     """
 
     def __init__(self, *, ventures: bool) -> None:
         self.rate = math.inf
-        self._ventures = ventures
+        self.ventures = ventures
         self._best = math.inf
         self.found = False
         self._began_at: float | None = None
@@ -149,7 +151,7 @@ class RateSearch:
         if math.isinf(self.rate) or passed <= 0:
             return
         self.rate *= math.exp(min(1.0, self._growth * passed))
-        if self.found and not self._ventures:
+        if self.found and not self.ventures:
             self.rate = min(self.rate, self._best)
         if self.found:
             # A limit that was raised is found in a minute or two.

@@ -27,6 +27,7 @@ from tokenvault_data.errors import (
 from tokenvault_data.identifiers import quote_id
 from tokenvault_data.payment_data import hide_card_numbers
 from tokenvault_data.redaction import mask_id, scrub
+from tokenvault_data.vault_api.limit_reading import read_limits
 from tokenvault_data.vault_api.tls_trouble import explained
 from tokenvault_data.vault_api.transport import Answer, CertificateError, OversizedBody
 from tokenvault_data.vault_json import NotJson, decode
@@ -45,17 +46,20 @@ class RetryPolicy:
         Attempts at one call at the most, those answered with 429 not counted: a 429 was not
         carried out, and when to send again is the pacing's to say.
     refusals : int
-        Answers of 429 to one call at the most; each is followed by the wait the pacing finds.
+        Answers of 429 to one call at the most while other calls are answered; each is followed by
+        the wait the pacing finds. While nothing is answered but 429, the deadline counts.
     first_wait_seconds, longest_wait_seconds : float
         Waits double from the first to the longest; each is drawn from its upper half, so that
         callers that failed together do not come back together.
     deadline_seconds : float
         No attempt starts after this much time in exchanges and waits between them. Waiting for a
-        slot of the account's budget does not count: at a slow rate that is most of the time.
+        slot of the account's budget does not count: at a slow rate that is most of the time. Nor
+        does one start after this much time without any answer but 429, nor is a longer wait that a
+        429 asks for waited out.
     """
 
     attempts: int = 5
-    refusals: int = 20
+    refusals: int = 5
     first_wait_seconds: float = 0.5
     longest_wait_seconds: float = 30.0
     deadline_seconds: float = 300.0
@@ -77,6 +81,13 @@ class Effort:
         In exchanges and in waits between them, without waiting for slots of the budget.
     request_id : str or None
         ``x-request-id`` of the last attempt; None before the first.
+    refused_beside : int
+        429s since each of which, or since the call began, another call was answered.
+    refused_seconds : float
+        For how long nobody has been answered with anything but 429, up to the end of the wait
+        that follows; 0 while somebody is.
+    patience_seconds : float or None
+        How long that is borne; the policy's deadline when None.
     """
 
     attempts: int = 0
@@ -84,6 +95,9 @@ class Effort:
     refused: int = 0
     busy_seconds: float = 0.0
     request_id: str | None = None
+    refused_beside: int = 0
+    refused_seconds: float = 0.0
+    patience_seconds: float | None = None
 
     def count(self, result: Answer | httpx.TransportError, seconds: float) -> None:
         """Add one attempt and what became of it."""
@@ -142,11 +156,16 @@ def after_trouble(
     else:
         error = _failure_error(result, call, effort)
     if isinstance(error, RateLimited):
-        return GiveUp(error) if effort.refused >= policy.refusals else Retry(0.0)
+        patience = effort.patience_seconds
+        if patience is None:
+            patience = policy.deadline_seconds
+        is_spent = effort.refused_beside >= policy.refusals or effort.refused_seconds > patience
+        return GiveUp(error) if is_spent else Retry(0.0)
     if isinstance(error, CertificateRejected):
         return GiveUp(error)
     if isinstance(error, NotSent) or (call.operation in _REPEATABLE and _may_pass(result, error)):
-        return _again(error, effort, policy, jitter)
+        told = read_limits(result.headers).wait_seconds if isinstance(result, Answer) else None
+        return _again(error, effort, policy, jitter, told or 0.0)
     return GiveUp(error)
 
 
@@ -157,11 +176,13 @@ def _may_pass(result: Answer | httpx.TransportError | UnusableAnswer, error: Vau
     return not isinstance(result, OversizedBody | PagingFault)
 
 
-def _again(error: VaultError, effort: Effort, policy: RetryPolicy, jitter: float) -> Retry | GiveUp:
+def _again(
+    error: VaultError, effort: Effort, policy: RetryPolicy, jitter: float, told_wait: float
+) -> Retry | GiveUp:
     tries = effort.attempts - effort.refused
     doublings = min(tries - 1, 32)
     ceiling = min(policy.longest_wait_seconds, policy.first_wait_seconds * 2**doublings)
-    wait = ceiling * (0.5 + jitter / 2)
+    wait = max(ceiling * (0.5 + jitter / 2), told_wait)
     if tries >= policy.attempts or effort.busy_seconds + wait > policy.deadline_seconds:
         return GiveUp(error)
     return Retry(wait)
@@ -231,11 +252,7 @@ def _status_error(answer: Answer, call: Call, effort: Effort) -> VaultError:
             **common,
         )
     if status == 429:
-        return RateLimited(
-            f"the account's rate limit left no room for this call ({said}); it was not carried out;"
-            " lower the share or the rate, or run when less else is running",
-            **common,
-        )
+        return _rate_limited(said, effort, common)
     if 400 <= status < 500 and status not in _TOO_LATE_OR_EARLY:
         return RequestRejected(
             f"the vault refused the request ({said}); it was not sent again", **common
@@ -255,6 +272,23 @@ def _status_error(answer: Answer, call: Call, effort: Effort) -> VaultError:
             " have carried the credentials to another address"
         )
     return UnusableAnswer(what, **common)
+
+
+def _rate_limited(said: str, effort: Effort, common: dict[str, Any]) -> RateLimited:
+    if effort.refused_seconds:
+        minutes = effort.refused_seconds / 60
+        what = (
+            f"nothing was answered but 429 for {minutes:.0f} minutes, waits included ({said})"
+            if minutes >= 1
+            else f"the account's rate limit left no room for this call ({said})"
+        )
+        then = "run again later, or lower the share or the rate"
+    else:
+        what = f"this call was refused {effort.refused} times while others were answered ({said})"
+        then = "run again for it; if it stays, ask the vault's support"
+    error = RateLimited(f"{what}; it was not carried out; {then}", **common)
+    error.others_answered = not effort.refused_seconds
+    return error
 
 
 def _error_body(body: bytes, call: Call) -> tuple[str, str | None]:

@@ -61,10 +61,18 @@ def apply(  # noqa: PLR0917  one parameter an option
     plan: PlanReference,
     share: Annotated[
         float | None,
-        typer.Option(metavar="SHARE", help="Part of the rate limit; the plan's without it."),
+        typer.Option(
+            metavar="SHARE",
+            help="Part of the rate limit to hold. Without it, the plan's is divided between all of"
+            " your commands and notebooks at work on the account.",
+        ),
     ] = None,
     rate: Annotated[
-        float | None, typer.Option(metavar="PER_MINUTE", help="Requests a minute, at most.")
+        float | None,
+        typer.Option(
+            metavar="PER_MINUTE",
+            help="Requests a minute, at most; where the vault tells no limit, the rate.",
+        ),
     ] = None,
     hold: Annotated[
         list[Path] | None,
@@ -95,9 +103,13 @@ def apply(  # noqa: PLR0917  one parameter an option
     before = campaign.status()
     if before.is_over and campaign.memory_problem() is None and campaign.finish():
         return _end(opened, before, store, profile, as_json=as_json)
-    wanted = opened.limits.rate_share if share is None else share
     lists = tuple(hold or ())
-    with Vault(load_profile(profile), share=wanted, rate_per_minute=rate) as vault:
+    with Vault(
+        load_profile(profile),
+        share=share,
+        rate_per_minute=rate,
+        share_at_most=opened.limits.rate_share,
+    ) as vault:
         ready = check_cleanup(vault, opened, store=store, holds=lists)
         if not as_json:
             print_plan(opened)
@@ -198,7 +210,7 @@ def abort(
     from tokenvault_data.vault_api.blocking import Vault
 
     opened = plan_at(plan, store, against_snapshot=False)
-    with Vault(load_profile(profile), share=opened.limits.rate_share) as vault:
+    with Vault(load_profile(profile), share_at_most=opened.limits.rate_share) as vault:
         now = abort_cleanup(vault, opened, store=store, on_progress=_progress())
     if not now.is_over and not as_json:
         line = command_line("cleanup", "status", opened.id, store=store, profile=profile)
@@ -225,7 +237,7 @@ def recover(
     from tokenvault_data.vault_api.blocking import Vault
 
     opened = plan_at(plan, store, against_snapshot=False)
-    with Vault(load_profile(profile), share=opened.limits.rate_share) as vault:
+    with Vault(load_profile(profile), share_at_most=opened.limits.rate_share) as vault:
         now = recover_cleanup(vault, opened, store=store, on_progress=_progress())
     return _end(opened, now, store, profile, as_json=as_json)
 
@@ -240,9 +252,9 @@ def _typed(phrase: str) -> str:
 
 
 def _progress() -> Any:
-    """Report on stderr, one line that is written over, where that is a terminal."""
+    """Report on stderr, one line that is written over; only long waits where it is no terminal."""
     if not sys.stderr.isatty():
-        return None
+        return _waits()
     from tokenvault_data.collection.progress import in_words
 
     shown = ""
@@ -262,6 +274,22 @@ def _progress() -> Any:
         if now.is_over or now.state in {"held", "paused", "halted"}:
             sys.stderr.write("\n")
         sys.stderr.flush()
+
+    return report
+
+
+def _waits() -> Any:
+    """Write a line when a campaign begins to wait for the account's cap."""
+    waits_until: float | None = None
+
+    def report(now: CampaignStatus) -> None:
+        nonlocal waits_until
+        if now.waits_until is not None and now.waits_until != waits_until:
+            sys.stderr.write(
+                f"the account's cap per day is reached: waiting until {_clock(now.waits_until)}\n"
+            )
+            sys.stderr.flush()
+        waits_until = now.waits_until
 
     return report
 

@@ -40,7 +40,7 @@ def verify(
     from tokenvault_data.vault_api.blocking import Vault
 
     opened = plan_at(plan, store, against_snapshot=False)
-    with Vault(load_profile(profile), share=opened.limits.rate_share) as vault:
+    with Vault(load_profile(profile), share_at_most=opened.limits.rate_share) as vault:
         result = look_again(vault, opened, campaign_folder(opened, store), sample=sample)
     if as_json:
         print_json(

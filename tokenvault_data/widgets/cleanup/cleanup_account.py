@@ -90,7 +90,7 @@ class CleanupAccount:
         if self._vault is not None:
             yield self._vault
         elif self._profile is not None:
-            with Vault(self._profile, share=share) as made:
+            with Vault(self._profile, share_at_most=share) as made:
                 yield made
         else:
             raise UsageError("No vault was given, so nothing was sent; make the panel with one.")

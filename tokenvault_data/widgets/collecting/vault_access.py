@@ -54,7 +54,7 @@ class VaultAccess:
         """
         settings = (share, rate_per_minute)
         if self._vault is None or (not self.is_given and settings != self._settings):
-            vault = Vault(self.profile, share=share, rate_per_minute=rate_per_minute)
+            vault = Vault(self.profile, share_at_most=share, rate_per_minute=rate_per_minute)
             self._close_vault()
             self._vault, self._settings = vault, settings
         return self._vault

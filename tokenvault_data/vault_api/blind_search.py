@@ -1,0 +1,176 @@
+"""Finding the rate of an account whose answers say nothing of a limit, by refusals alone.
+
+It starts low and grows slowly, because others live on the account and each step too far is theirs
+to bear. The first refusal shows the limit; from then on our share of it is kept. Who has the whole
+account to himself goes on trying a little more now and then; anyone else would not notice going
+too far.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+START_PER_MINUTE = 30.0
+GROWTH_PER_MINUTE = 0.10
+KEPT_SECONDS = 86_400.0
+"""So long what was found is believed; then the search goes on from where it stands."""
+
+_GROWTH = math.log1p(GROWTH_PER_MINUTE) / 60.0
+_HALF = 0.5
+_LEAST_PER_SECOND = 1.0 / 60.0
+_BELOW_FOUND = 0.98
+_STEP_DOWN = 0.85
+_FOUND_TOO_HIGH = 0.9
+_SOON_SECONDS = 60.0
+_FIRST_HOLD_SECONDS = 120.0
+_LONGEST_HOLD_SECONDS = 1800.0
+
+
+class Learned(NamedTuple):
+    """What a search has come to, to go on from later.
+
+    Attributes
+    ----------
+    rate_per_minute : float
+        At which all of ours sent.
+    limit_per_minute : float or None
+        Of the account, as the first refusal showed it; None while nothing was refused.
+    """
+
+    rate_per_minute: float
+    limit_per_minute: float | None
+
+
+class BlindSearch:
+    """The rate for all of ours together, in requests a second.
+
+    Parameters
+    ----------
+    fixed_rate : float
+        A rate the user has given: the search is skipped, and what is refused only lowers it.
+        Infinite for none.
+
+    Attributes
+    ----------
+    rate : float
+    found : float or None
+        The account's limit as refusals showed it, requests a second.
+    is_blocked : bool
+        True from a refusal to the next request that is let through.
+    """
+
+    def __init__(self, fixed_rate: float = math.inf) -> None:
+        self._is_fixed = math.isfinite(fixed_rate)
+        self._highest = fixed_rate
+        self.rate = fixed_rate if self._is_fixed else START_PER_MINUTE / 60.0
+        self.found: float | None = None
+        self.is_blocked = False
+        self._cap = fixed_rate
+        self._found_at = -math.inf
+        self._lifted_at = -math.inf
+        self._capped_since: float | None = None
+        self._hold_seconds = _FIRST_HOLD_SECONDS
+        self._refused_rate = 0.0
+
+    @property
+    def is_searching(self) -> bool:
+        """Whether no refusal has shown the limit yet, and no rate was given."""
+        return self.found is None and not self._is_fixed
+
+    @property
+    def learned(self) -> Learned:
+        """What there is to go on from later."""
+        found = None if self.found is None else 60.0 * self.found
+        return Learned(60.0 * self.rate, found)
+
+    def adopt(self, learned: Learned, now: float, share: float) -> None:
+        """Go on from what was learned before, by this or another process."""
+        if self._is_fixed:
+            return
+        if learned.limit_per_minute is None:
+            if self.found is None:
+                self.rate = max(self.rate, learned.rate_per_minute / 60.0)
+            return
+        self.found, self._found_at = learned.limit_per_minute / 60.0, now
+        self._cap = _cap(self.found, share)
+        self.rate = max(_LEAST_PER_SECOND, min(self._cap, learned.rate_per_minute / 60.0))
+
+    def sent(self, now: float, seconds_used: float, share: float) -> None:
+        """Grow by the time that a request took up at the present rate, and by no idle time."""
+        if self.is_blocked:
+            return
+        if self.found is not None and not self._is_fixed and now - self._found_at > KEPT_SECONDS:
+            self.found, self._cap = None, math.inf
+        self.rate = min(self._cap, self.rate * math.exp(_GROWTH * seconds_used))
+        if self.rate < self._cap or share < 1.0 or self._is_fixed:
+            self._capped_since = None
+        elif self._capped_since is None:
+            self._capped_since = now
+        elif now - self._capped_since > self._hold_seconds:
+            self._cap = math.inf  # up to the next refusal
+
+    def refused(self, now: float, measured: float, share: float) -> None:
+        """Take in a refusal.
+
+        Parameters
+        ----------
+        now : float
+        measured : float
+            Requests a second that were let through in the minute before, for all of ours.
+        share : float
+            Of the account, for all of ours.
+        """
+        if self.is_blocked:
+            return
+        self.is_blocked = True
+        reached = min(self.rate, max(measured, _HALF * self.rate))
+        is_soon = now - self._lifted_at < _SOON_SECONDS
+        if self.found is None or share < 1.0 or self._is_fixed or is_soon:
+            lowered = _HALF * self.rate
+        else:
+            lowered = _STEP_DOWN * self.rate
+        if self._is_fixed:
+            self._cap = min(self._highest, _BELOW_FOUND * self.rate)
+        elif self.found is None:
+            self._find(reached, now, share)
+        elif share < 1.0:
+            if self.rate > _FOUND_TOO_HIGH * self._cap:  # what was found is not there any more
+                self._find(_FOUND_TOO_HIGH * self.found, now, share)
+        else:
+            in_vain = reached <= 1.05 * self._refused_rate
+            self._hold_seconds = (
+                min(2.0 * self._hold_seconds, _LONGEST_HOLD_SECONDS)
+                if in_vain
+                else _FIRST_HOLD_SECONDS
+            )
+            self._find(reached, now, share)
+        self._refused_rate = reached
+        self._capped_since = None
+        self.rate = max(_LEAST_PER_SECOND, min(lowered, self._cap))
+
+    def lifted(self, now: float) -> None:
+        """Take in that a request was let through again."""
+        if self.is_blocked:
+            self.is_blocked = False
+            self._lifted_at = now
+
+    def follow_share(self, share: float) -> None:
+        """Keep another share of what was found."""
+        if self.found is not None and not self._is_fixed:
+            self._cap = _cap(self.found, share)
+            self.rate = min(self.rate, self._cap)
+
+    def follow_clock(self, jump: float) -> None:
+        """Keep what is known though the clock was put back."""
+        self._found_at += jump
+        self._lifted_at += jump
+        self._capped_since = None
+
+    def _find(self, limit: float, now: float, share: float) -> None:
+        self.found, self._found_at = limit, now
+        self._cap = _cap(limit, share)
+
+
+def _cap(limit: float, share: float) -> float:
+    return max(_LEAST_PER_SECOND, min(share, _BELOW_FOUND) * limit)

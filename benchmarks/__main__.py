@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, list[str]] = {
     "wire": ["--quick"],
     "collect": ["--quick"],
     "pacing": ["--quick"],
+    "pacing_blind": ["--quick"],
     "pacing_real": ["--quick"],
     "breakdowns": ["--quick"],
     "cleanup": ["--quick"],

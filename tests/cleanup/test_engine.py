@@ -142,6 +142,20 @@ def forbid(one, *customers, operations, after_deletes=0):
     one.answer = answer
 
 
+def test_refusals_without_end_pause_the_campaign(world):
+    """A quarter of an hour of nothing but 429 is borne, and not more; applied again, it goes on."""
+    one = world(cards=20, canary=2)
+    assert one.run() == "held"
+    before = one.answer
+    one.answer = lambda call: Attempt("answered", 429, {}, b"{}", "r", None, "refused (429)")
+    assert one.run() == "paused"
+    assert "nothing was answered but 429" in one.standing().reason
+    one.answer = before
+    finish(one)
+    assert finals(one) == {"deleted": 20}
+    check(one)
+
+
 @pytest.mark.parametrize(
     ("operation", "expected"),
     [("list", "not_attempted"), ("delete", "rejected"), ("fetch", "unresolved")],

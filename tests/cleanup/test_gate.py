@@ -48,6 +48,17 @@ def test_refusals_in_a_row_without_a_word_wait_longer_and_longer():
     assert gate.closed_for(100.0) == 1
 
 
+def test_it_tells_how_long_nothing_was_answered_but_refusals():
+    """From the first 429 on, whatever did not answer at all, until another answer."""
+    gate = Gate(0.0)
+    assert gate.refused_seconds(5.0) == 0
+    for status, now in ((200, 10.0), (429, 20.0), (429, 50.0), (None, 60.0)):
+        gate.note(status, {}, now)
+    assert gate.refused_seconds(70.0) == 50.0
+    gate.note(503, {}, 80.0)
+    assert gate.refused_seconds(90.0) == 0
+
+
 @pytest.mark.parametrize(("remaining", "closed"), [("30", 0.0), ("29", 25.0), ("0", 25.0)])
 def test_a_reserve_is_left_to_others(remaining, closed):
     """Below 30 % of the window nothing is sent until it starts anew."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import math
 import random
 from collections import deque
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.emulator.limit_headers import limit_headers
-from tokenvault_data.emulator.limiter import Limiter, make_limiter
+from tokenvault_data.emulator.limiter import Limiter, Verdict, make_limiter
 from tokenvault_data.vault_api.pacing import Pacer
 
 if TYPE_CHECKING:
@@ -133,6 +134,48 @@ class Tally:
         return 100.0 * self.refused / max(1, self.allowed + self.refused)
 
 
+class StrictSpacing:
+    """No request sooner after the last allowed one than the limit has them on average.
+
+    As nginx's ``limit_req`` without ``burst``.
+    """
+
+    def __init__(self, per_minute: int) -> None:
+        self._per_minute = per_minute
+        self._last_at = float("-inf")
+
+    def admit(self, now: float) -> Verdict:
+        allowed = now - self._last_at >= 60.0 / self._per_minute
+        self._last_at = now if allowed else self._last_at
+        return Verdict(allowed, self._per_minute, 0, 60.0 / self._per_minute, 0.0)
+
+
+DRAFTS = frozenset({"draft-6", "draft-7", "draft-8"})
+
+
+def draft_headers(verdict: Verdict, draft: str) -> dict[str, str]:
+    """What a gateway says in the ``RateLimit`` fields of an IETF draft."""
+    limit, left = verdict.limit, verdict.remaining
+    reset = math.ceil(verdict.reset_after_seconds)
+    match draft:
+        case "draft-6":
+            return {
+                "ratelimit-limit": f"{limit}",
+                "ratelimit-policy": f"{limit};w=60",
+                "ratelimit-remaining": f"{left}",
+                "ratelimit-reset": f"{reset}",
+            }
+        case "draft-7":
+            return {
+                "ratelimit": f"limit={limit}, remaining={left}, reset={reset}",
+                "ratelimit-policy": f"{limit};w=60",
+            }
+    return {
+        "ratelimit": f'"default";r={left};t={reset}',
+        "ratelimit-policy": f'"default";q={limit};w=60',
+    }
+
+
 class Account:
     """One budget at the service: judges arrivals and makes the headers of the answers."""
 
@@ -149,8 +192,11 @@ class Account:
             tally.refused += 1
             tally.refused_at.append(now)
         headers = {
-            name.decode(): value.decode() for name, value in limit_headers(verdict, self.dialects)
+            name.decode(): value.decode()
+            for name, value in limit_headers(verdict, self.dialects - DRAFTS)
         }
+        for draft in self.dialects & DRAFTS:
+            headers |= draft_headers(verdict, draft)
         return (200 if verdict.allowed else 429), headers
 
 
@@ -158,8 +204,16 @@ class Line:
     """Sends one request to the account and gives back its answer, a round trip later."""
 
     def __init__(
-        self, loop: VirtualLoop, account: Account, tally: Tally, latency: float, rng: random.Random
+        self,
+        loop: VirtualLoop,
+        account: Account,
+        tally: Tally,
+        latency: float,
+        rng: random.Random,
+        *,
+        jitter: float = 0.25,
     ) -> None:
+        self._jitter = jitter
         self._loop = loop
         self._account = account
         self._tally = tally
@@ -168,7 +222,9 @@ class Line:
 
     def _half(self) -> float:
         # Mostly near the mean, now and then a straggler.
-        spread = self._rng.uniform(0.75, 1.25) + (self._rng.random() < 0.01) * self._rng.random()
+        low, high = 1.0 - self._jitter, 1.0 + self._jitter
+        straggler = (self._rng.random() < 0.01) * self._rng.random() * 4.0 * self._jitter
+        spread = self._rng.uniform(low, high) + straggler
         return self._latency / 2 * spread
 
     def send(self) -> asyncio.Future[tuple[int, dict[str, str]]]:
@@ -235,6 +291,7 @@ def simulate(
     other_share: float = 0.3,
     rejected_count: bool = False,
     latency: float = 0.080,
+    jitter: float = 0.25,
     workers: int = 48,
     make_pacer: Callable[..., Any] = Pacer,
     with_us: bool = True,
@@ -249,7 +306,10 @@ def simulate(
     """
     rng = random.Random(f"{window} {per_minute} {seed} {contention}")
     loop = VirtualLoop(lag_of(rng))
-    limiter = make_limiter(window, per_minute, rejected_count=rejected_count, seed=seed)
+    if window == "strict":
+        limiter: Limiter = StrictSpacing(per_minute)
+    else:
+        limiter = make_limiter(window, per_minute, rejected_count=rejected_count, seed=seed)
     account = Account(limiter, dialects)
     own, other = Tally(), Tally()
     keep: list[Any] = []
@@ -259,7 +319,7 @@ def simulate(
             share=share, rate_per_minute=rate_per_minute, clock=loop.time, sleep=asyncio.sleep
         )
         for _ in range(workers):
-            line = Line(loop, account, tally, latency, rng)
+            line = Line(loop, account, tally, latency, rng, jitter=jitter)
             keep.append(loop.create_task(paced_worker(pacer, line)))
 
     if with_us:

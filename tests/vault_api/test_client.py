@@ -308,7 +308,8 @@ def test_refusals_without_end_end_in_an_error():
         error = failure(server, "delete", retries=policy)
         assert type(error) is errors.RateLimited
         assert not error.others_answered
-        assert len(server.seen) == error.attempts == 2
+        assert len(server.seen) == error.attempts
+        assert 2 <= error.attempts <= 6  # each after twice the wait of the one before
 
 
 def test_a_wait_beyond_the_deadline_is_not_waited_out():
@@ -744,7 +745,9 @@ def test_nothing_is_left_behind():
     import warnings
 
     async def scenario():
-        async with AsyncVault(profile_of(server), wire=QUICK, retries=PATIENT) as vault:
+        async with AsyncVault(
+            profile_of(server), wire=QUICK, retries=PATIENT, rate_per_minute=60_000.0
+        ) as vault:
             await asyncio.gather(*(vault.list_instruments(f"c{number}") for number in range(20)))
         return asyncio.all_tasks() - {asyncio.current_task()}
 

@@ -33,6 +33,9 @@ def virtual_pacer(loop, **settings):
         pytest.param(ALL_DIALECTS, 600, id="all headers"),
         pytest.param(LIMIT_AND_REMAINING, 1200, id="limit and remaining"),
         pytest.param(frozenset({"limit"}), 600, id="limit alone"),
+        pytest.param(frozenset({"draft-6"}), 600, id="IETF draft 6"),
+        pytest.param(frozenset({"draft-7"}), 600, id="IETF draft 7"),
+        pytest.param(frozenset({"draft-8"}), 600, id="IETF draft 8"),
     ],
 )
 def test_alone_it_uses_the_whole_budget_and_meets_no_refusal(window, per_minute, dialects):

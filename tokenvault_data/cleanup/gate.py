@@ -31,6 +31,7 @@ class Gate:
     def __init__(self, reserve: float) -> None:
         self._reserve = reserve
         self._refusals = 0
+        self._refused_since: float | None = None
         self._closed_until = float("-inf")
         self._narrow_until = float("-inf")
 
@@ -38,6 +39,10 @@ class Gate:
         """Seconds until so many requests may be sent one after another, 0 when they may."""
         until = self._closed_until if requests == 1 else max(self._closed_until, self._narrow_until)
         return max(0.0, until - now)
+
+    def refused_seconds(self, now: float) -> float:
+        """For how long nothing has been answered but 429; 0 while something is."""
+        return 0.0 if self._refused_since is None else now - self._refused_since
 
     def note(self, status: int | None, headers: Mapping[str, str], now: float) -> None:
         """Take in an answer.
@@ -53,6 +58,10 @@ class Gate:
         """
         if status is None:
             return
+        if status != 429:
+            self._refused_since = None
+        elif self._refused_since is None:
+            self._refused_since = now
         reading = read_limits(headers)
         wait = self._wait_asked(status, reading, 0)
         if wait:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 SLICE_SECONDS: Final = 0.5
 """Longest sleep in one piece, so that a request to stop is met soon."""
 
+REFUSED_SECONDS: Final = 15 * 60.0
+"""So long it is borne that nothing is answered but 429."""
+
 
 class VaultPort(Protocol):
     """What a campaign needs of a vault; `AsyncVault` is one."""
@@ -281,7 +284,11 @@ class Sender:
         return reading
 
     def _note(self, attempt: Attempt) -> None:
-        self.gate.note(attempt.status, attempt.headers, self._clock.monotonic())
+        now = self._clock.monotonic()
+        self.gate.note(attempt.status, attempt.headers, now)
+        if self.gate.refused_seconds(now) > REFUSED_SECONDS and not self.is_heedless:
+            minutes = f"{REFUSED_SECONDS / 60:.0f} minutes"
+            self.stop(Ending("pause", f"nothing was answered but 429 for over {minutes}"))
         self.instance = attempt.headers.get(INSTANCE_HEADER, self.instance)
 
     def _count(self, effect: Effect, message: str) -> None:

@@ -20,7 +20,15 @@ _GROWTH = math.log1p(GROWTH_PER_MINUTE) / 60.0
 _HALF = 0.5
 _LEAST_PER_SECOND = 1.0 / 60.0
 _BELOW_FOUND = 0.98
-_STEP_DOWN = 0.85
+_STEP_DOWN = 0.9
+_SAME_PART = 0.03
+# A minute on the way up may have held somewhat more than the limit, for those who count by minutes.
+_FOUND_PART = 0.97
+# Refused though fewer were let through than once before: two came too close together, no more.
+_BRUSH_PART = 0.985
+_BRUSH_STEP = 0.95
+_BRUSH_FADES = 0.99
+_BRUSHES_APART_SECONDS = 10.0
 _FOUND_TOO_HIGH = 0.9
 _SOON_SECONDS = 60.0
 _FIRST_HOLD_SECONDS = 120.0
@@ -58,6 +66,8 @@ class BlindSearch:
         The account's limit as refusals showed it, requests a second.
     is_blocked : bool
         True from a refusal to the next request that is let through.
+    lifted_at : float
+        When that last was, -infinity before.
     """
 
     def __init__(self, fixed_rate: float = math.inf) -> None:
@@ -68,10 +78,11 @@ class BlindSearch:
         self.is_blocked = False
         self._cap = fixed_rate
         self._found_at = -math.inf
-        self._lifted_at = -math.inf
+        self.lifted_at = -math.inf
         self._capped_since: float | None = None
         self._hold_seconds = _FIRST_HOLD_SECONDS
         self._refused_rate = 0.0
+        self._most_measured = 0.0
 
     @property
     def is_searching(self) -> bool:
@@ -124,8 +135,13 @@ class BlindSearch:
         if self.is_blocked:
             return
         self.is_blocked = True
+        if self._is_brush(now, measured, share):
+            self._most_measured *= _BRUSH_FADES
+            self.rate *= _BRUSH_STEP
+            return
+        self._most_measured = measured
         reached = min(self.rate, max(measured, _HALF * self.rate))
-        is_soon = now - self._lifted_at < _SOON_SECONDS
+        is_soon = now - self.lifted_at < _SOON_SECONDS
         if self.found is None or share < 1.0 or self._is_fixed or is_soon:
             lowered = _HALF * self.rate
         else:
@@ -133,12 +149,13 @@ class BlindSearch:
         if self._is_fixed:
             self._cap = min(self._highest, _BELOW_FOUND * self.rate)
         elif self.found is None:
-            self._find(reached, now, share)
+            self._find(reached if share >= 1.0 else _FOUND_PART * reached, now, share)
         elif share < 1.0:
             if self.rate > _FOUND_TOO_HIGH * self._cap:  # what was found is not there any more
                 self._find(_FOUND_TOO_HIGH * self.found, now, share)
         else:
-            in_vain = reached <= 1.05 * self._refused_rate
+            # A window is met again and again at the same count.
+            in_vain = abs(reached - self._refused_rate) <= _SAME_PART * self._refused_rate
             self._hold_seconds = (
                 min(2.0 * self._hold_seconds, _LONGEST_HOLD_SECONDS)
                 if in_vain
@@ -149,11 +166,19 @@ class BlindSearch:
         self._capped_since = None
         self.rate = max(_LEAST_PER_SECOND, min(lowered, self._cap))
 
+    def _is_brush(self, now: float, measured: float, share: float) -> bool:
+        return (
+            share >= 1.0
+            and self.found is not None
+            and measured <= _BRUSH_PART * self._most_measured
+            and now - self.lifted_at > _BRUSHES_APART_SECONDS
+        )
+
     def lifted(self, now: float) -> None:
         """Take in that a request was let through again."""
         if self.is_blocked:
             self.is_blocked = False
-            self._lifted_at = now
+            self.lifted_at = now
 
     def follow_share(self, share: float) -> None:
         """Keep another share of what was found."""
@@ -164,7 +189,7 @@ class BlindSearch:
     def follow_clock(self, jump: float) -> None:
         """Keep what is known though the clock was put back."""
         self._found_at += jump
-        self._lifted_at += jump
+        self.lifted_at += jump
         self._capped_since = None
 
     def _find(self, limit: float, now: float, share: float) -> None:

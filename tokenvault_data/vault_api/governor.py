@@ -47,6 +47,7 @@ _PROBE_TIMEOUT_SECONDS = 3.0
 # Where refusals count, too, only a silence as long as the window ends them; it may be minutes long.
 _LONGEST_BACKOFF_SECONDS = 300.0
 _BLIND_BACKOFF_SECONDS = 1.0
+_SHORTEST_MEASURE_SECONDS = 5.0
 # So many refusals in a row, and what the answers say of the wait is not believed any more.
 _BELIEVED_REFUSALS = 2
 # Refusals that are borne, as a part of the limit: these many keep the reserve where it is.
@@ -96,6 +97,7 @@ class Governor:
         self._refusals_in_row = 0
         self._refused_since: float | None = None
         self._answered_at = -math.inf
+        self._began_at = -math.inf
         self.answers = 0  # other than refusals
 
     def follow_share(self, share: float, of_ours: float) -> None:
@@ -163,6 +165,7 @@ class Governor:
         if self._free:
             return
         if self._sends.total == 1:
+            self._began_at = now
             self._search.begin(now)
         if not self._open:
             self._probed_at = now
@@ -246,6 +249,7 @@ class Governor:
         self._blocked_at += jump
         self._blocked_until += jump
         self._answered_at += jump
+        self._began_at += jump
         self._blind.follow_clock(jump)
         if self._refused_since is not None:
             self._refused_since += jump
@@ -310,7 +314,10 @@ class Governor:
             if self._is_told(now):
                 self._search.refused(now, admitted, believed_rate)
             else:
-                of_all = admitted / 60.0 * self._share_of_ours / self._share
+                # Of the time since the last refusal, or the start, if that is less than a minute.
+                since = max(now - WINDOW_SECONDS, self._blind.lifted_at, self._began_at)
+                own = self._admitted(since, now) / max(_SHORTEST_MEASURE_SECONDS, now - since)
+                of_all = own * self._share_of_ours / self._share
                 self._blind.refused(now, of_all, self._share_of_ours)
             self._close()
         self._blocked_until = max(

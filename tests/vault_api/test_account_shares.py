@@ -32,6 +32,7 @@ named = float(sys.argv[2]) if sys.argv[2] != "none" else None
 share = AccountShare(
     emulator_profile("http://127.0.0.1:9/pg"), named=named, folder=Path(sys.argv[1])
 )
+share.claim()
 for line in iter(sys.stdin.readline, ""):
     print(share.division().share, flush=True)
 """
@@ -62,7 +63,9 @@ class Child:
 
 
 def share(folder, named=None, **more):
-    return AccountShare(PROFILE, named=named, folder=folder, **more)
+    made = AccountShare(PROFILE, named=named, folder=folder, **more)
+    made.claim()
+    return made
 
 
 def holder(named, at_most=0.5, process="p"):

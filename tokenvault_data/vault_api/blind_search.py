@@ -26,11 +26,11 @@ _SAME_PART = 0.03
 _FOUND_PART = 0.97
 # Refused though fewer were let through than once before: two came too close together, no more.
 _BRUSH_PART = 0.985
+_BRUSH_LESS_PER_SECOND = 2.0 / 60.0  # a count of a minute is off by one or two
 _BRUSH_STEP = 0.95
 _BRUSH_FADES = 0.99
 _BRUSHES_APART_SECONDS = 10.0
 _FOUND_TOO_HIGH = 0.9
-_SOON_SECONDS = 60.0
 _FIRST_HOLD_SECONDS = 120.0
 _LONGEST_HOLD_SECONDS = 1800.0
 
@@ -66,8 +66,6 @@ class BlindSearch:
         The account's limit as refusals showed it, requests a second.
     is_blocked : bool
         True from a refusal to the next request that is let through.
-    lifted_at : float
-        When that last was, -infinity before.
     """
 
     def __init__(self, fixed_rate: float = math.inf) -> None:
@@ -78,7 +76,7 @@ class BlindSearch:
         self.is_blocked = False
         self._cap = fixed_rate
         self._found_at = -math.inf
-        self.lifted_at = -math.inf
+        self._lifted_at = -math.inf
         self._capped_since: float | None = None
         self._hold_seconds = _FIRST_HOLD_SECONDS
         self._refused_rate = 0.0
@@ -141,8 +139,7 @@ class BlindSearch:
             return
         self._most_measured = measured
         reached = min(self.rate, max(measured, _HALF * self.rate))
-        is_soon = now - self.lifted_at < _SOON_SECONDS
-        if self.found is None or share < 1.0 or self._is_fixed or is_soon:
+        if self.found is None or share < 1.0 or self._is_fixed:
             lowered = _HALF * self.rate
         else:
             lowered = _STEP_DOWN * self.rate
@@ -170,15 +167,15 @@ class BlindSearch:
         return (
             share >= 1.0
             and self.found is not None
-            and measured <= _BRUSH_PART * self._most_measured
-            and now - self.lifted_at > _BRUSHES_APART_SECONDS
+            and measured <= _BRUSH_PART * self._most_measured - _BRUSH_LESS_PER_SECOND
+            and now - self._lifted_at > _BRUSHES_APART_SECONDS
         )
 
     def lifted(self, now: float) -> None:
         """Take in that a request was let through again."""
         if self.is_blocked:
             self.is_blocked = False
-            self.lifted_at = now
+            self._lifted_at = now
 
     def follow_share(self, share: float) -> None:
         """Keep another share of what was found."""
@@ -189,7 +186,7 @@ class BlindSearch:
     def follow_clock(self, jump: float) -> None:
         """Keep what is known though the clock was put back."""
         self._found_at += jump
-        self.lifted_at += jump
+        self._lifted_at += jump
         self._capped_since = None
 
     def _find(self, limit: float, now: float, share: float) -> None:

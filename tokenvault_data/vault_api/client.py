@@ -120,16 +120,18 @@ class AsyncVault:
         share_at_most: float = DEFAULT_SHARE,
     ) -> None:
         self.profile = profile
+        account_share = AccountShare(profile, named=share, at_most=share_at_most)
         pacer = Pacer(
             share=share_at_most if share is None else share,
             rate_per_minute=rate_per_minute,
             unlimited_mark=_port(profile) if profile.environment == "emulator" else None,
-            division=self._division,
+            division=account_share.division,
         )
         engine = _wire(transport, wire or WireSettings(), profile.network)
         self._caller = Caller(profile, pacer, engine, retries or RetryPolicy())
-        self._account_share = AccountShare(profile, named=share, at_most=share_at_most)
-        weakref.finalize(self, self._account_share.leave)
+        account_share.claim()
+        self._account_share = account_share
+        weakref.finalize(self, account_share.leave)
         self._max_pages = max_pages
         self._one_cryptogram_at_a_time = anyio.Lock()
 
@@ -171,9 +173,6 @@ class AsyncVault:
     def adopt(self, learned: Learned) -> None:
         """Start the search for a limit from what was learned before."""
         self._caller.adopt(learned)
-
-    def _division(self, _now: float) -> tuple[float, float]:
-        return self._account_share.division()
 
     async def list_instruments(self, customer_id: str) -> list[dict[str, Any]]:
         """List all saved cards of one customer, as the vault writes them.

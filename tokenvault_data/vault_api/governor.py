@@ -314,8 +314,7 @@ class Governor:
             if self._is_told(now):
                 self._search.refused(now, admitted, believed_rate)
             else:
-                # Of the time since the last refusal, or the start, if that is less than a minute.
-                since = max(now - WINDOW_SECONDS, self._blind.lifted_at, self._began_at)
+                since = max(now - WINDOW_SECONDS, self._began_at)
                 own = self._admitted(since, now) / max(_SHORTEST_MEASURE_SECONDS, now - since)
                 of_all = own * self._share_of_ours / self._share
                 self._blind.refused(now, of_all, self._share_of_ours)

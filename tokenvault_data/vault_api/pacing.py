@@ -74,8 +74,8 @@ class Pacer:
     unlimited_mark : str or None
         As of `Governor`.
     division : callable or None
-        Gives, at a time of the clock, this client's share and that of all processes of this user
-        together; asked about once a second while requests are made. None where nobody shares.
+        Gives this client's share and that of all processes of this user together; asked about
+        once a second while requests are made. None where nobody shares.
     clock : callable
         Seconds on a clock that does not go back.
     sleep : callable
@@ -93,7 +93,7 @@ class Pacer:
         share: float = 0.5,
         rate_per_minute: float | None = None,
         unlimited_mark: str | None = None,
-        division: Callable[[float], tuple[float, float]] | None = None,
+        division: Callable[[], tuple[float, float]] | None = None,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -216,7 +216,7 @@ class Pacer:
         if 0.0 <= now - self._divided_at < _DIVIDE_SECONDS:
             return
         self._divided_at = now
-        self._governor.follow_share(*self._division(now))
+        self._governor.follow_share(*self._division())
 
     def _due(self, now: float) -> float:
         due = self._governor.due(now)

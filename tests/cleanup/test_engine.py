@@ -148,7 +148,7 @@ def test_refusals_without_end_pause_the_campaign(world):
     assert one.run() == "held"
     before = one.answer
     one.answer = lambda call: Attempt("answered", 429, {}, b"{}", "r", None, "refused (429)")
-    assert one.run() == "paused"
+    assert one.run(patience=3000.0) == "paused"
     assert "nothing was answered but 429" in one.standing().reason
     one.answer = before
     finish(one)

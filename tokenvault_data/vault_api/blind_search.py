@@ -126,7 +126,8 @@ class BlindSearch:
         ----------
         now : float
         measured : float
-            Requests a second that were let through in the minute before, for all of ours.
+            Requests a second that were let through in the minute before, for all of ours; infinite
+            where that is not known.
         share : float
             Of the account, for all of ours.
         """
@@ -137,8 +138,8 @@ class BlindSearch:
             self._most_measured *= _BRUSH_FADES
             self.rate *= _BRUSH_STEP
             return
-        self._most_measured = measured
         reached = min(self.rate, max(measured, _HALF * self.rate))
+        self._most_measured = reached
         if self.found is None or share < 1.0 or self._is_fixed:
             lowered = _HALF * self.rate
         else:

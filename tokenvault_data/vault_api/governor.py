@@ -47,7 +47,6 @@ _PROBE_TIMEOUT_SECONDS = 3.0
 # Where refusals count, too, only a silence as long as the window ends them; it may be minutes long.
 _LONGEST_BACKOFF_SECONDS = 300.0
 _BLIND_BACKOFF_SECONDS = 1.0
-_SHORTEST_MEASURE_SECONDS = 5.0
 # So many refusals in a row, and what the answers say of the wait is not believed any more.
 _BELIEVED_REFUSALS = 2
 # Refusals that are borne, as a part of the limit: these many keep the reserve where it is.
@@ -314,8 +313,9 @@ class Governor:
             if self._is_told(now):
                 self._search.refused(now, admitted, believed_rate)
             else:
-                since = max(now - WINDOW_SECONDS, self._began_at)
-                own = self._admitted(since, now) / max(_SHORTEST_MEASURE_SECONDS, now - since)
+                # Before a whole minute has passed, there is nothing to go by but the rate.
+                is_measured = now - self._began_at >= WINDOW_SECONDS
+                own = admitted / WINDOW_SECONDS if is_measured else math.inf
                 of_all = own * self._share_of_ours / self._share
                 self._blind.refused(now, of_all, self._share_of_ours)
             self._close()

@@ -135,8 +135,9 @@ def _findings(manifest: Manifest, summary: Summary) -> Iterator[str]:
     if unread:
         fields = ", ".join(f"{field} {rows:,}" for field, rows in _largest_first(unread))
         yield (
-            f"{_many(sum(unread.values()), 'value')} could not be read as documented ({fields}):"
-            " null in their column, named in `anomalies`, kept as received."
+            f"{_many(sum(unread.values()), 'value')} not as documented ({fields}):"
+            " what cannot be read is null in its column, payment data is removed, and `anomalies`"
+            " names each."
         )
 
 

@@ -63,8 +63,13 @@ def _options(command: str) -> str:
 
 def _columns(table: str) -> str:
     from tokenvault_data.dataset.columns import INSTRUMENT_COLUMNS, OUTCOME_COLUMNS
+    from tokenvault_data.dataset.derived_dimensions import DERIVED_COLUMNS
 
-    columns = {"instruments": INSTRUMENT_COLUMNS, "outcomes": OUTCOME_COLUMNS}[table]
+    columns = {
+        "instruments": INSTRUMENT_COLUMNS,
+        "derived": DERIVED_COLUMNS,
+        "outcomes": OUTCOME_COLUMNS,
+    }[table]
     rows = [(f"`{column.name}`", _type(column), column.description) for column in columns]
     return _table(("column", "type", "meaning"), rows)
 

@@ -28,6 +28,7 @@ NAMES = [
     "identity",
     "iter_frames",
     "list_snapshots",
+    "load_bank_names",
     "load_profile",
     "open_snapshot",
     "plan_cleanup",
@@ -35,6 +36,7 @@ NAMES = [
     "read_customers",
     "read_export",
     "report",
+    "show_ids",
     "where",
 ]
 HEAVY = ["pandas", "pyarrow", "numpy", "httpx", "pyreqwest", "rich", "typer", "asyncio"]

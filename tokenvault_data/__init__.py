@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from tokenvault_data.collection.collect import collect
     from tokenvault_data.collection.customers import read_customers
     from tokenvault_data.collection.frames import iter_frames
+    from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import Snapshot, list_snapshots, open_snapshot
     from tokenvault_data.errors import TokenVaultError
     from tokenvault_data.profiles import Profile, load_profile
+    from tokenvault_data.redaction import show_ids
     from tokenvault_data.reports.export import export, read_export
     from tokenvault_data.reports.html_report import report
     from tokenvault_data.vault_api.blocking import Vault
@@ -59,6 +61,7 @@ _HOMES = {
     "identity": "analysis.identity",
     "iter_frames": "collection.frames",
     "list_snapshots": "dataset.snapshots",
+    "load_bank_names": "dataset.bank_names",
     "load_profile": "profiles",
     "open_snapshot": "dataset.snapshots",
     "plan_cleanup": "cleanup.planning",
@@ -66,6 +69,7 @@ _HOMES = {
     "read_customers": "collection.customers",
     "read_export": "reports.export",
     "report": "reports.html_report",
+    "show_ids": "redaction",
     "where": "analysis.predicate",
 }
 __all__ = [
@@ -89,6 +93,7 @@ __all__ = [
     "identity",
     "iter_frames",
     "list_snapshots",
+    "load_bank_names",
     "load_profile",
     "open_snapshot",
     "plan_cleanup",
@@ -96,6 +101,7 @@ __all__ = [
     "read_customers",
     "read_export",
     "report",
+    "show_ids",
     "where",
 ]
 

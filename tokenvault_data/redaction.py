@@ -9,6 +9,7 @@ when some other library has put it there. Customer ids are personal data, so log
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import functools
 import hashlib
 import hmac
@@ -29,7 +30,7 @@ from tokenvault_data.private_files import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 MASKED: Final = "Secret(****)"
@@ -268,6 +269,38 @@ def mask_id(customer_id: str) -> str:
     return _mask(customer_id, wide=2, wide_from=8)
 
 
+_ids_are_shown: contextvars.ContextVar[bool] = contextvars.ContextVar("ids", default=False)
+
+
+@contextlib.contextmanager
+def show_ids() -> Iterator[None]:
+    """Show ids whole instead of masked, in the tables displayed within the block.
+
+    It holds for the thread or task that entered the block. Panels, the command line and logs go on
+    masking.
+
+    Examples
+    --------
+    >>> with show_ids():
+    ...     displayed_id("cust_0000001")
+    'cust_0000001'
+    """
+    before = _ids_are_shown.set(True)
+    try:
+        yield
+    finally:
+        _ids_are_shown.reset(before)
+
+
+def displayed_id(text: str) -> str:
+    """Return an id as a table displays it: masked, or whole within `show_ids`.
+
+    >>> displayed_id("cust_0000001")
+    'cu…01'
+    """
+    return _printable(text) if _ids_are_shown.get() else mask_id(text)
+
+
 def mask_credential(text: str) -> str:
     """Show just enough of a client id to tell two accounts apart; not meant for secrets.
 
@@ -291,10 +324,15 @@ def mask_credential(text: str) -> str:
 
 def _mask(text: str, *, wide: int, wide_from: int) -> str:
     if len(text) >= wide_from:
-        return f"{text[:wide]}…{text[-wide:]}"
+        return _printable(f"{text[:wide]}…{text[-wide:]}")
     if len(text) >= 5:
-        return f"{text[0]}…{text[-1]}"
+        return _printable(f"{text[0]}…{text[-1]}")
     return "…"
+
+
+def _printable(text: str) -> str:
+    # One line whatever the text holds: a terminal obeys control characters.
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 class _NoKeptKeyError(Exception):

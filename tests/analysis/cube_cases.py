@@ -11,8 +11,8 @@ from datetime import date, timedelta
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.predicate import All, AnyOf, Compare, IsIn, Not
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.columns import INSTRUMENTS
 
 AS_OF = date(2026, 11, 30)

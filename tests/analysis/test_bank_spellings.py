@@ -3,8 +3,8 @@
 import pytest
 from analysis_cases import NOW, card, table_of
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.quality import quality, quality_rows
+from tokenvault_data.dataset.bank_names import load_bank_names
 
 NAMES = load_bank_names()
 

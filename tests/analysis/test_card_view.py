@@ -8,10 +8,10 @@ from analysis_cases import card, publish, table_of
 from expiry_cases import DAYS, VAULTS, cards_in, table_from
 from hypothesis import given, settings
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.card_view import card_view, read_where
 from tokenvault_data.analysis.predicate import where
 from tokenvault_data.analysis.source import open_source
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.errors import UsageError
 
 DAY = date(2026, 11, 22)

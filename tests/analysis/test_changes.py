@@ -12,10 +12,10 @@ from analysis_cases import NOW, card, publish, table_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.change_detection import Hashing
 from tokenvault_data.analysis.change_events import EVENT_COLUMNS, KINDS
 from tokenvault_data.analysis.changes import changes, compare
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 from tokenvault_data.errors import UsageError
@@ -356,7 +356,7 @@ def test_a_renewed_card_and_a_replaced_one(tmp_path):
     ]
     assert events["new_instrument_id"].dropna().tolist() == ["by-par-new", "by-uid-new"]
     assert events["matched_by"].dropna().tolist() == ["par", "instrument_uid"]
-    assert events["new_expires_on"].tolist()[-1] == date(2031, 12, 31)
+    assert events["new_expires_on"].dt.date.tolist()[-1] == date(2031, 12, 31)
 
 
 def test_another_api_version_is_no_change(tmp_path):

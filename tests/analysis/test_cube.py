@@ -17,10 +17,10 @@ from cube_cases import (
 )
 from hypothesis import given, settings
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.cube import cube_of
 from tokenvault_data.analysis.cube_file import cube_folder
 from tokenvault_data.analysis.predicate import All, AnyOf, where
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.errors import UsageError
 
 

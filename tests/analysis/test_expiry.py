@@ -10,9 +10,9 @@ from expiry_cases import DAYS, VAULTS, cards_in, table_from
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.expiry import expired_but_active, expiring, expiry_outlook
 from tokenvault_data.analysis.predicate import where
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.columns import INSTRUMENTS
 from tokenvault_data.errors import UsageError
 

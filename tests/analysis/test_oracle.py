@@ -24,6 +24,7 @@ from tokenvault_data.analysis.outreach import (
     customers_at_risk,
     customers_without_usable_card,
 )
+from tokenvault_data.dataset.frames import to_table
 from tokenvault_data.emulator.population import Population
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
@@ -73,7 +74,7 @@ def asked(**vaults_by_name):
 
 def tuples(table, *columns):
     """Rows of a table of results, as the oracle gives them."""
-    return [tuple(row.values()) for row in table.arrow().select(list(columns)).to_pylist()]
+    return [tuple(row.values()) for row in to_table(table).select(list(columns)).to_pylist()]
 
 
 def unordered(rows):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tokenvault_data.analysis.predicate import All, AnyOf, IsIn, where
 from tokenvault_data.analysis.selected_rows import SelectedRows
 from tokenvault_data.dataset.columns import INSTRUMENTS
+from tokenvault_data.dataset.derived_dimensions import DERIVED
 from tokenvault_data.errors import UsageError
 
 SHOWN = ["customer_id", "bank", "card_network", "expiry", "expires_in"]
@@ -48,11 +49,11 @@ def test_the_rows_are_those_that_a_loop_selects(rows, name):
 
 
 def test_a_snapshot_streams_its_rows_unchanged(tmp_path):
-    """Without condition and columns the stream is the snapshot's own, schema and all."""
+    """Without condition and columns the stream is the snapshot's own, and what is derived."""
     snapshot = publish(tmp_path, {"c": [card("a"), card("b", card_bank_name=None)], "d": []})
     selected = SelectedRows(snapshot)
-    assert pa.table(selected) == snapshot.to_arrow()
-    assert selected.schema.names == INSTRUMENTS.names
+    assert pa.table(selected).select(INSTRUMENTS.names) == snapshot.to_arrow()
+    assert selected.schema.names == [*INSTRUMENTS.names, *DERIVED]
     assert selected.groups == 1
 
 
@@ -60,7 +61,7 @@ def test_a_snapshot_without_cards_has_no_rows(tmp_path):
     """Nothing saved anywhere is an empty table with all columns."""
     selected = SelectedRows(publish(tmp_path, {"c": []}), where(card_network=["visa"]))
     assert pa.table(selected).num_rows == 0
-    assert pa.table(selected).schema.names == INSTRUMENTS.names
+    assert pa.table(selected).schema.names == [*INSTRUMENTS.names, *DERIVED]
 
 
 def test_the_day_decides_what_has_expired(tmp_path):

@@ -155,7 +155,7 @@ def test_hostile_names_of_banks_are_text(lab, open_notebook, months):
     source = (
         "import pyarrow as pa\n"
         "import tokenvault_data as tv\n"
-        "from tokenvault_data.analysis.bank_names import load_bank_names\n"
+        "from tokenvault_data.dataset.bank_names import load_bank_names\n"
         "snapshot = tv.open_snapshot('vault-data')\n"
         "spelled = tv.breakdown(snapshot, 'bank')['bank'].dropna().tolist()\n"
         f"hostile = {list(HOSTILE)!r}\n"

@@ -193,7 +193,7 @@ def test_hostile_names_of_banks_are_text(lab, open_notebook):
     own = f"dict(spelling={list(HOSTILE)!r}, bank={list(HOSTILE)!r}, note={[''] * len(HOSTILE)!r})"
     source = (
         "import pyarrow as pa\n"
-        "from tokenvault_data.analysis.bank_names import load_bank_names\n"
+        "from tokenvault_data.dataset.bank_names import load_bank_names\n"
         f"names = load_bank_names(pa.table({own}))\n"
         + OPEN.replace("within=2000", "within=3000, banks=names")
     )

@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 from cleanup_vaults import ALL_OPEN, DAY, FETCHED, NOW, expired_vault, publish_vault, raw_card
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.predicate import where
 from tokenvault_data.cleanup import rules
 from tokenvault_data.cleanup.plan import BankTotal, ControlCard, parse_plan, plan_bytes
 from tokenvault_data.cleanup.plan_snapshot import check_against_snapshot
 from tokenvault_data.cleanup.planning import plan_cleanup
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.errors import PlanDamaged, RefusedByGuardRail
 
 EXPIRED = rules.expired(DAY)

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 import pytest
 from cleanup_vaults import DAY, as_planned, fetched_row, raw_card
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.predicate import All, where
 from tokenvault_data.analysis.predicate import expired as expired_condition
 from tokenvault_data.cleanup import rules
 from tokenvault_data.cleanup.rules import Rule, as_rule
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.errors import IdentifierError, UsageError
 
 PAIRS = [("c2", "i1"), ("c1", "i9"), ("c1", "i1"), ("c1", "i1")]

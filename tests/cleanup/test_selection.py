@@ -8,13 +8,13 @@ from cleanup_vaults import DAY, FETCHED, publish_vault, raw_card, table_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.predicate import where
 from tokenvault_data.cleanup import left_out, rules
 from tokenvault_data.cleanup.plan import ControlCard
 from tokenvault_data.cleanup.rules import Rule
 from tokenvault_data.cleanup.selection import select_cards
 from tokenvault_data.cleanup.usability import usable
+from tokenvault_data.dataset.bank_names import load_bank_names
 
 EXPIRED = rules.expired(DAY)
 

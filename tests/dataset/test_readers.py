@@ -110,7 +110,7 @@ def test_temporary_files_may_be_anywhere(tmp_path, monkeypatch, name):
     (tmp_path / name).mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / name))
     assert (
-        list(snapshot.sql("SELECT * FROM instruments").columns)
+        list(snapshot.sql("SELECT * FROM instruments").columns[:-3])
         == snapshot.instruments().schema.names
     )
 

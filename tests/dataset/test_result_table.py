@@ -1,11 +1,14 @@
 """Tables of results: whole inside, masked on screens."""
 
+import pickle
 from datetime import date
 
 import pandas as pd
 import pyarrow as pa
 
-from tokenvault_data.dataset.result_table import ResultTable, is_identifying, result_table
+import tokenvault_data as tv
+from tokenvault_data.dataset.masked_ids import is_identifying
+from tokenvault_data.dataset.result_table import result_table
 
 IDS = {
     "customer_id": "customer-number-one",
@@ -42,8 +45,8 @@ def test_data_are_whole():
     assert isinstance(table(), pd.DataFrame)
 
 
-def test_what_is_derived_masks_too():
-    """A filter, a sorted copy and a choice of columns are masked like the table they come from."""
+def test_what_is_derived_is_a_plain_frame_that_masks_too():
+    """A filter, a sorted copy and a choice of columns show no id, and no title."""
     whole = table(rows=3, cards=5)
     derived = (
         whole[whole["cards"] > 1],
@@ -51,10 +54,59 @@ def test_what_is_derived_masks_too():
         whole[["customer_id"]],
         whole.head(1),
         whole.rename(columns={"par": "new_par"}),
+        whole.copy(),
+        whole.set_index("customer_id"),
+        pd.concat([whole, whole]),
     )
     for one in derived:
-        assert isinstance(one, ResultTable)
-        assert not [text for text in IDS.values() if text in repr(one) + one._repr_html_()]
+        assert type(one) is pd.DataFrame
+        shown = repr(one) + one._repr_html_()
+        assert "Cards" not in shown
+        assert not [text for text in IDS.values() if text in shown]
+
+
+def test_a_table_changed_in_place_is_shown_without_the_title():
+    """Rows or columns added or deleted, or another index: it is shown as pandas shows it."""
+
+    def changed(change):
+        whole = table(rows=3, cards=5)
+        change(whole)
+        return whole
+
+    for one in (
+        changed(lambda t: t.loc.__setitem__(3, t.iloc[0])),
+        changed(lambda t: t.__setitem__("more", 1)),
+        changed(lambda t: setattr(t, "index", [7, 8, 9])),
+        changed(lambda t: t.__delitem__("par")),
+    ):
+        shown = repr(one) + one._repr_html_()
+        assert "Cards" not in shown
+        assert shown.startswith(repr(pd.DataFrame(one)))
+        assert not [text for text in IDS.values() if text in shown]
+
+
+def test_a_pivot_keeps_its_row_labels():
+    """What has an index is displayed with it."""
+    whole = result_table(pa.table({"bank": ["A", "B"], "network": ["visa", "rupay"], "n": [1, 2]}))
+    shown = repr(whole.pivot_table(index="bank", columns="network", values="n"))
+    assert shown.splitlines()[2].split()[0] == "A"
+
+
+def test_ids_are_shown_when_asked_for():
+    """Within `show_ids` tables and what is derived of them show whole ids, and not afterwards."""
+    whole = table()
+    with tv.show_ids():
+        assert IDS["customer_id"] in repr(whole)
+        assert IDS["customer_id"] in whole._repr_html_()
+        assert IDS["customer_id"] in repr(whole[["customer_id"]])
+    assert IDS["customer_id"] not in repr(whole) + repr(whole[["customer_id"]])
+
+
+def test_a_result_travels_whole():
+    """A pickled result comes back with title, notes and masks."""
+    back = pickle.loads(pickle.dumps(table()))
+    assert (back.title, back.notes) == ("Cards", ("One thing to know.",))
+    assert repr(back) == repr(table())
 
 
 def test_hostile_text_is_text():
@@ -114,8 +166,7 @@ def test_identifying_columns():
     assert not any(map(is_identifying, ("card_network", "cards", "bank", "paragraph", "valid")))
 
 
-def test_an_export_has_no_index():
-    """What a filter leaves of an index does not become a column."""
+def test_a_table_of_derived_rows_can_be_given_the_title():
+    """Rows chosen on purpose are shown under the title they are chosen from."""
     whole = table(rows=3, cards=5)
-    left = whole.iloc[[2]]
-    assert pa.RecordBatchReader.from_stream(left).read_all().column_names == [*IDS, "cards"]
+    assert "Cards" in repr(whole.showing(whole.head(1)))

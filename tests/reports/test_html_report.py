@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 from report_cases import publish, table_of, vault_of
 
-from tokenvault_data.analysis.bank_names import load_bank_names
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.flatten import ReceivedBody, flatten
 from tokenvault_data.emulator.population import Population
 from tokenvault_data.emulator.settings import EmulatorSettings

@@ -71,7 +71,8 @@ def test_values_are_counted_over_all_parts(tmp_path):
     assert summary.cards == 5
     assert summary.counts["card_bank"] == [("A", 3), ("B", 1), (None, 1)]
     assert summary.counts["card_network"] == [("visa", 4), (None, 1)]
-    assert set(summary.counts) == set(COLUMNS)
+    assert summary.counts["bank"] == [("A", 3), ("B", 1), (None, 1)]
+    assert set(summary.counts) == {*COLUMNS, "bank"}
 
 
 def test_expiry_goes_by_the_last_day_of_the_month(tmp_path):
@@ -93,7 +94,7 @@ def test_a_snapshot_without_cards(tmp_path):
     summary = summarise(publish(tmp_path, [], []), as_of=AS_OF)
     assert summary.cards == 0
     assert parts(summary.expiry) == (0, 0, 0, 0, 0, 0)
-    assert summary.counts == {column: [] for column in COLUMNS}
+    assert summary.counts == {column: [] for column in (*COLUMNS, "bank")}
 
 
 @pytest.mark.parametrize(

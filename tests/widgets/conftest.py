@@ -8,7 +8,7 @@ import pytest
 
 import tokenvault_data as tv
 from tokenvault_data.analysis.horizon import months_later
-from tokenvault_data.analysis.today import today_in_india
+from tokenvault_data.dataset.today import today_in_india
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.profiles import emulator_profile

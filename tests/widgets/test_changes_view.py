@@ -8,9 +8,9 @@ import pytest
 from panel_inside import parts_of, sent, text_of
 
 import tokenvault_data as tv
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.change_events import KINDS
 from tokenvault_data.analysis.changes import compare
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.errors import UsageError

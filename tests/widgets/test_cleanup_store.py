@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 from cleanup_bench import WIDE, cleanup_bench
 
-from tokenvault_data.analysis.today import today_in_india
 from tokenvault_data.cleanup.admission import Account
 from tokenvault_data.cleanup.approval import approve, write_approval
 from tokenvault_data.cleanup.approvers import trust_approver
@@ -14,6 +13,7 @@ from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.plan import seal
 from tokenvault_data.cleanup.planning import plan_cleanup
 from tokenvault_data.cleanup.rules import expired_for
+from tokenvault_data.dataset.today import today_in_india
 from tokenvault_data.widgets.cleanup.cleanup_store import approvals_of, open_campaigns, refusal_of
 
 

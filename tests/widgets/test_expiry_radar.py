@@ -10,11 +10,11 @@ import pytest
 from panel_inside import part, sent, text_of
 
 import tokenvault_data as tv
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.expiry import expired_but_active, expiry_outlook
 from tokenvault_data.analysis.outreach import customers_at_risk
-from tokenvault_data.analysis.today import day_of
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.columns import INSTRUMENTS
+from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 from tokenvault_data.widgets.expiry.expiry_radar import ExpiryRadar
 
@@ -221,7 +221,7 @@ def test_pages_are_masked_and_files_are_whole(radar, snapshot, tmp_path):
     view.page = 1
     assert view.note.startswith("11 to ")
     wanted = customers_at_risk(snapshot, 1500)
-    assert view.rows[0][1] == str(wanted["last_usable_on"].iloc[10])
+    assert view.rows[0][1] == str(wanted["last_usable_on"].dt.date.iloc[10])
     radar.list.export.policy.value = "full"
     radar.list.export.button.click()
     assert radar.wait()

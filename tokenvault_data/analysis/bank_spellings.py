@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.quality_settings import QualitySettings
+    from tokenvault_data.dataset.bank_names import BankNames
 
 _EXAMPLES: Final = 3
 _THRESHOLD: Final = "warn where spellings became one by rule, not by the table of banks"

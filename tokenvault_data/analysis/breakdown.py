@@ -11,22 +11,22 @@ from tokenvault_data.analysis.breakdown_wording import MOST_NAMED, BrokenDown, n
 from tokenvault_data.analysis.card_view import read_where
 from tokenvault_data.analysis.cube import cube_of
 from tokenvault_data.analysis.cube_counts import count_cards, count_customers
-from tokenvault_data.analysis.derived_dimensions import EXPIRES_IN, TIME_ORDERED
-from tokenvault_data.analysis.today import day_of
+from tokenvault_data.dataset.derived_dimensions import EXPIRES_IN, TIME_ORDERED
 from tokenvault_data.dataset.result_table import result_table
+from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.card_view import Where
     from tokenvault_data.analysis.cube import Cube
     from tokenvault_data.analysis.cube_cells import Cells, Codes
     from tokenvault_data.analysis.cube_counts import Coded, Grouping
     from tokenvault_data.analysis.predicate import Predicate
     from tokenvault_data.analysis.source import ArrowStream, Source
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.result_table import ResultTable
 
 OTHER = "(other)"

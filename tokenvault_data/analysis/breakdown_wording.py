@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tokenvault_data.analysis.derived_dimensions import TIME_ORDERED
 from tokenvault_data.analysis.usual_notes import VALID_THROUGH, filter_note
 from tokenvault_data.analysis.wording import counted, long_day, percent
+from tokenvault_data.dataset.derived_dimensions import TIME_ORDERED
 
 if TYPE_CHECKING:
     from datetime import date

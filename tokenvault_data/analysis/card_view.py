@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import pyarrow as pa
 
-from tokenvault_data.analysis.bank_names import BankNames, load_bank_names
 from tokenvault_data.analysis.condition_text import parse_condition, parse_conditions
 from tokenvault_data.analysis.predicate import Predicate, predicate_from_dict
-from tokenvault_data.analysis.predicate_columns import DERIVED
+from tokenvault_data.dataset.derived_dimensions import DERIVED, derived_view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from tokenvault_data.analysis.source import Source
+    from tokenvault_data.dataset.bank_names import BankNames
 
 MEMORY_LIMIT_MB: Final = 2048
 """Where DuckDB begins to spill to disk: small beside a laptop's memory, ample for ten million."""
@@ -108,32 +108,6 @@ def card_view(
         derived = [pa.field(name, pa.string()) for name in DERIVED]
         where.check_against(pa.schema([*source.schema, *derived]))
     with source.connection(memory_limit_mb=MEMORY_LIMIT_MB) as connection:
-        columns = set(source.schema.names)
-        join = _join_banks(connection, banks) if "card_bank" in columns else ""
-        bank = "named.bank" if join else "NULL::VARCHAR"
-        known = "expires_on" in columns
-        expiry = "strftime(expires_on, '%Y-%m')" if known else "NULL::VARCHAR"
-        expires_in = bucket_sql(as_of, HORIZONS) if known else "NULL::VARCHAR"
         kept = "TRUE" if where is None else where.sql()
-        connection.execute(
-            "CREATE TEMP VIEW cards AS SELECT * FROM (SELECT instruments.*, "  # noqa: S608  built of our own names and quoted literals
-            f"{bank} AS bank, {expiry} AS expiry, {expires_in} AS expires_in "
-            f"FROM instruments {join}) WHERE {kept}"
-        )
+        derived_view(connection, "cards", source.schema.names, banks=banks, as_of=as_of, kept=kept)
         yield connection
-
-
-def _join_banks(connection: duckdb.DuckDBPyConnection, banks: BankNames | None) -> str:
-    names = load_bank_names() if banks is None else banks
-    found = connection.execute(
-        "SELECT DISTINCT card_bank FROM instruments WHERE card_bank IS NOT NULL"
-    ).fetchall()
-    spellings = [str(row[0]) for row in found]
-    table = pa.table(
-        {
-            "spelling": pa.array(spellings, pa.string()),
-            "bank": pa.array([names.canonical(spelling) for spelling in spellings], pa.string()),
-        }
-    )
-    connection.register("bank_of_spelling", table)
-    return "LEFT JOIN bank_of_spelling AS named ON instruments.card_bank = named.spelling"

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.change_detection import (
     Hashing,
     find_customers_apart,
@@ -18,6 +17,8 @@ from tokenvault_data.analysis.change_events import KINDS, decide, events_of, in_
 from tokenvault_data.analysis.change_sources import two_lists
 from tokenvault_data.analysis.change_summary import apart_note, count_part, summarise
 from tokenvault_data.analysis.wording import counted
+from tokenvault_data.dataset.bank_names import load_bank_names
+from tokenvault_data.dataset.frames import to_table
 from tokenvault_data.dataset.querying import connection_to
 from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.errors import UsageError
@@ -105,7 +106,7 @@ class Comparison:
         order = "".join(f', "{name}" NULLS LAST' for name in columns)
         kinds = ", ".join(f"'{kind}'" for kind in KINDS)
         wanted = ["kind", "customer_id", *_COUNTED_BY, "old_expires_on", "new_expires_on"]
-        events = self.events[[name for name in wanted if name in self.events.columns]].arrow()
+        events = to_table(self.events[[name for name in wanted if name in self.events.columns]])
         with connection_to({}, {"events": events}) as connection:
             table = connection.sql(
                 f"SELECT kind{shown}, count(*) AS cards, "  # noqa: S608  names are ours

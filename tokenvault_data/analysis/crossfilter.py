@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from datetime import date
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.cube import Cube
     from tokenvault_data.analysis.cube_cells import Codes
+    from tokenvault_data.dataset.bank_names import BankNames
 
 Filter: TypeAlias = "frozenset[object] | MonthRange"
 

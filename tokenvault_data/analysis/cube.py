@@ -22,18 +22,18 @@ from tokenvault_data.analysis.cube_counts import (
     group_cells,
 )
 from tokenvault_data.analysis.cube_file import keep_cells, read_cells
-from tokenvault_data.analysis.derived_dimensions import DERIVED, derive, in_order
 from tokenvault_data.analysis.source import Source, open_source
-from tokenvault_data.analysis.today import day_of
+from tokenvault_data.dataset.derived_dimensions import DERIVED, derive, in_order
+from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.predicate import Predicate
     from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.dataset.bank_names import BankNames
 
 
 class Cube:

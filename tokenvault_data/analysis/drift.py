@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.quality_settings import QualitySettings
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.snapshots import Snapshot
 
 Against: TypeAlias = "ArrowStream | Source | Sequence[ArrowStream | Source] | None"

@@ -22,10 +22,10 @@ from tokenvault_data.analysis.card_view import (
 )
 from tokenvault_data.analysis.horizon import Within, days_later, last_day_within, whole_number
 from tokenvault_data.analysis.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.today import day_of
 from tokenvault_data.analysis.usual_notes import VALID_THROUGH, filter_note, not_fetched_note
 from tokenvault_data.analysis.wording import counted, long_day, percent
 from tokenvault_data.dataset.result_table import ResultTable, result_table
+from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from tokenvault_data.analysis.bank_names import BankNames
+    from tokenvault_data.dataset.bank_names import BankNames
 
 _LISTED: Final = (
     "customer_id",

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Final
 from tokenvault_data.analysis.card_view import Where, card_view, read_where
 from tokenvault_data.analysis.horizon import month_number, month_text, whole_number
 from tokenvault_data.analysis.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.today import day_of
 from tokenvault_data.analysis.usual_notes import VALID_THROUGH, filter_note, not_fetched_note
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.columns import CATEGORIES
 from tokenvault_data.dataset.result_table import ResultTable, result_table
+from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
-    from tokenvault_data.analysis.bank_names import BankNames
+    from tokenvault_data.dataset.bank_names import BankNames
 
 LONGEST_CALENDAR: Final = 1200
 """Months of the longest calendar: no expiry that can be read lies a hundred years ahead."""

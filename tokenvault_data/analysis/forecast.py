@@ -12,10 +12,10 @@ from tokenvault_data.analysis.horizon import month_number, month_text, whole_num
 from tokenvault_data.analysis.lapse_history import History, Look, Step, history, looks_of
 from tokenvault_data.analysis.lapse_model import LapseModel, fit
 from tokenvault_data.analysis.source import Source
-from tokenvault_data.analysis.today import day_of
 from tokenvault_data.analysis.usual_notes import not_fetched_note
 from tokenvault_data.analysis.wording import counted, long_day, percent
 from tokenvault_data.dataset.result_table import ResultTable, result_table
+from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:

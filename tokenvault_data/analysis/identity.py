@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 import pyarrow as pa
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.identity_cases import (
     IDENTITY_KINDS,
     MEMBER_COLUMNS,
@@ -17,6 +16,7 @@ from tokenvault_data.analysis.identity_cases import (
 from tokenvault_data.analysis.source import ArrowStream, Source, open_source
 from tokenvault_data.analysis.usual_notes import not_fetched_note
 from tokenvault_data.analysis.wording import counted
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.columns import CATEGORY
 from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.errors import UsageError

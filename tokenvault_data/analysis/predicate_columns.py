@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from tokenvault_data.dataset import vocabulary
 from tokenvault_data.dataset.columns import INSTRUMENTS
+from tokenvault_data.dataset.derived_dimensions import DERIVED
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
 
 Value: TypeAlias = str | int | date | datetime
 """What a condition compares with; a missing value is None."""
-
-DERIVED: Final = ("bank", "expiry", "expires_in")
-"""Text columns made by the analysis: canonical bank, month of expiry (YYYY-MM), expiry bucket."""
 
 
 class Kind(StrEnum):

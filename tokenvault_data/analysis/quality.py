@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from tokenvault_data.analysis.bank_names import BankNames, load_bank_names
 from tokenvault_data.analysis.bank_spellings import bank_checks, several_spellings, spelling_table
 from tokenvault_data.analysis.card_view import card_view
 from tokenvault_data.analysis.drift import DRIFTING, Against, drift_checks, new_values, open_older
@@ -30,6 +29,7 @@ from tokenvault_data.analysis.quality_settings import QUALITY_SETTINGS, QualityS
 from tokenvault_data.analysis.source import ArrowStream, Source, open_source
 from tokenvault_data.analysis.verdicts import VERDICTS, Finding
 from tokenvault_data.analysis.wording import counted
+from tokenvault_data.dataset.bank_names import BankNames, load_bank_names
 from tokenvault_data.dataset.instants import INDIA
 from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.errors import UsageError

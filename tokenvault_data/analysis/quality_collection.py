@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.analysis.today import day_of, today_in_india
 from tokenvault_data.analysis.verdicts import Finding
 from tokenvault_data.analysis.wording import counted, percent
 from tokenvault_data.dataset.instants import INDIA
+from tokenvault_data.dataset.today import day_of, today_in_india
 
 if TYPE_CHECKING:
     import duckdb

@@ -11,20 +11,25 @@ from typing import TYPE_CHECKING, Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenvault_data.analysis.derived_dimensions import DERIVED, derive
 from tokenvault_data.analysis.source import open_source
-from tokenvault_data.analysis.today import day_of
+from tokenvault_data.dataset.derived_dimensions import (
+    DERIVED,
+    derived_array,
+    derived_schema,
+    read_for,
+)
 from tokenvault_data.dataset.durable import ROW_GROUP_ROWS
 from tokenvault_data.dataset.readers import open_parquet
+from tokenvault_data.dataset.today import day_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from datetime import date
     from pathlib import Path
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.predicate import Predicate
     from tokenvault_data.analysis.source import ArrowStream, Source
+    from tokenvault_data.dataset.bank_names import BankNames
 
 
 class SelectedRows:
@@ -36,8 +41,8 @@ class SelectedRows:
     where : Predicate, optional
         Only rows for which it is true; all when not given.
     columns : sequence of str, optional
-        Columns of the source, and derived ones: ``bank``, ``expiry`` and ``expires_in``. Those of
-        the source when not given.
+        Columns of the source, and derived ones: ``bank``, ``expiry`` and ``expires_in``. All of
+        them when not given.
     banks : BankNames, optional
         Names of banks; those of the package when not given.
     as_of : date or str, optional
@@ -59,11 +64,11 @@ class SelectedRows:
         as_of: date | str | None = None,
     ) -> None:
         asked = frozenset() if where is None else where.columns
-        opened = open_source(source, needs=_read_for({*(columns or ()), *asked}))
+        opened = open_source(source, needs=read_for({*(columns or ()), *asked}))
         self._groups = _groups_of(opened)
         self._schema = opened.schema
         self._where = where
-        self._columns = list(opened.schema.names if columns is None else columns)
+        self._columns = derived_schema(opened.schema).names if columns is None else list(columns)
         self._banks = banks
         self._as_of = day_of(as_of)
 
@@ -75,13 +80,8 @@ class SelectedRows:
     @property
     def schema(self) -> pa.Schema:
         """Of the rows: columns as in the source, derived ones as text."""
-        text = pa.string()
-        return pa.schema(
-            [
-                pa.field(name, text) if name in DERIVED else self._schema.field(name)
-                for name in self._columns
-            ]
-        )
+        known = derived_schema(self._schema, self._as_of)
+        return pa.schema([known.field(name) for name in self._columns])
 
     def count(self, group: int) -> int:
         """Count the rows of a row group that pass."""
@@ -107,20 +107,14 @@ class SelectedRows:
 
     def _read(self, group: int, columns: Iterable[str]) -> pa.Table:
         wanted = sorted(columns)
-        rows = self._groups[group].read(sorted(_read_for(wanted)))
+        rows = self._groups[group].read(sorted(read_for(wanted)))
         for name in wanted:
             if name in DERIVED:
-                rows = rows.append_column(name, self._derived(name, rows.column(DERIVED[name])))
+                texts = derived_array(
+                    name, rows.column(DERIVED[name]), banks=self._banks, as_of=self._as_of
+                )
+                rows = rows.append_column(name, texts)
         return rows.select(wanted)
-
-    def _derived(self, name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
-        """Derive once a distinct value, as the cube does."""
-        chunks = []
-        for chunk in column.chunks:
-            coded = chunk if pa.types.is_dictionary(chunk.type) else chunk.dictionary_encode()
-            texts = derive(name, coded.dictionary, banks=self._banks, as_of=self._as_of)
-            chunks.append(pa.array(texts, pa.string()).take(coded.indices))
-        return pa.chunked_array(chunks, pa.string())
 
 
 class _Group(Protocol):
@@ -164,8 +158,3 @@ def _groups_of(source: Source) -> list[_Group]:
                 for place in range(file.num_row_groups)
             ]
     return groups
-
-
-def _read_for(columns: Iterable[str]) -> set[str]:
-    """Return the columns of the source that some columns are made of."""
-    return {DERIVED.get(name, name) for name in columns}

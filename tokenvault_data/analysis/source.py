@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import pyarrow as pa
 
 from tokenvault_data.dataset.columns import INSTRUMENTS
+from tokenvault_data.dataset.frames import read_stream
 from tokenvault_data.dataset.querying import connection_to
 from tokenvault_data.dataset.snapshots import Snapshot
 from tokenvault_data.errors import UsageError
@@ -99,7 +100,7 @@ def open_source(source: ArrowStream | Source, needs: Iterable[str] = ()) -> Sour
     elif isinstance(source, Snapshot):
         opened = Source(source, None)
     elif isinstance(source, ArrowStream):
-        opened = Source(None, pa.RecordBatchReader.from_stream(source).read_all())
+        opened = Source(None, _with_days(read_stream(source).read_all()))
     else:
         raise UsageError(
             f"{type(source).__name__} cannot be analysed; nothing was counted; give a snapshot, a"
@@ -112,3 +113,19 @@ def open_source(source: ArrowStream | Source, needs: Iterable[str] = ()) -> Sour
             " snapshot, or a table with the columns of one."
         )
     return opened
+
+
+def _with_days(table: pa.Table) -> pa.Table:
+    """Return a table in which days that went through pandas, where they are times, are days."""
+    for place, field in enumerate(table.schema):
+        known = field.name in INSTRUMENTS.names and INSTRUMENTS.field(field.name).type
+        if known == pa.date32() and pa.types.is_timestamp(field.type) and field.type.tz is None:
+            try:
+                days = table.column(place).cast(pa.date32())
+            except pa.ArrowInvalid:
+                raise UsageError(
+                    f"The column {field.name} of the table holds times of a day, not days; nothing"
+                    " was counted; round them to days first."
+                ) from None
+            table = table.set_column(place, field.name, days)
+    return table

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tokenvault_data.analysis.horizon import months_later
-from tokenvault_data.analysis.today import today_in_india
 from tokenvault_data.collection.collect import collect
 from tokenvault_data.dataset.instants import INDIA
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
+from tokenvault_data.dataset.today import today_in_india
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.profiles import emulator_profile

@@ -9,11 +9,11 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.analysis.bank_key import bank_key
-from tokenvault_data.analysis.derived_dimensions import expires_in, expiry_month_text
 from tokenvault_data.analysis.predicate_literals import label
-from tokenvault_data.analysis.today import day_of
 from tokenvault_data.cleanup.usability import usable
+from tokenvault_data.dataset.bank_key import bank_key
+from tokenvault_data.dataset.derived_dimensions import expires_in, expiry_month_text
+from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:

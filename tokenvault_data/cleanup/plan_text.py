@@ -19,7 +19,8 @@ from tokenvault_data.analysis.wording import counted, long_day, percent, utc_min
 from tokenvault_data.cleanup.limits import Limits, allowed_of
 from tokenvault_data.cleanup.plan_content import CARD_FIELDS
 from tokenvault_data.cleanup.rules import Rule
-from tokenvault_data.dataset.result_table import ResultTable, is_identifying, result_table
+from tokenvault_data.dataset.masked_ids import is_identifying
+from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.errors import UsageError
 from tokenvault_data.redaction import mask_id
 

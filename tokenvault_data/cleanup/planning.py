@@ -6,7 +6,6 @@ import getpass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tokenvault_data.analysis.today import day_of
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.cleanup.guard_rails import guard_rails_met
 from tokenvault_data.cleanup.holds import holds_beside
@@ -17,12 +16,13 @@ from tokenvault_data.cleanup.rules import Rule, as_rule
 from tokenvault_data.cleanup.selection import Selection, select_cards
 from tokenvault_data.cleanup.spreading import canary_of
 from tokenvault_data.dataset.instants import INDIA
+from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import RefusedByGuardRail, UsageError
 
 if TYPE_CHECKING:
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.predicate import Predicate
     from tokenvault_data.cleanup.holds import Holds
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.snapshots import Snapshot
 
 

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.cleanup.plan import PlannedCard
+    from tokenvault_data.dataset.bank_names import BankNames
 
 Kind = Literal["condition", "duplicates", "listed"]
 """What selects the cards: a condition alone, or one beside duplicates or a list."""
@@ -243,7 +243,7 @@ def banks(*names: str | None, known_as: BankNames | None = None) -> Rule:
     known_as : BankNames, optional
         Those of the package when not given; the plan has to be made with the same.
     """
-    from tokenvault_data.analysis.bank_names import canonical_banks
+    from tokenvault_data.dataset.bank_names import canonical_banks
 
     return Rule(IsIn("bank", tuple(canonical_banks(_some(names), known_as))))
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenvault_data.analysis.derived_dimensions import expires_in, expiry_month_text
 from tokenvault_data.analysis.predicate import All, AnyOf, IsIn, Not, Predicate
 from tokenvault_data.analysis.predicate_columns import ARROW_TYPES, kind_of
+from tokenvault_data.dataset.derived_dimensions import expires_in, expiry_month_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

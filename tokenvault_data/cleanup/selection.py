@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.cleanup.holds import Holds
     from tokenvault_data.cleanup.rules import Rule
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.snapshots import Snapshot
 
 DIMENSIONS: Final = ("card_network", "bank", "expiry")

@@ -24,9 +24,9 @@ from tokenvault_data.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.predicate import Predicate
     from tokenvault_data.cleanup.holds import Holds
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.snapshots import Snapshot
 
 CALLS_PER_CARD: Final = 4
@@ -146,7 +146,7 @@ class Simulation:
 
     def _repr_html_(self) -> str:
         points = "".join(f"<li>{html.escape(text)}</li>" for text in self.findings)
-        tables = "".join(table._repr_html_() for table in self.tables)
+        tables = "".join(table.html() for table in self.tables)
         return f"<p><strong>{html.escape(self.headline)}</strong></p><ul>{points}</ul>{tables}"
 
 

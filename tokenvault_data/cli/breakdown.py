@@ -43,9 +43,9 @@ def breakdown(  # noqa: PLR0917  one parameter an option
     as_json: options.Json = False,
 ) -> None:
     """Count cards and customers by network, bank, expiry and more."""
-    from tokenvault_data.analysis.bank_names import load_bank_names
     from tokenvault_data.analysis.breakdown import breakdown as break_down
     from tokenvault_data.analysis.cube import cube_of
+    from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
 
     environment = options.environment_of_profile(profile)

@@ -41,8 +41,8 @@ def changes(  # noqa: PLR0917  one parameter an option
     A customer who was not fetched in one of the two is unknown, and none of their cards counts as
     gone. The events, a row each, go to a file (`--to`); the terminal shows counts only.
     """
-    from tokenvault_data.analysis.bank_names import load_bank_names
     from tokenvault_data.analysis.changes import compare
+    from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
 
     environment = options.environment_of_profile(profile)
@@ -75,7 +75,7 @@ def _print_account(summary: ResultTable) -> None:
     """Print what there is to say: lines that count nothing are left out."""
     counted = summary[(summary["cards"].fillna(0) > 0) | (summary["customers"].fillna(0) > 0)]
     shown = counted.assign(what=counted["what"].str.replace("_", " "))
-    print_table(shown, without=("customers",))
+    print_table(summary.showing(shown), without=("customers",))
 
 
 def _print_banks(by_bank: ResultTable) -> None:

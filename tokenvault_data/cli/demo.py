@@ -34,7 +34,7 @@ def demo(
     """
     options.refuse_other_than_emulator(profile, "demo")
     from tokenvault_data.analysis.horizon import months_later
-    from tokenvault_data.analysis.today import today_in_india
+    from tokenvault_data.dataset.today import today_in_india
     from tokenvault_data.emulator.settings import EmulatorSettings
 
     a_month_ago = EmulatorSettings(

@@ -49,13 +49,13 @@ def expiring(  # noqa: PLR0917  one parameter an option
     A card is valid through the last day of its month. Cards are listed in a file (`--to`),
     customers to write to in another (`--outreach`); the terminal shows counts only.
     """
-    from tokenvault_data.analysis.bank_names import load_bank_names
     from tokenvault_data.analysis.breakdown import breakdown
     from tokenvault_data.analysis.expiry import expiring as list_expiring
     from tokenvault_data.analysis.expiry import expiry_outlook
     from tokenvault_data.analysis.outreach import customers_at_risk
-    from tokenvault_data.analysis.today import day_of
+    from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
+    from tokenvault_data.dataset.today import day_of
 
     opened = open_snapshot(store, snapshot, environment=options.environment_of_profile(profile))
     names, day = load_bank_names(banks), day_of(as_of)

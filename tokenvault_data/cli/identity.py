@@ -74,7 +74,7 @@ def identity(  # noqa: PLR0917  one parameter an option
     print_title(cases.title)
     _print_kinds(cases)
     if len(cases):
-        largest = cases.head(SHOWN_CASES)
+        largest = cases.showing(cases.head(SHOWN_CASES))
         print_table(largest, title="The largest cases", without=_LEFT_OUT)
     if written is not None:
         print_written(written, "cases")

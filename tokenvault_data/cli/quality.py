@@ -35,9 +35,9 @@ def quality(  # noqa: PLR0917  one parameter an option
     as_json: options.Json = False,
 ) -> None:
     """Check whether the figures of a snapshot can be relied on."""
-    from tokenvault_data.analysis.bank_names import load_bank_names
     from tokenvault_data.analysis.quality import quality as check_quality
     from tokenvault_data.analysis.quality import quality_rows
+    from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
 
     if check is not None and to is None:
@@ -62,6 +62,6 @@ def quality(  # noqa: PLR0917  one parameter an option
         print_json({"snapshot": opened.id, **table_document(table), "file": written})
         return
     worst_first = table.sort_values("verdict", key=lambda v: v.map(_ORDER.get), kind="stable")
-    print_table(worst_first, without=("column", "share", "threshold"))
+    print_table(table.showing(worst_first), without=("column", "share", "threshold"))
     if written is not None:
         print_written(written, "checks" if check is None else "rows")

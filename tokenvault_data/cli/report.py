@@ -36,7 +36,7 @@ def report(  # noqa: PLR0917  one parameter an option
 
     It holds nobody's id, needs no network and no other file, and prints well.
     """
-    from tokenvault_data.analysis.bank_names import load_bank_names
+    from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
     from tokenvault_data.reports.html_report import report as write_report
 

@@ -26,6 +26,7 @@ _HEADINGS = {
     "card_network": "Network",
     "card_type": "Type",
     "instrument_status": "Status",
+    "bank": "Bank",
     "card_bank": "Bank, as received",
 }
 _OUTCOMES = {

@@ -16,8 +16,10 @@ from tokenvault_data.collection.fan_out import (
     check_settings,
 )
 from tokenvault_data.collection.recorder import UNSAVED_CUSTOMERS, received_bodies
+from tokenvault_data.dataset.derived_dimensions import with_derived
 from tokenvault_data.dataset.flatten import flatten
 from tokenvault_data.dataset.frames import to_frame
+from tokenvault_data.dataset.today import today_in_india
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,8 +61,8 @@ def iter_frames(
     Returns
     -------
     iterator of pandas.DataFrame
-        One row for every card, columns as `tokenvault_data.dataset.columns.INSTRUMENTS`, in the
-        order of the list. Customers that could not be fetched are in ``frame.attrs["failed"]``, a
+        One row for every card, columns and types as of `Snapshot.to_pandas`, in the order of the
+        list. Customers that could not be fetched are in ``frame.attrs["failed"]``, a
         dict from customer id to what happened; they have no rows.
 
     Raises
@@ -120,7 +122,7 @@ class _Batches:
 
 def _frame(vault: Vault, results: Sequence[Fetched | Failed]) -> pd.DataFrame:
     flattened = flatten(received_bodies(results, vault.profile.api_version))
-    frame = to_frame(flattened.table)
+    frame = to_frame(with_derived(flattened.table, banks=None, as_of=today_in_india()))
     failed = {r.customer.customer_id: str(r.error) for r in results if isinstance(r, Failed)}
     frame.attrs["failed"] = failed | flattened.unreadable
     return frame

@@ -1,14 +1,8 @@
-"""A DataFrame that says what it shows and masks, on screens only, who it is about.
-
-The data are whole: ``table["customer_id"]``, exports and ``.arrow()`` give ids as they are. What is
-masked is what a notebook or a terminal prints of its own accord, because that is what ends up in
-saved notebooks, logs and screenshots.
-"""
+"""A DataFrame that says what it shows, and the cells of tables as screens show them."""
 
 from __future__ import annotations
 
 import html
-import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -16,29 +10,19 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from tokenvault_data.redaction import mask_id
+from tokenvault_data.dataset.frames import to_frame, to_table
+from tokenvault_data.dataset.masked_ids import IdArray, NestedIdArray, is_identifying
+from tokenvault_data.redaction import displayed_id, mask_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
 SHOWN_ROWS = 20
 """Rows of a longer table that a screen shows: the first and last ten."""
 
-_IDENTIFYING = re.compile(r"(^|_)(id|ids|uid|par|afa_reference|customers_listed)($|_received$)")
-_HIDDEN = frozenset({"extra"})
-_TITLE, _NOTES = "title", "notes"
 _MISSING = "-"
 _NOT_GROUPED = ("year", "month", "position")
 _SHARE = "share"
-
-
-def is_identifying(column: str) -> bool:
-    """Say whether a column holds ids of people, cards, accounts or payments.
-
-    >>> is_identifying("old_instrument_id"), is_identifying("card_network")
-    (True, False)
-    """
-    return column in _HIDDEN or _IDENTIFYING.search(column) is not None
 
 
 class DisplayColumn(NamedTuple):
@@ -58,49 +42,46 @@ class DisplayColumn(NamedTuple):
 
 
 class ResultTable(pd.DataFrame):
-    """A pandas DataFrame with a title, notes, and a display that masks ids.
+    """A pandas DataFrame with a title and notes, displayed with them as it was first returned.
 
-    Made by `result_table`. What pandas derives from it (a filter, a sorted copy) is one as well.
+    Made by `result_table`. What pandas derives from it is a plain DataFrame, without a title of
+    something else; so is how it is displayed once rows or columns were changed in place.
     """
 
-    @property
-    def _constructor(self) -> Callable[..., ResultTable]:
-        return ResultTable
+    _metadata = ["title", "notes", "_returned_as"]  # noqa: RUF012  pandas' own, kept by pickle
+
+    title: str = ""
+    """What the table says, in one line."""
+    notes: tuple[str, ...] = ()
+    """What has to be known to read the figures, a sentence each."""
+    _returned_as: tuple[int, tuple[object, ...]] = (-1, ())
 
     @property
-    def title(self) -> str:
-        """What the table says, in one line."""
-        return str(self.attrs.get(_TITLE, ""))
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What has to be known to read the figures, a sentence each."""
-        return tuple(self.attrs.get(_NOTES, ()))
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
 
     def arrow(self) -> pa.Table:
         """Return the table as Arrow, ids as they are."""
-        return pa.Table.from_pandas(self, preserve_index=False).replace_schema_metadata(None)
-
-    def masked(self) -> pd.DataFrame:
-        """Return a plain DataFrame in which ids are masked, as a screen shows them."""
-        frame = pd.DataFrame(self)
-        for name in self.columns:
-            if not is_identifying(str(name)):
-                continue
-            texts = [_masked(value) for value in frame[name]]
-            frame[name] = pd.Series(texts, index=frame.index, dtype="string[pyarrow]")
-        return frame
+        return to_table(self)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        # Without an index: what a filter leaves of one is no column of the table.
         return self.arrow().__arrow_c_stream__(requested_schema)
+
+    @property
+    def _as_returned(self) -> bool:
+        return _outline(self) == self._returned_as and isinstance(self.index, pd.RangeIndex)
+
+    def showing(self, frame: pd.DataFrame) -> ResultTable:
+        """Return rows or columns derived from this table, under its title and notes."""
+        return result_table(frame, title=self.title, notes=self.notes)
 
     def cells(self) -> list[DisplayColumn]:
         """Return all cells as a screen shows them: masked, numbers grouped, shares as percent."""
-        shown = self.masked()
-        return [DisplayColumn(str(name), *_displayed(shown[name])) for name in shown.columns]
+        return cells_of(self)
 
     def __repr__(self) -> str:
+        if not self._as_returned:
+            return super().__repr__()
         columns, left_out = self._shown()
         lines = [[column.name, *column.cells] for column in columns]
         padded = [
@@ -111,7 +92,14 @@ class ResultTable(pd.DataFrame):
         grid = "\n".join("  ".join(cells).rstrip() for cells in zip(*padded, strict=True))
         return "\n".join(filter(None, (self.title, grid, f"{self._size()}{left_out}", *self.notes)))
 
-    def _repr_html_(self) -> str:
+    def _repr_html_(self) -> str | None:
+        if not self._as_returned:
+            shown: str | None = super()._repr_html_()  # type: ignore[misc]  # the stubs lack it
+            return shown
+        return self.html()
+
+    def html(self) -> str:
+        """Return the table as a notebook shows it, with title and notes."""
         columns, left_out = self._shown()
 
         def cell(kind: str, text: str, right: bool) -> str:
@@ -137,42 +125,79 @@ class ResultTable(pd.DataFrame):
 
     def _shown(self) -> tuple[list[DisplayColumn], str]:
         if len(self) <= SHOWN_ROWS:
-            return self.cells(), ""
+            return cells_of(self, shown=displayed_id), ""
         half = SHOWN_ROWS // 2
-        ends = pd.concat([pd.DataFrame(self).head(half), pd.DataFrame(self).tail(half)])
-        return ResultTable(ends).cells(), f", of which the first and last {half} are shown"
+        ends = pd.concat([self.head(half), self.tail(half)])
+        shown = cells_of(ends, shown=displayed_id)
+        return shown, f", of which the first and last {half} are shown"
 
 
 def result_table(
-    data: pa.Table | pd.DataFrame, *, title: str = "", notes: Sequence[str] = ()
+    data: pa.Table | pd.DataFrame,
+    *,
+    title: str = "",
+    notes: Sequence[str] = (),
+    ids: Collection[str] = (),
 ) -> ResultTable:
     """Make a table of results.
 
     Parameters
     ----------
     data : pyarrow.Table or pandas.DataFrame
-        Arrow columns become Arrow-backed ones, dictionaries categories.
     title : str
         What it says, in one line.
     notes : sequence of str
         What has to be known to read the figures, a sentence each.
+    ids : collection of str
+        Columns of an Arrow table whose names do not say that they hold ids, and which do.
     """
-    frame = data.to_pandas(types_mapper=_dtype_of) if isinstance(data, pa.Table) else data
-    table = ResultTable(frame)
-    table.attrs = {_TITLE: title, _NOTES: list(notes)}
+    table = ResultTable(to_frame(data, ids=ids) if isinstance(data, pa.Table) else data)
+    table.title, table.notes = title, tuple(notes)
+    table._returned_as = _outline(table)  # noqa: SLF001  its maker
     return table
 
 
-def _dtype_of(arrow_type: pa.DataType) -> Any:
-    return None if pa.types.is_dictionary(arrow_type) else pd.ArrowDtype(arrow_type)
+def cells_of(frame: pd.DataFrame, *, shown: Callable[[str], str] = mask_id) -> list[DisplayColumn]:
+    """Return the cells of a frame as a screen shows them.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    shown : callable
+        What becomes of an id.
+    """
+    columns = [frame.iloc[:, place] for place in range(frame.shape[1])]
+    return [DisplayColumn(str(column.name), *_displayed(column, shown)) for column in columns]
 
 
-def _displayed(column: pd.Series[Any]) -> tuple[list[str], bool]:
+def _outline(frame: pd.DataFrame) -> tuple[int, tuple[object, ...]]:
+    return len(frame), tuple(frame.columns)
+
+
+def _displayed(column: pd.Series[Any], shown: Callable[[str], str]) -> tuple[list[str], bool]:
     """Return the cells of a column as text, and whether they stand at the right side."""
-    is_number = pd.api.types.is_numeric_dtype(column.dtype) and column.dtype != "bool[pyarrow]"
+    if isinstance(column.array, IdArray | NestedIdArray) or is_identifying(str(column.name)):
+        return [_id_text(value, shown) for value in column], False
+    is_truth = pd.api.types.is_bool_dtype(column.dtype)
+    is_number = pd.api.types.is_numeric_dtype(column.dtype) and not is_truth
+    if pd.api.types.is_datetime64_dtype(column.dtype) and _are_days(column.dropna()):
+        column = column.dt.date
     grouped = is_number and not str(column.name).endswith(_NOT_GROUPED)
     percent = is_number and str(column.name).endswith(_SHARE)
     return [_text(value, grouped=grouped, percent=percent) for value in column], is_number
+
+
+def _are_days(times: pd.Series[Any]) -> bool:
+    return bool((times == times.dt.normalize()).all())
+
+
+def _id_text(value: Any, shown: Callable[[str], str]) -> str:
+    if isinstance(value, str):
+        return shown(value)
+    if isinstance(value, list | tuple | np.ndarray | dict):
+        parts = value.values() if isinstance(value, dict) else value
+        return ", ".join(_id_text(part, shown) for part in parts)
+    return _MISSING if pd.isna(value) else "…"
 
 
 def _text(value: Any, *, grouped: bool, percent: bool) -> str:
@@ -190,11 +215,3 @@ def _text(value: Any, *, grouped: bool, percent: bool) -> str:
             sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in str(value)
         )
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
-
-
-def _masked(value: Any) -> str | None:
-    if isinstance(value, str):
-        return mask_id(value)
-    if value is None or value is pd.NA or (isinstance(value, float) and value != value):  # noqa: PLR0124  NaN
-        return None
-    return "…"

@@ -16,22 +16,31 @@ from typing import TYPE_CHECKING, Literal
 import pyarrow as pa
 
 from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
+from tokenvault_data.dataset.derived_dimensions import (
+    DERIVED,
+    derived_schema,
+    derived_view,
+    read_for,
+    with_derived,
+)
 from tokenvault_data.dataset.durable import ROW_GROUP_ROWS, check_schema
-from tokenvault_data.dataset.frames import to_frame
 from tokenvault_data.dataset.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
 from tokenvault_data.dataset.readers import open_parquet, parquet_dataset
-from tokenvault_data.errors import SnapshotError
+from tokenvault_data.dataset.today import day_of
+from tokenvault_data.errors import SnapshotError, UsageError
 from tokenvault_data.folders import entries
 from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date, datetime
     from pathlib import Path
 
     import duckdb
     import pandas as pd
     import pyarrow.dataset as ds
 
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.result_table import ResultTable
 
 SNAPSHOTS_FOLDER = "snapshots"
@@ -119,11 +128,81 @@ class Snapshot:
         """Read the instruments into one Arrow table."""
         return self.instruments().to_table(columns=_listed(columns)).unify_dictionaries()
 
-    def to_pandas(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
-        """Read the instruments into a DataFrame: Arrow-backed dtypes, categories where few."""
-        return to_frame(self.to_arrow(columns))
+    def to_pandas(
+        self,
+        columns: Sequence[str] | None = None,
+        *,
+        as_of: date | datetime | str | None = None,
+        banks: BankNames | None = None,
+    ) -> pd.DataFrame:
+        """Read the instruments into a plain pandas DataFrame, one row a card.
 
-    def sql(self, query: str, parameters: Sequence[object] = ()) -> ResultTable:
+        Text is ``str``, dates and instants are ``datetime64`` (instants in UTC), whole numbers
+        ``int64``, or ``Int64`` where some are missing. Whatever displays ids, shows them masked;
+        the data are whole (see `tokenvault_data.show_ids`).
+
+        Parameters
+        ----------
+        columns : sequence of str, optional
+            In this order; by default all of the files, and the derived ones behind them:
+            ``bank``, ``expiry`` and ``expires_in``.
+        as_of : date, datetime or str, optional
+            The day that ``expires_in`` counts from; today in India when not given.
+        banks : BankNames, optional
+            Names of banks; those of the package when not given.
+
+        Raises
+        ------
+        UsageError
+            There is no such column.
+        """
+        from tokenvault_data.dataset.frames import to_frame
+
+        return to_frame(self._read(columns, as_of=as_of, banks=banks))
+
+    def with_derived(
+        self, *, as_of: date | datetime | str | None = None, banks: BankNames | None = None
+    ) -> pa.RecordBatchReader:
+        """Read the instruments batch by batch, with the derived columns behind those of the files.
+
+        The parameters are those of `to_pandas`. The description of each field says whether it is
+        derived, and from what.
+        """
+        day = day_of(as_of)
+        batches = (
+            batch
+            for stored in self.iter_batches()
+            for batch in with_derived(
+                pa.Table.from_batches([stored]), banks=banks, as_of=day
+            ).to_batches()
+        )
+        return pa.RecordBatchReader.from_batches(derived_schema(INSTRUMENTS, day), batches)
+
+    def _read(
+        self,
+        columns: Sequence[str] | None,
+        *,
+        as_of: date | datetime | str | None,
+        banks: BankNames | None,
+    ) -> pa.Table:
+        every = [*INSTRUMENTS.names, *DERIVED]
+        wanted = every if columns is None else list(columns)
+        if unknown := [name for name in wanted if name not in every]:
+            raise UsageError(
+                f"There is no column {', '.join(map(repr, unknown))}; nothing was read; there are"
+                f" {', '.join(every)}."
+            )
+        stored = self.to_arrow([name for name in INSTRUMENTS.names if name in read_for(wanted)])
+        return with_derived(stored, banks=banks, as_of=day_of(as_of)).select(wanted)
+
+    def sql(
+        self,
+        query: str,
+        parameters: Sequence[object] = (),
+        *,
+        as_of: date | datetime | str | None = None,
+        banks: BankNames | None = None,
+    ) -> ResultTable:
         """Answer one SELECT over the tables ``instruments`` and ``outcomes``, with DuckDB.
 
         Nothing is loaded first and nothing can be changed; the query sees this snapshot only.
@@ -131,14 +210,19 @@ class Snapshot:
         Parameters
         ----------
         query : str
-            DuckDB's SQL. ``?`` stands for a parameter.
+            DuckDB's SQL. ``?`` stands for a parameter. ``instruments`` has the derived columns
+            ``bank``, ``expiry`` and ``expires_in`` as well.
         parameters : sequence
             Values of the parameters, in order.
+        as_of : date, datetime or str, optional
+            The day that ``expires_in`` counts from; today in India when not given.
+        banks : BankNames, optional
+            Names of banks; those of the package when not given.
 
         Returns
         -------
         ResultTable
-            A DataFrame of Arrow-backed columns; low-cardinality columns arrive as text.
+            A DataFrame with the types of `to_pandas`.
 
         Raises
         ------
@@ -148,7 +232,15 @@ class Snapshot:
         from tokenvault_data.dataset.querying import select
         from tokenvault_data.dataset.result_table import result_table
 
-        with self.connection() as connection:
+        with self._connection("stored_instruments") as connection:
+            derived_view(
+                connection,
+                "instruments",
+                INSTRUMENTS.names,
+                over="stored_instruments",
+                banks=banks,
+                as_of=day_of(as_of),
+            )
             return result_table(select(connection, query, parameters))
 
     @contextmanager
@@ -162,11 +254,19 @@ class Snapshot:
         memory_limit_mb : int, optional
             Where it begins to spill to a temporary folder.
         """
+        with self._connection("instruments", memory_limit_mb) as connection:
+            yield connection
+
+    @contextmanager
+    def _connection(
+        self, instruments: str, memory_limit_mb: int | None = None
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
         from tokenvault_data.dataset.querying import connection_to
 
-        files = {table: self.files(table) for table in _TABLES}
-        missing = {name: _TABLES[name].empty_table() for name in _TABLES if not files[name]}
-        present = {name: paths for name, paths in files.items() if paths}
+        views = {instruments: "instruments", "outcomes": "outcomes"}
+        files = {view: self.files(table) for view, table in views.items()}
+        missing = {view: _TABLES[views[view]].empty_table() for view in views if not files[view]}
+        present = {view: paths for view, paths in files.items() if paths}
         with connection_to(present, missing, memory_limit_mb=memory_limit_mb) as connection:
             yield connection
 

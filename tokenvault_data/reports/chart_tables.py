@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenvault_data.dataset.result_table import is_identifying
+from tokenvault_data.dataset.masked_ids import is_identifying
 from tokenvault_data.errors import UsageError
 from tokenvault_data.reports.chart_findings import is_summed_up
 from tokenvault_data.reports.chart_style import INK, MAIN, PALE, PAPER

@@ -13,12 +13,14 @@ from tokenvault_data.reports.policies import export_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import date, datetime
     from pathlib import Path
 
     import pandas as pd
     import pyarrow as pa
 
     from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.reports.policies import ExportPolicy, Policy
 
 BATCH_ROWS: Final = 65_536
@@ -31,6 +33,8 @@ def export(
     *,
     columns: Sequence[str] | None = None,
     policy: Policy = "full",
+    as_of: date | datetime | str | None = None,
+    banks: BankNames | None = None,
 ) -> Path:
     """Write a table or snapshot to a CSV or Parquet file, in bounded memory.
 
@@ -44,9 +48,17 @@ def export(
         Where to; ``.csv`` or ``.parquet`` decides the form. In CSV, text that a spreadsheet would
         run as a formula gets an apostrophe in front, which `read_export` takes away again.
     columns : sequence of str, optional
-        Which columns, in this order; all that the policy lets out by default.
+        Which columns, in this order; all that the policy lets out by default. Those of a snapshot
+        are the ones of its files, and behind them the derived ones: ``bank``, ``expiry`` and
+        ``expires_in``. A Parquet file says in the description of each that it is derived, and as
+        of which day.
     policy : {"full", "masked", "minimal"}
         What of a card may leave; see `tokenvault_data.reports.policies`.
+    as_of : date, datetime or str, optional
+        The day that ``expires_in`` of a snapshot's cards counts from; today in India when not
+        given.
+    banks : BankNames, optional
+        Names of banks in ``bank`` of a snapshot's cards; those of the package when not given.
 
     Returns
     -------
@@ -69,7 +81,8 @@ def export(
         )
     if path.is_dir():
         raise UsageError(f"Nothing was written: {path} is a directory; name a file in it.")
-    batches, schema = _open(source, columns, export_policy(policy))
+    reader = _rows_of(source, as_of=as_of, banks=banks)
+    batches, schema = _open(reader, columns, export_policy(policy))
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
         with beside.open("xb") as file:
@@ -109,7 +122,7 @@ def read_export(path: str | os.PathLike[str], schema: pa.Schema | None = None) -
     Returns
     -------
     pandas.DataFrame
-        With Arrow-backed types; low-cardinality columns are categories.
+        With the types of `Snapshot.to_pandas`; ids are displayed masked.
 
     Raises
     ------
@@ -120,6 +133,8 @@ def read_export(path: str | os.PathLike[str], schema: pa.Schema | None = None) -
     """
     import pyarrow as pa
 
+    from tokenvault_data.dataset.frames import to_frame
+
     path = local_path(path)
     suffix = _suffix(path)
     if not path.is_file():
@@ -129,12 +144,12 @@ def read_export(path: str | os.PathLike[str], schema: pa.Schema | None = None) -
 
         known = _schema_of(column_names(path)) if schema is None else schema
         types = {} if known is None else {field.name: field.type for field in known}
-        return _to_pandas(read_csv(path, types))
+        return to_frame(read_csv(path, types))
     from tokenvault_data.dataset.readers import open_parquet
 
     try:
         with open_parquet(path) as file:
-            return _to_pandas(file.read())
+            return to_frame(file.read())
     except (pa.ArrowException, OSError):
         raise TokenVaultError(f"{path} is not a whole Parquet file; export it again.") from None
 
@@ -148,17 +163,28 @@ def _suffix(path: Path) -> str:
     return suffix
 
 
-def _open(
-    source: ArrowStream, columns: Sequence[str] | None, policy: ExportPolicy
-) -> tuple[Iterator[pa.RecordBatch], pa.Schema]:
-    import pyarrow as pa
+def _rows_of(
+    source: ArrowStream, *, as_of: date | datetime | str | None, banks: BankNames | None
+) -> pa.RecordBatchReader:
+    from tokenvault_data.dataset.snapshots import Snapshot
 
+    if isinstance(source, Snapshot):
+        return source.with_derived(as_of=as_of, banks=banks)
     if not hasattr(source, "__arrow_c_stream__"):
         raise UsageError(
             f"Nothing was written: {type(source).__name__} cannot be exported; give a snapshot, a"
             " DataFrame or an Arrow table."
         )
-    reader = pa.RecordBatchReader.from_stream(source)
+    from tokenvault_data.dataset.frames import read_stream
+
+    return read_stream(source)
+
+
+def _open(
+    reader: pa.RecordBatchReader, columns: Sequence[str] | None, policy: ExportPolicy
+) -> tuple[Iterator[pa.RecordBatch], pa.Schema]:
+    import pyarrow as pa
+
     names = reader.schema.names
     wanted = policy.columns(reader.schema) if columns is None else list(columns)
     unknown = [name for name in wanted if name not in names]
@@ -195,30 +221,11 @@ def _write_parquet(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: A
 
 
 def _schema_of(names: Sequence[str]) -> pa.Schema | None:
-    """Return the pinned schema that has all these columns, if one has."""
+    """Return the schema that has all these columns, if a table of a snapshot has."""
     from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
+    from tokenvault_data.dataset.derived_dimensions import derived_schema
 
-    for schema in (INSTRUMENTS, OUTCOMES):
+    for schema in (derived_schema(INSTRUMENTS), OUTCOMES):
         if set(names) <= set(schema.names):
             return schema
     return None
-
-
-def _to_pandas(table: pa.Table) -> pd.DataFrame:
-    import pandas as pd
-    import pyarrow as pa
-
-    from tokenvault_data.dataset.frames import to_frame
-
-    known = _schema_of(table.column_names)
-    if known is not None and all(
-        known.field(field.name).type == field.type for field in table.schema
-    ):
-        return to_frame(table)
-
-    def arrow_backed(arrow_type: pa.DataType) -> pd.ArrowDtype | None:
-        return None if pa.types.is_dictionary(arrow_type) else pd.ArrowDtype(arrow_type)
-
-    # What pandas noted about an index is ignored, so that CSV and Parquet give the same frame.
-    frame: pd.DataFrame = table.to_pandas(types_mapper=arrow_backed, ignore_metadata=True)
-    return frame

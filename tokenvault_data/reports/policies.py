@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 import pyarrow as pa
 
-from tokenvault_data.dataset.result_table import is_identifying
+from tokenvault_data.dataset.masked_ids import is_identifying
 from tokenvault_data.errors import UsageError
 from tokenvault_data.redaction import keyed_hash
 

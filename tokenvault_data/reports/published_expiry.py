@@ -11,8 +11,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.analysis.breakdown import OTHER, breakdown
-from tokenvault_data.analysis.derived_dimensions import EXPIRES_IN, expires_in
 from tokenvault_data.analysis.predicate import Not, where
+from tokenvault_data.dataset.derived_dimensions import EXPIRES_IN, expires_in
 from tokenvault_data.reports.chart_text import is_missing
 from tokenvault_data.reports.counted_groups import (
     ALL,
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.cube import Cube
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.reports.suppression import Figures
 
 MONTHS: Final = 12

@@ -16,7 +16,7 @@ from tokenvault_data.analysis.changes import compare
 from tokenvault_data.analysis.cube import cube_of
 from tokenvault_data.analysis.quality import quality
 from tokenvault_data.analysis.source import open_source
-from tokenvault_data.analysis.today import day_of
+from tokenvault_data.dataset.today import day_of
 from tokenvault_data.reports.check_groups import WITHOUT_ID, check_groups
 from tokenvault_data.reports.counted_groups import start
 from tokenvault_data.reports.published_breakdowns import (
@@ -34,8 +34,8 @@ from tokenvault_data.reports.suppression import SMALLEST_CELL, Figures, check_sm
 if TYPE_CHECKING:
     from datetime import date, datetime
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.source import ArrowStream, Source
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.manifest import Manifest
 
 _NEEDED: Final = (

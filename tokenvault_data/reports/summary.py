@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tokenvault_data.analysis.today import today_in_india
+from tokenvault_data.dataset.bank_names import load_bank_names
+from tokenvault_data.dataset.today import today_in_india
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tokenvault_data.dataset.snapshots import Snapshot
 
 COLUMNS = ("card_network", "card_bank", "card_type", "instrument_status")
+"""Columns of the files whose values are counted; ``bank``, which is derived, is as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +67,8 @@ class Summary:
     cards : int
         Rows: one for every card in every customer's list.
     counts : dict
-        For each of `COLUMNS`, its values with their number of cards, most frequent first; None is
-        the value of cards for which nothing could be read.
+        For each of `COLUMNS` and for ``bank``, its values with their number of cards, most frequent
+        first; None is the value of cards for which nothing could be read.
     expiry : Expiry
     """
 
@@ -98,6 +100,11 @@ def summarise(snapshot: Snapshot, *, as_of: date | None = None) -> Summary:
         _count(expires, by_day)
         active = pc.equal(batch.column("instrument_status"), "ACTIVE")
         _count(expires.filter(active), active_by_day)
+    names = load_bank_names()
+    banks = Counter[str | None]()
+    for spelling, number in counts["card_bank"].items():
+        banks[names.canonical(spelling)] += number
+    counts["bank"] = banks
     ranked = {column: _most_frequent_first(counter) for column, counter in counts.items()}
     return Summary(cards, ranked, expiry_of(by_day, active_by_day, as_of or today_in_india()))
 

@@ -124,10 +124,10 @@ def simulate(  # noqa: PLR0917  one parameter an option
     The rule is all that is given together: `--expired --where card_network=visa` are expired visa
     cards.
     """
-    from tokenvault_data.analysis.bank_names import load_bank_names
     from tokenvault_data.cleanup.day_room import day_room
     from tokenvault_data.cleanup.holds import load_holds
     from tokenvault_data.cleanup.simulation import simulate as simulate_cleanup
+    from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
 
     names = load_bank_names(banks)
@@ -188,7 +188,7 @@ def simulate(  # noqa: PLR0917  one parameter an option
     for finding in (*simulation.findings, room.sentence(simulation.cards)):
         print_paragraph(finding, indent=INDENT, first="* ")
     for table in simulation.tables:
-        print_table(table[table["cards_planned"] > 0])
+        print_table(table.showing(table[table["cards_planned"] > 0]))
 
 
 def plan(  # noqa: PLR0917  one parameter an option
@@ -226,11 +226,11 @@ def plan(  # noqa: PLR0917  one parameter an option
     The rule is all that is given together: `--expired --where card_network=visa` are expired visa
     cards. Nothing is sent. A single changed byte makes the plan worthless.
     """
-    from tokenvault_data.analysis.bank_names import load_bank_names
     from tokenvault_data.cleanup.holds import keep_copies, load_holds
     from tokenvault_data.cleanup.plan import seal
     from tokenvault_data.cleanup.planning import plan_cleanup
     from tokenvault_data.cleanup.simulation import unknown_on_hold
+    from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
 
     names = load_bank_names(banks)
@@ -394,8 +394,8 @@ def _rule(
     as_of: str | None,
 ) -> Rule:
     from tokenvault_data.analysis.condition_text import parse_conditions
-    from tokenvault_data.analysis.today import day_of
     from tokenvault_data.cleanup import rules
+    from tokenvault_data.dataset.today import day_of
 
     day = day_of(as_of)
     parts: list[Rule] = []

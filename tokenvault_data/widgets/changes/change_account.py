@@ -61,7 +61,7 @@ class ChangeAccount:
         ]
         lines.append(("all rows", self._cards["rows_old"], self._cards["rows_new"]))
         frame = pd.DataFrame(lines, columns=["what became of it", "old list", "new list"])
-        frame = frame.astype({"old list": "int64[pyarrow]", "new list": "int64[pyarrow]"})
+        frame = frame.astype({"old list": "Int64", "new list": "Int64"})
         return result_table(frame, title="Every row of both lists, once")
 
     def blocks(self) -> list[Block]:

@@ -22,6 +22,8 @@ from tokenvault_data.reports.chart_text import NOT_KNOWN, month_name, name_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import pandas as pd
+
     from tokenvault_data.analysis.changes import Comparison
     from tokenvault_data.analysis.cube_cells import Codes
     from tokenvault_data.dataset.result_table import ResultTable
@@ -126,12 +128,12 @@ class ChangeDrilldown:
             The present one when not given. Given, it can be asked for from any thread.
         """
         wanted = self.choice if choice is None else choice
-        table = self._events
+        table: pd.DataFrame = self._events
         if wanted:
             table = table[self._passing(wanted)[self._combination]]
         about = words(wanted)
         title = f"{counted(len(table), 'event')}{f': {about}' if about else ''}"
-        return result_table(table.reset_index(drop=True), title=title, notes=table.notes)
+        return result_table(table.reset_index(drop=True), title=title, notes=self._events.notes)
 
     def _passing(self, choice: Choice) -> Codes:
         passing = np.ones(len(self._cards), bool)

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.changes import Comparison
     from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.result_table import ResultTable
     from tokenvault_data.widgets.parts.worker import Job
 

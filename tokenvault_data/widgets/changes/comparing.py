@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.changes import Comparison
     from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.widgets.parts.worker import Job
 
 _MOST_BANKS: Final = 12

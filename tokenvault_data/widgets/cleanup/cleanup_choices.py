@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenvault_data.analysis.today import day_of, today_in_india
 from tokenvault_data.cleanup import rules
 from tokenvault_data.cleanup.plan_text import names_somebody
 from tokenvault_data.cleanup.rules import Rule, as_rule
+from tokenvault_data.dataset.today import day_of, today_in_india
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:

@@ -139,7 +139,7 @@ class CleanupPage:
             tables = [self._counts(place) for place in range(len(BREAKDOWNS))]
         if number == 3:
             tables = [self._sample()]
-        return content + "".join(one._repr_html_() for one in tables if one is not None)
+        return content + "".join(one.html() for one in tables if one is not None)
 
     def _show_words(self) -> None:
         session, controls, facts = self._session, self._controls, self._facts
@@ -293,11 +293,14 @@ class CleanupPage:
         if found is None:
             return None
         table = found.tables[place]
-        return table[table["cards_planned"] > 0]
+        return table.showing(table[table["cards_planned"] > 0])
 
     def _sample(self) -> ResultTable | None:
         plan = self._session.plan
-        return None if plan is None else plan.sample(SAMPLED)[list(SAMPLE_COLUMNS)]
+        if plan is None:
+            return None
+        sample = plan.sample(SAMPLED)
+        return sample.showing(sample[list(SAMPLE_COLUMNS)])
 
 
 def _has_controls(box: Any) -> bool:

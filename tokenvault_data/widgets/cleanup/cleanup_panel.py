@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.predicate import Predicate
     from tokenvault_data.cleanup.plan import Plan
     from tokenvault_data.cleanup.rules import Rule
     from tokenvault_data.cleanup.status import CampaignStatus
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.snapshots import Snapshot
     from tokenvault_data.profiles import Profile
     from tokenvault_data.vault_api.blocking import Vault

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.cleanup.limits import Limits
     from tokenvault_data.cleanup.rules import Rule
     from tokenvault_data.cleanup.status import CampaignStatus
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.snapshots import Snapshot
     from tokenvault_data.widgets.cleanup.cleanup_account import CleanupAccount
     from tokenvault_data.widgets.cleanup.cleanup_choices import RuleChoice

@@ -16,10 +16,10 @@ from tokenvault_data.analysis.cube_counts import count_cards
 from tokenvault_data.analysis.horizon import days_later, month_number, month_text
 
 if TYPE_CHECKING:
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.cube import Cube
     from tokenvault_data.analysis.cube_cells import Codes
     from tokenvault_data.analysis.predicate import Predicate
+    from tokenvault_data.dataset.bank_names import BankNames
 
 HORIZONS: Final = (30, 60, 90)
 _NO_MONTH: Final = -1

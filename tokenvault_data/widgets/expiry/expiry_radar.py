@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.analysis.card_view import read_where
 from tokenvault_data.analysis.cube import cube_of
-from tokenvault_data.analysis.today import day_of
 from tokenvault_data.dataset.snapshots import Snapshot
+from tokenvault_data.dataset.today import day_of
 from tokenvault_data.reports.chart_text import month_name
 from tokenvault_data.widgets.expiry import expiry_outlook as outlook
 from tokenvault_data.widgets.expiry.expiry_controls import ExpiryControls
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import date, datetime
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.card_view import Where
     from tokenvault_data.analysis.horizon import Within
     from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.result_table import ResultTable
     from tokenvault_data.widgets.expiry.expiry_counts import Headline
     from tokenvault_data.widgets.parts.prose import Block

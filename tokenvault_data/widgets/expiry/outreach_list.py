@@ -18,9 +18,9 @@ from tokenvault_data.widgets.expiry.expiry_outlook import chosen_words
 if TYPE_CHECKING:
     from datetime import date
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.predicate import Predicate
     from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.result_table import ResultTable
     from tokenvault_data.widgets.expiry.expiry_counts import Chosen
 

@@ -14,7 +14,7 @@ from tokenvault_data.analysis.condition_writing import typed
 from tokenvault_data.analysis.crossfilter import DEFAULT_DIMENSIONS, EXPIRY, CrossFilter
 from tokenvault_data.analysis.cube import cube_of
 from tokenvault_data.analysis.horizon import months_later
-from tokenvault_data.analysis.today import day_of
+from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 from tokenvault_data.reports.chart_text import month_name, name_of
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.cube import Cube
     from tokenvault_data.analysis.predicate import Predicate
     from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.dataset.bank_names import BankNames
 
 TITLES: Final = {
     "card_network": "Network",

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.predicate import Predicate
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.snapshots import Snapshot
 
 COLUMNS: Final = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from tokenvault_data.dataset.result_table import cells_of
 from tokenvault_data.reports.chart_style import EXPIRED, MAIN, heat, ink_on
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def rows_html(table: ResultTable | None, columns: Sequence[str], rows: int) -> s
     """Return the first rows of a table, masked; a sentence where it is not there yet."""
     if table is None:
         return "<p>The list was not ready when this was shown.</p>"
-    cells = type(table)(table.head(rows)[list(columns)]).cells()
+    cells = cells_of(table.head(rows)[list(columns)])
     head = "".join(
         f"<th scope='col' style='{_RIGHT if one.right else _LEFT}'>{escape(one.name)}</th>"
         for one in cells

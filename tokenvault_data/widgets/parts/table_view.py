@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import anywidget
 import traitlets as t
 
+from tokenvault_data.dataset.result_table import cells_of
 from tokenvault_data.widgets.parts.front_end import script, style
 
 if TYPE_CHECKING:
-    from tokenvault_data.dataset.result_table import ResultTable
+    import pandas as pd
 
 
 class TableView(anywidget.AnyWidget):
@@ -48,9 +49,9 @@ class TableView(anywidget.AnyWidget):
     empty = t.Unicode("No rows.").tag(sync=True)
     busy = t.Bool(False).tag(sync=True)
 
-    def show(self, table: ResultTable, *, note: str | None = None) -> None:
-        """Show all rows of a table of results, masked as on any screen; meant for short ones."""
-        cells = table.cells()
+    def show(self, table: pd.DataFrame, *, note: str | None = None) -> None:
+        """Show all rows of a table, masked as on any screen; meant for short ones."""
+        cells = cells_of(table)
         with self.hold_sync():
             self.columns = [column.name for column in cells]
             self.rights = [column.right for column in cells]

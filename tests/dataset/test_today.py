@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from tokenvault_data.analysis.today import day_of, today_in_india
+from tokenvault_data.dataset.today import day_of, today_in_india
 from tokenvault_data.errors import UsageError
 
 

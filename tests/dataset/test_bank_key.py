@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.bank_key import bank_key
+from tokenvault_data.dataset.bank_key import bank_key
 
 NAMES = st.one_of(
     st.text(max_size=30),

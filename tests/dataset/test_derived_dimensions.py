@@ -6,8 +6,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.bank_names import load_bank_names
-from tokenvault_data.analysis.derived_dimensions import EXPIRES_IN, derive, expires_in, in_order
+from tokenvault_data.dataset.bank_names import load_bank_names
+from tokenvault_data.dataset.derived_dimensions import EXPIRES_IN, derive, expires_in, in_order
 
 
 @given(st.dates(date(2000, 1, 1), date(2060, 12, 31)), st.integers(-5_000, 5_000))

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.bank_key import bank_key
-from tokenvault_data.analysis.bank_names import (
+from tokenvault_data.dataset.bank_key import bank_key
+from tokenvault_data.dataset.bank_names import (
     BankNameRow,
     bank_name_table,
     canonical_banks,
@@ -22,7 +22,7 @@ from tokenvault_data.errors import UsageError
 NAMES = load_bank_names()
 ROWS = list(
     csv.DictReader(
-        resources.files("tokenvault_data.analysis")
+        resources.files("tokenvault_data.dataset")
         .joinpath("bank_names.csv")
         .read_text("utf-8")
         .splitlines()

@@ -14,6 +14,7 @@ import pandas as pd
 
 from tokenvault_data.analysis.breakdown import OTHER
 from tokenvault_data.analysis.change_events import KINDS
+from tokenvault_data.dataset.frames import to_table
 from tokenvault_data.dataset.querying import connection_to
 from tokenvault_data.reports.chart_text import is_missing
 from tokenvault_data.reports.counted_groups import (
@@ -251,7 +252,7 @@ class ChangeFigures:
 
 def _distinct(comparison: Comparison) -> dict[str | None, int]:
     """Return how many customers have changed cards: by kind, such cards without it; None: any."""
-    events = comparison.events[["kind", "customer_id", "instrument_id"]].arrow()
+    events = to_table(comparison.events[["kind", "customer_id", "instrument_id"]])
     counts = "".join(f", count(DISTINCT customer_id) FILTER (NOT {kind})" for kind in _CHANGED)
     flags = "".join(f", bool_or(kind = '{kind}') AS {kind}" for kind in _CHANGED)
     with connection_to({}, {"events": events}) as connection:

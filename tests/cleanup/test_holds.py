@@ -325,3 +325,24 @@ def test_python_does_not_forget_the_lists_of_the_store(tmp_path):
     assert len(made.cards) == 3
     assert [one.name for one in made.holds] == ["legal.txt"]
     assert simulate(snapshot, EXPIRED, ALL_OPEN, now=NOW).cards == 3
+
+
+def test_an_id_behind_an_apostrophe_is_on_hold_in_both_readings(tmp_path):
+    """One too many on hold is better than one too few; our own file has one reading."""
+    path = tmp_path / "held.txt"
+    path.write_text("customer_id\n'+919876\ncust_1\n")
+    assert read_hold(path).customers == {"+919876", "'+919876", "cust_1"}
+    path = tmp_path / "ours.csv"
+    path.write_text('"customer_id","cards_expiring"\n"\'+919876",1\n"cust_1",1\n')
+    assert read_hold(path).customers == {"+919876", "cust_1"}
+    assert read_hold(path).used.entries == 2
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "~$disputes.xlsx", "._disputes.csv", "x.csv~"])
+def test_files_of_other_programs_are_no_hold_lists(tmp_path, name):
+    """What a file manager leaves in the folder of lists stops nothing."""
+    folder = tmp_path / "holds"
+    folder.mkdir()
+    (folder / name).write_bytes(b"\0\5\x16\7")
+    (folder / "disputes.csv").write_text("customer_id\ncust_1\n")
+    assert load_holds(tmp_path, system=tmp_path / "none").customers == {"cust_1"}

@@ -1,5 +1,6 @@
 """`tokenvault collect` against an emulator."""
 
+import json
 import signal
 import time
 from collections import Counter
@@ -186,3 +187,28 @@ def test_credentials_refused(shell, emulator):
     assert ended.code == 1
     assert ended.document["error"]["kind"] == "AccessDenied"
     assert not list((shell.folder / "vault-data").glob("snapshots/*/manifest.json"))
+
+
+def test_a_list_with_many_unknown_ids_is_not_complete_without_a_word(shell):
+    """A third of unknown ids shows in the summary, the manifest and quality."""
+    good = [f"cust_{number:07d}" for number in range(120)]
+    assert shell.run("collect", shell.write_list("good.txt", good), "--rate", 60000).code == 0
+    wrong = [f"user_{number:07d}" for number in range(60)]
+    ended = shell.run("collect", shell.write_list("bad.txt", good + wrong), "--json")
+    (notice,) = ended.document["notices"]
+    assert "customers" in notice
+    assert "in earlier snapshots" in notice
+    manifest = shell.folder / ended.document["path"] / "manifest.json"
+    assert json.loads(manifest.read_text())["notices"] == [notice]
+    checks = shell.run("quality", "latest", "--json").document["rows"]
+    assert [one["finding"] for one in checks if one["check"] == "customer_list"] == [notice]
+    assert "in earlier snapshots" in " ".join(shell.run("show", "latest").out.split())
+
+
+def test_odd_ids_that_are_nobody_are_said(shell):
+    """An id unlike the others that has no card is in both summaries."""
+    good = [f"cust_{number:07d}" for number in range(30)]
+    ended = shell.run("collect", shell.write_list("ids.txt", [*good, "desconocido"]), "--json")
+    assert ended.document["list"]["unlike_the_others"] == {"count": 1, "first_rows": [31]}
+    assert "1 id that looks unlike the others" in ended.document["notices"][0]
+    assert "desconocido" not in ended.out

@@ -56,7 +56,15 @@ _SCHEMA: Final = pa.schema(
 )
 _WITHOUT_ROWS: Final = "volume"
 _OF_THE_WHOLE: Final = (
-    *("coverage", "freshness", "counts", "bank_spellings", "bank_unlisted", _WITHOUT_ROWS),
+    *(
+        "coverage",
+        "freshness",
+        "counts",
+        "customer_list",
+        "bank_spellings",
+        "bank_unlisted",
+        _WITHOUT_ROWS,
+    ),
     *(f"drift:{column}" for column in DRIFTING),
 )
 
@@ -232,13 +240,14 @@ def _behind(
     if check in rows:
         _require(check, sorted(rows[check].needs - set(columns)))
         return _cards(connection, rows[check].condition, columns)
-    if check in ("coverage", "counts") and not asked.source.has_outcomes:
+    if check in ("coverage", "counts", "customer_list") and not asked.source.has_outcomes:
         raise UsageError(
             f"A table has no outcomes, so nothing is behind {check}; nothing was listed; give the"
             " snapshot."
         )
-    if check == "coverage":
-        query = f"SELECT * FROM outcomes WHERE {NOT_FETCHED_SQL} ORDER BY position"  # noqa: S608  a constant
+    if check in ("coverage", "customer_list"):
+        wanted = NOT_FETCHED_SQL if check == "coverage" else "outcome = 'empty'"
+        query = f"SELECT * FROM outcomes WHERE {wanted} ORDER BY position"  # noqa: S608  constants
         return connection.sql(query)
     if check == "counts":
         return connection.sql(f"{MISCOUNTED_SQL} ORDER BY customer_id")

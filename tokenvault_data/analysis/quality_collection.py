@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.analysis.verdicts import Finding
+from tokenvault_data.analysis.verdicts import NO_THRESHOLD, Finding
 from tokenvault_data.analysis.wording import counted, percent
 from tokenvault_data.dataset.instants import INDIA
 from tokenvault_data.dataset.today import day_of, today_in_india
@@ -78,7 +78,20 @@ def collection_checks(
         _coverage(connection, source, settings),
         _freshness(connection, source, moment, settings),
         _counts(connection, source, settings),
+        *_customer_list(source),
     ]
+
+
+def _customer_list(source: Source) -> list[Finding]:
+    """Repeat what the collection noticed about its list, where it did."""
+    manifest = None if source.snapshot is None else source.snapshot.manifest
+    if manifest is None or not manifest.notices:
+        return []
+    empty = manifest.outcomes["empty"]
+    answered = empty + manifest.outcomes["fetched"]
+    share = empty / answered if answered else None
+    said = " ".join(manifest.notices)
+    return [Finding("customer_list", "warn", said, empty, share, NO_THRESHOLD)]
 
 
 def _coverage(

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 _PAGES: Final = (".html", ".htm")
 _TABLES: Final = (".csv", ".parquet")
-_HARMLESS: Final = r"\A[+@-]?[0-9A-Za-z_.@+-]*\z"
-"""Ids that a spreadsheet may misread, and cannot run."""
 
 
 def completion_report(
@@ -107,8 +105,8 @@ def exceptions(folder: str | os.PathLike[str]) -> pa.Table:
 def write_exceptions(folder: str | os.PathLike[str], to: str | os.PathLike[str]) -> Path:
     """Write the ids of `exceptions` to a file that the rule `listed` reads.
 
-    Unlike an export, a CSV file holds the ids as they are, without an apostrophe before a sign, so
-    that they are found again.
+    As in an export, an id that a spreadsheet could run has an apostrophe before it in a CSV file;
+    whatever reads lists here takes it away again.
 
     Parameters
     ----------
@@ -119,17 +117,15 @@ def write_exceptions(folder: str | os.PathLike[str], to: str | os.PathLike[str])
     Raises
     ------
     UsageError
-        There are none, the file cannot be meant, or an id is one that a spreadsheet could run as a
-        formula and the file is CSV.
+        There are none, or the file cannot be meant.
     TokenVaultError
         It cannot be written.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.csv
     import pyarrow.parquet
 
-    from tokenvault_data.dataset.formula_guard import NEEDS_GUARD
+    from tokenvault_data.dataset.columns import WRITTEN_KEY
+    from tokenvault_data.reports.csv_export import write_csv
 
     path = local_path(to)
     check_place(path, _TABLES)
@@ -141,19 +137,10 @@ def write_exceptions(folder: str | os.PathLike[str], to: str | os.PathLike[str])
         )
     sink = pa.BufferOutputStream()
     if path.suffix.lower() == ".parquet":
+        ids = ids.replace_schema_metadata({WRITTEN_KEY: b"1"})
         pyarrow.parquet.write_table(ids, sink, compression="zstd")
         return write_whole(path, sink.getvalue().to_pybytes())
-    for column in ids.columns:
-        could_run = pc.and_(
-            pc.match_substring_regex(column, NEEDS_GUARD),
-            pc.invert(pc.match_substring_regex(column, _HARMLESS)),
-        )
-        if pc.any(could_run).as_py():
-            raise UsageError(
-                "Nothing was written: an id is one that a spreadsheet would run as a formula; give"
-                " a name that ends in .parquet."
-            )
-    pyarrow.csv.write_csv(ids, sink)
+    write_csv(ids.to_batches(), ids.schema, sink)
     return write_whole(path, sink.getvalue().to_pybytes())
 
 

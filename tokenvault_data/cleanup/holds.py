@@ -17,7 +17,7 @@ import io
 import re
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +26,8 @@ from tokenvault_data.cleanup.plan_content import HoldUsed
 from tokenvault_data.collection.customer_columns import is_list_heading
 from tokenvault_data.collection.customer_files import columns_of, rows_of_stream
 from tokenvault_data.collection.customer_sifting import MISFIT, MisfitRow
+from tokenvault_data.collection.list_judgement import plain_cells
+from tokenvault_data.dataset.formula_guard import GUARD
 from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER
 from tokenvault_data.errors import CustomerListError, RefusedByGuardRail, UsageError
 from tokenvault_data.folders import entries, is_clutter
@@ -48,7 +50,6 @@ CAMPAIGN_PREFIX: Final = "hold-"
 """How the name of a list begins that a campaign's folder has a copy of."""
 
 _COLUMNS: Final = frozenset({"customer_id", "instrument_id"})
-_HEADING: Final = re.compile(r", column '(.*)'$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,13 +367,22 @@ def _entries(path: Path, content: bytes) -> tuple[set[str], set[tuple[str, str]]
             wrong.append(number)
             reason = reason or _reason(pair, refused)
         elif card:
-            pairs.add((str(customer), str(card)))
+            pairs.update(product(_readings(str(customer)), _readings(str(card))))
         else:
-            customers.add(str(customer))
+            customers.update(_readings(str(customer)))
     if wrong:
         others = f"; so with {counted(len(wrong) - 1, f'other {word}')}" * (len(wrong) > 1)
         raise _unusable(path, f"{word} {wrong[0]} {reason}{others}")
     return customers, pairs, not_read
+
+
+def _readings(text: str) -> tuple[str, ...]:
+    """Return the ids that a text may mean: one too many on hold is better than one too few.
+
+    An apostrophe at the beginning is a part of the id, or one that an export put before it.
+    """
+    bare = text.removeprefix(GUARD)
+    return (text,) if bare == text or isinstance(judge_id(bare), RefusedId) else (bare, text)
 
 
 def _reason(pair: tuple[object, object], refused: RefusedId | None) -> str:
@@ -384,18 +394,18 @@ def _reason(pair: tuple[object, object], refused: RefusedId | None) -> str:
 def _column(path: Path, content: bytes, column: str | None) -> tuple[list[Any], str, int]:
     """Return the cells of a column, of a plain list its lines; what rows are called; the first."""
     with rows_of_stream(io.BytesIO(content), path.name, column) as rows:
-        heading = _HEADING.search(rows.described)
         values = list(_values(rows.chunks))
         first = next((str(value).strip() for value in values if not _is_blank(value)), "")
-        of_cards = first if heading is None else heading[1].strip()
-        if column is None and of_cards.lower() == "instrument_id":
+        heading = first if rows.heading is None else rows.heading.strip()
+        if column is None and heading.lower() == "instrument_id":
             raise _unusable(path, "it holds instrument ids without their customers")
         # Of a file of one column a heading that is not known might be an id, and would be lost.
-        if column is None and heading is not None and not is_list_heading(heading[1]):
+        is_table = rows.row_word == "row" and re.search("[0-9@]", heading) is None
+        if column is None and is_table and not is_list_heading(heading):
             raise _unusable(
                 path, "its first line may be an id or a heading; put customer_id above the ids"
             )
-        return values, rows.row_word, rows.first_row
+        return plain_cells(values, rows.guards) or values, rows.row_word, rows.first_row
 
 
 def _values(chunks: Iterator[Any]) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     from tokenvault_data.collection.customer_sifting import Rows
+    from tokenvault_data.collection.list_judgement import Guards
 
 COLUMNS: Final = ("customer_id", "instrument_id")
 """What the two columns of a list have to be called."""
@@ -76,10 +77,29 @@ def _of_file(path: Path) -> tuple[list[tuple[object, object]], str, int, str]:
     for column in COLUMNS:
         with rows_of_path(path, column) as rows:
             first_row, word = rows.first_row, rows.row_word
-            columns.append(_values(rows))
+            columns.append(_without_guards(_values(rows), rows.guards, path.name))
     if len(columns[0]) != len(columns[1]):
         raise UsageError(f"{path.name} changed while it was read; nothing was selected; try again.")
     return list(zip(*columns, strict=True)), path.name, first_row, word
+
+
+def _without_guards(values: list[object], guards: Guards | None, name: str) -> list[object]:
+    """Take away the apostrophes that our exports put before ids.
+
+    Raises
+    ------
+    UsageError
+        Some are there that may be a part of the ids.
+    """
+    from tokenvault_data.collection.list_judgement import plain_cells
+
+    plain = plain_cells(values, guards)
+    if plain is not None:
+        return plain
+    raise UsageError(
+        f"Ids of {name} begin with an apostrophe, which a spreadsheet may have put there; nothing"
+        " was selected; give the list as it was exported, or as a Parquet file with the true ids."
+    )
 
 
 def _values(rows: Rows) -> list[object]:

@@ -29,6 +29,20 @@ def collect(  # noqa: PLR0917  one parameter an option
         str | None,
         typer.Option(metavar="NAME", help="Where the ids are, in a file of several columns."),
     ] = None,
+    guarded: Annotated[
+        bool,
+        typer.Option(
+            "--guarded",
+            help="Take away the apostrophe that a spreadsheet or an export put before ids.",
+        ),
+    ] = False,
+    as_written: Annotated[
+        bool,
+        typer.Option(
+            "--as-written",
+            help="Take every line as an id, whatever it looks like: null words, apostrophes.",
+        ),
+    ] = False,
     resume: Annotated[
         str | None,
         typer.Option(
@@ -75,7 +89,11 @@ def collect(  # noqa: PLR0917  one parameter an option
             "no customers were given, so nothing was sent; name a file of customer ids, - for"
             " standard input, or --resume RUN to go on with a run"
         )
-    ids = None if customers is None else _read(customers, column)
+    ids = (
+        None
+        if customers is None
+        else _read(customers, column, guarded=guarded, as_written=as_written)
+    )
     if ids is not None and not as_json:
         print_paragraph(ids.describe())
 
@@ -103,12 +121,12 @@ def collect(  # noqa: PLR0917  one parameter an option
     return exit_codes.DONE if snapshot.complete else exit_codes.DONE_IN_PART
 
 
-def _read(source: str, column: str | None) -> CustomerList:
+def _read(source: str, column: str | None, *, guarded: bool, as_written: bool) -> CustomerList:
     from tokenvault_data.collection.customers import read_customers
 
     if source == "-" and sys.stdin.isatty() and sys.stderr.isatty():
         sys.stderr.write("Customer ids, one a line; Ctrl-D on a line of its own ends them:\n")
-    return read_customers(source, column=column)
+    return read_customers(source, column=column, guarded=guarded, as_written=as_written)
 
 
 def _list_document(ids: CustomerList) -> dict[str, Any]:
@@ -123,4 +141,8 @@ def _list_document(ids: CustomerList) -> dict[str, Any]:
             }
             for dropped in ids.dropped
         ],
+        "unlike_the_others": None
+        if ids.unlike is None
+        else {"count": ids.unlike.count, "first_rows": ids.unlike.first_rows},
+        "notes": list(ids.notes),
     }

@@ -69,6 +69,8 @@ def print_summary(
         print_paragraph(_missing(manifest), indent=INDENT, first="* ")
         print_failed(snapshot, listed)
         _print_retry(snapshot, store, profile)
+    for notice in manifest.notices:
+        print_paragraph(notice, indent=INDENT, first="* ")
     for finding in _findings(manifest, summary):
         print_paragraph(finding, indent=INDENT, first="* ")
     print_grid(list(_figures(manifest, summary)), right=(1, 2))
@@ -88,6 +90,7 @@ def summary_document(snapshot: Snapshot, listed: CustomerList | None = None) -> 
         "complete": manifest.complete,
         "requested": manifest.requested,
         "outcomes": manifest.outcomes,
+        "notices": list(manifest.notices),
         "failures": manifest.failures,
         "failed": failed_document(snapshot, listed),
         "run_to_retry": run_to_retry(snapshot),

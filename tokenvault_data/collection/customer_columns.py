@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from tokenvault_data.collection.list_judgement import is_name, shown_names
 from tokenvault_data.errors import CustomerListError
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def choose_column(names: Sequence[str], wanted: str | None, *, described: str) -
     Raises
     ------
     CustomerListError
-        When it is not there, there twice, or not obvious; the message names the columns.
+        When it is not there, there twice, or not obvious; the message names the columns, but for
+        names that may be ids, because a file without a heading has ids there.
     """
     if wanted is not None:
         found = [at for at, name in enumerate(names) if name == wanted] or [
@@ -72,12 +74,8 @@ def is_list_heading(text: str) -> bool:
 
 
 def is_column_heading(text: str) -> bool:
-    """Tell whether the first cell of a one-column CSV file is the name of the column.
-
-    Ids hold digits, or an ``@``, far more often than names of columns do; a known name is a
-    heading in any case.
-    """
-    return is_list_heading(text) or re.search(r"[0-9@]", text) is None
+    """Tell whether a text can only be the name of a column."""
+    return is_list_heading(text) or is_name(text)
 
 
 def _plain_name(name: str) -> str:
@@ -85,6 +83,9 @@ def _plain_name(name: str) -> str:
 
 
 def _listing(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:_SHOWN_COLUMNS])
     more = len(names) - _SHOWN_COLUMNS
-    return f"its columns are {shown}" + (f" and {more} more" if more > 0 else "")
+    listing = f"its columns are {shown_names(names[:_SHOWN_COLUMNS])}"
+    listing += f" and {more} more" if more > 0 else ""
+    if not any(map(is_column_heading, names)):
+        listing += " (if its first line is no heading, put one above it)"
+    return listing

@@ -12,8 +12,10 @@ import csv
 import gzip
 import io
 import itertools
+import re
 import zlib
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final, cast
 
 from tokenvault_data.collection.customer_columns import (
@@ -23,6 +25,8 @@ from tokenvault_data.collection.customer_columns import (
 )
 from tokenvault_data.collection.customer_sifting import CHUNK_ROWS, MisfitRow, Rows
 from tokenvault_data.collection.customer_values import rows_of_batches
+from tokenvault_data.collection.our_files import is_our_heading
+from tokenvault_data.dataset.columns import TABLE_KEY, WRITTEN_KEY
 from tokenvault_data.errors import CustomerListError
 
 if TYPE_CHECKING:
@@ -36,6 +40,7 @@ HEAD_BYTES: Final = 65_536
 
 _DELIMITERS: Final = ",;\t|"
 _CSV_SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
+_SEPARATOR: Final = re.compile(r'"?[sS][eE][pP]=(\\t|.?)"?').fullmatch
 _misfit = MisfitRow()
 
 
@@ -143,10 +148,11 @@ def columns_of(stream: IO[bytes], name: str) -> tuple[str, ...]:
         head, whole = _unpacked(stream)
         if head.startswith(b"PAR1"):
             return tuple(pq.ParquetFile(pa.py_buffer(whole.read())).schema_arrow.names)
-        first_line = _first_line(head, _encoding(head, name), name)
-    if not any(sign in first_line for sign in _DELIMITERS):
+        first_line, separator = _first_line(head, _encoding(head, name), name)
+    if separator is None and not any(sign in first_line for sign in _DELIMITERS):
         return ()
-    fields = next(csv.reader([first_line], delimiter=_delimiter(first_line, None)), [])
+    delimiter = separator or _delimiter(first_line, None)
+    fields = next(csv.reader([first_line], delimiter=delimiter), [])
     return tuple(field.strip() for field in fields)
 
 
@@ -166,11 +172,12 @@ def _rows_of_bytes(stream: IO[bytes], name: str, column: str | None) -> Rows:
             f"Nothing was read: {name} is a workbook or archive; save the sheet as CSV."
         )
     encoding = _encoding(head, name)
-    first_line = _first_line(head, encoding, name)
+    first_line, separator = _first_line(head, encoding, name)
     text = io.TextIOWrapper(whole, encoding, errors="surrogateescape", newline="")
     is_csv = column is not None or name.lower().endswith(_CSV_SUFFIXES)
-    if is_csv or first_line.startswith('"') or any(sign in first_line for sign in _DELIMITERS):
-        return _rows_of_csv(text, first_line, name, column)
+    is_csv = is_csv or first_line.startswith('"') or separator is not None
+    if is_csv or any(sign in first_line for sign in _DELIMITERS):
+        return _rows_of_csv(text, first_line, separator, name, column)
     return _rows_of_lines(text, first_line, name)
 
 
@@ -185,38 +192,76 @@ def _rows_of_parquet(whole: IO[bytes], name: str, column: str | None) -> Rows:
     if pa.types.is_nested(chosen.type):
         raise CustomerListError(f"Nothing was read: column {chosen.name!r} of {name} is nested.")
     batches = file.iter_batches(CHUNK_ROWS, columns=[chosen.name])
-    return rows_of_batches(
+    rows = rows_of_batches(
         (batch.column(0) for batch in batches), chosen.type, f"{name}, column {chosen.name!r}"
     )
+    is_ours = bool({TABLE_KEY, WRITTEN_KEY} & set(file.schema_arrow.metadata or {}))
+    return rows if is_ours else replace(rows, guards="none")
 
 
 def _rows_of_lines(text: io.TextIOWrapper, first_line: str, name: str) -> Rows:
     text.reconfigure(newline=None)
-    if not is_list_heading(first_line):
-        return Rows(name, _chunked(text), row_word="line")
-    heading = next(at for at, line in enumerate(text, start=1) if line.strip())
-    return Rows(name, _chunked(text), heading + 1, "line", (heading,))
+    blank = list(itertools.takewhile(lambda line: not line.strip(), text))
+    first_row = len(blank) + 1
+    if is_list_heading(first_line):
+        return Rows(
+            name,
+            _chunked(text),
+            first_row + 1,
+            "line",
+            (first_row,),
+            guards="unclear",
+            heading=first_line,
+        )
+    lines = itertools.chain(blank, [first_line] if first_line.strip() else [], text)
+    return Rows(name, _chunked(lines), row_word="line", guards="unclear", heading_row=first_row)
 
 
-def _rows_of_csv(text: io.TextIOWrapper, first_line: str, name: str, column: str | None) -> Rows:
-    delimiter = _delimiter(first_line, column)
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
-    rows = _csv_rows(reader, name)
+def _rows_of_csv(
+    text: io.TextIOWrapper, first_line: str, separator: str | None, name: str, column: str | None
+) -> Rows:
+    delimiter = separator or _delimiter(first_line, column)
+    rows = _csv_rows(csv.reader(text, delimiter=delimiter, strict=True), name)
     heading_row, heading = next(
-        ((at, row) for at, row in enumerate(rows, start=1) if any(row)), (1, [])
+        (
+            (at, row)
+            for at, row in enumerate(rows, start=1)
+            if any(row) and not (separator and _separator("".join(row)) is not None)
+        ),
+        (1, []),
     )
     if len(heading) == 1 and column is None and not is_column_heading(heading[0]):
         return Rows(
-            f"{name}, one column without a heading",
+            f"{name}, one column",
             _chunked(_cells(itertools.chain([heading], rows), 0, 1)),
             first_row=heading_row,
+            guards="unclear",
+            heading_row=heading_row,
         )
-    at = choose_column([cell.strip() for cell in heading], column, described=name)
+    names = [cell.strip() for cell in heading]
+    at = choose_column(names, column, described=name)
+    shown = repr(names[at]) if column is not None or is_column_heading(names[at]) else f"{at + 1}"
     return Rows(
-        f"{name}, column {heading[at].strip()!r}",
-        _chunked(_cells(rows, at, len(heading))),
+        f"{name}, column {shown}",
+        _chunked(_cells(_without_other_order(rows, heading, name), at, len(heading))),
         first_row=heading_row + 1,
+        guards="ours" if is_our_heading(first_line, names) else "unclear",
+        heading=names[at],
     )
+
+
+def _without_other_order(
+    rows: Iterator[list[str]], heading: list[str], name: str
+) -> Iterator[list[str]]:
+    """Give rows on, and stop where a second file with other columns was put below the first."""
+    names = sorted(heading)
+    for row in rows:
+        if row != heading and len(heading) > 1 and sorted(row) == names:
+            raise CustomerListError(
+                f"Nothing was requested: {name} has a second heading with its columns in another"
+                " order, so the ids below it are in another column; give the two lists apart."
+            )
+        yield row
 
 
 def _csv_rows(reader: Iterator[list[str]], name: str) -> Iterator[list[str]]:
@@ -254,10 +299,16 @@ def _encoding(head: bytes, name: str) -> str:
     return "utf-8-sig"
 
 
-def _first_line(head: bytes, encoding: str, name: str) -> str:
+def _first_line(head: bytes, encoding: str, name: str) -> tuple[str, str | None]:
+    """Return the first line, and the separator that Excel's line ``sep=;`` above it names."""
     # Cut to whole UTF-16 units; what is broken at the cut does not matter for a look.
-    text = head[: len(head) // 2 * 2].decode(encoding, "replace")
-    first_line = text.lstrip("\r\n").partition("\n")[0].partition("\r")[0]
+    text = head[: len(head) // 2 * 2].decode(
+        encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace"
+    )
+    first_line, rest = _split_line(text)
+    separator = _separator(first_line)
+    if separator is not None:
+        first_line, _ = _split_line(rest)
     if len(head) >= HEAD_BYTES and len(first_line) >= HEAD_BYTES // 4:
         raise CustomerListError(
             f"Nothing was read: {name} begins with a line of more than {HEAD_BYTES // 4:,}"
@@ -267,7 +318,17 @@ def _first_line(head: bytes, encoding: str, name: str) -> str:
         raise CustomerListError(
             f"Nothing was read: {name} looks like JSON; write one id a line, or CSV."
         )
-    return first_line
+    return first_line, separator
+
+
+def _split_line(text: str) -> tuple[str, str]:
+    line, _, rest = text.lstrip("\r\n").replace("\r", "\n").partition("\n")
+    return line, rest
+
+
+def _separator(line: str) -> str | None:
+    found = _SEPARATOR(line)
+    return None if found is None else found[1].replace("\\t", "\t") or " "
 
 
 def _delimiter(first_line: str, column: str | None) -> str:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tokenvault_data.collection.list_judgement import HEADING, UNLIKE, Guards, judge_list
 from tokenvault_data.errors import CustomerListError
 from tokenvault_data.identifiers import (
     DAMAGED_ID,
@@ -36,7 +37,6 @@ FIRST_ROWS: Final = 5
 
 DUPLICATE: Final = "duplicate"
 MISFIT: Final = "row with more or fewer fields than the heading"
-HEADING: Final = "heading"
 
 RowWord = Literal["row", "line"]
 
@@ -61,6 +61,13 @@ class Rows:
         What the user calls it, ``row`` or ``line``.
     heading_rows : tuple of int
         Rows before the first value that were taken as a heading of a list.
+    guards : Guards or None
+        Whether the texts of a file carry apostrophes of an export; None for values that are no
+        file's, and for files of our own that need none: these are ids as they stand.
+    heading : str or None
+        Text of the heading, which is no id where it is repeated.
+    heading_row : int or None
+        Row of the first text, where it may be a heading or an id.
     """
 
     described: str
@@ -68,6 +75,9 @@ class Rows:
     first_row: int = 1
     row_word: RowWord = "row"
     heading_rows: tuple[int, ...] = ()
+    guards: Guards | None = None
+    heading: str | None = None
+    heading_row: int | None = None
 
 
 @dataclass(slots=True)
@@ -106,12 +116,18 @@ class Sifted:
         ``len(ids)`` plus all that was dropped.
     rows : numpy.ndarray of int
         In which row, counted as the user counts, each id was first read.
+    unlike : Dropped or None
+        Ids that were kept and look unlike nearly all others.
+    notes : tuple of str
+        What was changed of all ids, a sentence each.
     """
 
     ids: pa.Array
     dropped: tuple[Dropped, ...]
     rows_read: int
     rows: npt.NDArray[np.int64]
+    unlike: Dropped | None = None
+    notes: tuple[str, ...] = ()
 
 
 def sift(rows: Rows) -> Sifted:
@@ -203,6 +219,10 @@ class _Sieve:
             first = self._dropped[Refusal.NOT_TEXT].first_rows[0]
             raise refuse_numbers(self._rows, self._number_kind, first)
         kept = pa.chunked_array(self._kept, pa.string())
+        unlike: Dropped | None = None
+        notes: tuple[str, ...] = ()
+        if self._rows.guards is not None and len(kept):
+            kept, unlike, notes = self._judge_as_a_whole(kept, self._rows.guards)
         encoded = pc.dictionary_encode(kept).combine_chunks() if len(kept) else None
         ids = kept.combine_chunks() if encoded is None else encoded.dictionary
         rows = np.concatenate([np.zeros(0, np.int64), *self._kept_rows])
@@ -214,7 +234,37 @@ class _Sieve:
             rows = rows[np.concatenate([[True], ~is_again])]
             self._dropped[DUPLICATE] = Dropped(DUPLICATE, len(again), again[:FIRST_ROWS].tolist())
         rows_read = self._next_row - self._rows.first_row + len(self._rows.heading_rows)
-        return Sifted(ids, tuple(self._dropped.values()), rows_read, rows)
+        return Sifted(ids, tuple(self._dropped.values()), rows_read, rows, unlike, notes)
+
+    def _judge_as_a_whole(
+        self, kept: pa.ChunkedArray, guards: Guards
+    ) -> tuple[pa.ChunkedArray, Dropped | None, tuple[str, ...]]:
+        rows = np.concatenate(self._kept_rows)
+        encoded = pc.dictionary_encode(kept).combine_chunks()
+        codes = encoded.indices.to_numpy()
+        judged = judge_list(
+            encoded.dictionary,
+            guards=guards,
+            heading_may_be_first=self._rows.heading_row == rows[0],
+            described=self._rows.described,
+        )
+        if self._rows.heading is not None:
+            heading = pc.equal(
+                pc.utf8_lower(encoded.dictionary), self._rows.heading.strip().lower()
+            ).to_numpy(zero_copy_only=False)
+            judged.reason[heading] = judged.reasons.index(HEADING) + 1
+        reason = judged.reason[codes]
+        for place, words in enumerate(judged.reasons, start=1):
+            for row in rows[reason == place].tolist():
+                self._drop(words, row)
+        unlike = None
+        where = rows[judged.unlike[codes] & (reason == 0)]
+        if len(where):
+            unlike = Dropped(UNLIKE, len(where), where[:FIRST_ROWS].tolist())
+        is_id = reason == 0
+        self._kept_rows = [rows[is_id]]
+        ids = judged.ids.take(pa.array(codes[is_id]))
+        return pa.chunked_array([ids], pa.string()), unlike, judged.notes
 
     def _judge(self, value: object, row: int) -> str | None:
         if isinstance(value, MisfitRow):

@@ -7,6 +7,7 @@ import hashlib
 import os
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, cast
 
@@ -16,6 +17,7 @@ import pyarrow.compute as pc
 from tokenvault_data.collection.customer_files import rows_of_path, rows_of_stream
 from tokenvault_data.collection.customer_sifting import CHUNK_ROWS, FIRST_ROWS, Dropped, Rows, sift
 from tokenvault_data.collection.customer_values import rows_of_values
+from tokenvault_data.collection.list_judgement import HEADING, NO_ID, QUOTED
 from tokenvault_data.errors import CustomerListError
 from tokenvault_data.identifiers import Refusal
 from tokenvault_data.local_paths import local_path
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from tokenvault_data.collection.customer_sifting import RowWord
 
 
+_BY_ITS_LOOK: Final = frozenset({NO_ID, HEADING, QUOTED})
+_MAY_BE: Final = ("ours", "unclear")  # guarded; values in memory and in Parquet never are
 _LOST_FORM: Final = frozenset({Refusal.NOT_TEXT, Refusal.DAMAGED_NUMBER})
 
 
@@ -49,6 +53,10 @@ class CustomerList:
         What the rows are called, ``row`` or ``line``.
     rows : numpy.ndarray of int, optional
         In which row, counted as the user counts, each id was first read.
+    unlike : Dropped or None
+        Ids that are requested and look unlike nearly all others, with the first row numbers.
+    notes : tuple of str
+        What was changed of the ids as a whole, a sentence each.
     """
 
     def __init__(
@@ -60,6 +68,8 @@ class CustomerList:
         rows_read: int | None = None,
         row_word: RowWord = "row",
         rows: npt.NDArray[np.int64] | None = None,
+        unlike: Dropped | None = None,
+        notes: tuple[str, ...] = (),
     ) -> None:
         self._rows = rows
         self.ids = ids
@@ -67,6 +77,8 @@ class CustomerList:
         self.source = source
         self.rows_read = len(ids) if rows_read is None else rows_read
         self.row_word = row_word
+        self.unlike = unlike
+        self.notes = notes
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -108,6 +120,13 @@ class CustomerList:
             f"{len(self):,} customer{'s' if many else ''} from {self.rows_read:,} {self.row_word}s"
             f" of {self.source}."
         )
+        text = " ".join([text, *self.notes])
+        if self.unlike is not None:
+            text += (
+                f" Requested, though they look unlike the others:"
+                f" {_describe_dropped(self.unlike, self.row_word)}; take them out if they are none"
+                " of your customers."
+            )
         if not self.dropped:
             return text
         parts = [_describe_dropped(dropped, self.row_word) for dropped in self.dropped]
@@ -116,13 +135,20 @@ class CustomerList:
             text += (
                 " Read the ids as text from their source, in pandas with dtype=str, to keep all."
             )
+        if any(dropped.reason in _BY_ITS_LOOK for dropped in self.dropped):
+            text += (
+                " If one of these is a customer, --as-written takes every line as it stands"
+                " (in Python as_written=True)."
+            )
         return text
 
     def _count_dropped(self) -> int:
         return sum(dropped.count for dropped in self.dropped)
 
 
-def read_customers(source: object, *, column: str | None = None) -> CustomerList:
+def read_customers(
+    source: object, *, column: str | None = None, guarded: bool = False, as_written: bool = False
+) -> CustomerList:
     """Read, trim, check and de-duplicate a list of customer ids.
 
     Memory grows with the ids kept, by their bytes, and not with Python objects.
@@ -135,6 +161,12 @@ def read_customers(source: object, *, column: str | None = None) -> CustomerList
         iterable of text, which is read once.
     column : str, optional
         The column of ids; by default the only one, or the one named ``customer_id`` or alike.
+    guarded : bool
+        Whether an apostrophe before an id in a text or CSV file was put there by a spreadsheet or
+        an export, and is taken away. Our own files are known without.
+    as_written : bool
+        Whether everything in a file that can be requested is an id, as it stands: also what looks
+        like a null word, a heading or a quote.
 
     Returns
     -------
@@ -154,8 +186,12 @@ def read_customers(source: object, *, column: str | None = None) -> CustomerList
     """
     if isinstance(source, CustomerList):
         return source
+    if guarded and as_written:
+        raise CustomerListError(
+            "Nothing was read: ids are either guarded or as written; leave one of the two out."
+        )
     with _open_rows(source, column) as rows:
-        sifted = sift(rows)
+        sifted = sift(_read_as(rows, guarded=guarded, as_written=as_written))
     customers = CustomerList(
         sifted.ids,
         sifted.dropped,
@@ -163,6 +199,8 @@ def read_customers(source: object, *, column: str | None = None) -> CustomerList
         rows_read=sifted.rows_read,
         row_word=rows.row_word,
         rows=sifted.rows,
+        unlike=sifted.unlike,
+        notes=sifted.notes,
     )
     if len(customers):
         return customers
@@ -192,6 +230,12 @@ def _open_rows(source: object, column: str | None) -> Iterator[Rows]:
             yield rows
     else:
         yield rows_of_values(source, column)
+
+
+def _read_as(rows: Rows, *, guarded: bool, as_written: bool) -> Rows:
+    if as_written:
+        return replace(rows, guards=None)
+    return replace(rows, guards="said") if guarded and rows.guards in _MAY_BE else rows
 
 
 def _name_of(stream: IO[bytes]) -> str:

@@ -7,6 +7,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from tokenvault_data.collection.list_judgement import unlike
 from tokenvault_data.collection.run import Publication
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 from tokenvault_data.dataset.snapshots import Snapshot, open_snapshot
@@ -15,6 +18,7 @@ from tokenvault_data.errors import CollectionError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy.typing as npt
     import pyarrow as pa
 
     from tokenvault_data.collection.run import Run, Standing
@@ -64,10 +68,14 @@ def _publish(store: Path, run: Run) -> Snapshot:
             f" When that is mended, try them again with --resume {run.run_id}"
         )
     finished_at = run.started_at
+    customers = run.customers()
+    odd = unlike(customers, np.ones(len(customers), np.bool_))
+    with_cards = np.zeros(len(customers), np.bool_)
     with SnapshotWriter(store) as writer:
         for number in run.part_numbers():
             outcomes = _latest_outcomes(run, standing, number)
             finished_at = max(finished_at, _last_instant(outcomes))
+            with_cards[_with_cards(outcomes)] = True
             writer.add(run.read_instruments(number), outcomes)
         complete = not standing.failed.any()
         run.note_publishing(Publication(writer.id, standing.last_part, complete))
@@ -78,6 +86,7 @@ def _publish(store: Path, run: Run) -> Snapshot:
             started_at=run.started_at,
             finished_at=finished_at,
             merchant=run.facts.merchant,
+            notices=_of_the_odd(int(odd.sum()), int((odd & with_cards).sum())),
         )
         return writer.publish(facts)
 
@@ -87,6 +96,22 @@ def _latest_outcomes(run: Run, standing: Standing, number: int) -> pa.Table:
     outcomes = run.read_outcomes(number)
     positions = outcomes.column("position").to_numpy()
     return outcomes.filter(standing.part_of[positions] == number)
+
+
+def _with_cards(outcomes: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the positions of customers who have cards."""
+    has_cards = outcomes.column("instruments").to_numpy() > 0
+    positions: npt.NDArray[np.int64] = outcomes.column("position").to_numpy()[has_cards]
+    return positions
+
+
+def _of_the_odd(count: int, with_cards: int) -> tuple[str, ...]:
+    if not count or with_cards:
+        return ()
+    ids = "1 id that looks" if count == 1 else f"{count:,} ids that look"
+    whose = "its customer has" if count == 1 else "none of their customers has"
+    no_card = "no card" if count == 1 else "a card"
+    return (f"The list holds {ids} unlike the others, and {whose} {no_card}: check the list.",)
 
 
 def _last_instant(outcomes: pa.Table) -> datetime:

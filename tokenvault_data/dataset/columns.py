@@ -21,6 +21,7 @@ VERSION_KEY = b"tokenvault_schema_version"
 """Key of the schema metadata that holds :data:`SCHEMA_VERSION`."""
 
 TABLE_KEY = b"tokenvault_table"
+WRITTEN_KEY = b"tokenvault_export"
 """Key of the schema metadata that names the table, ``instruments`` or ``outcomes``."""
 
 CATEGORY = pa.dictionary(pa.int32(), pa.string())

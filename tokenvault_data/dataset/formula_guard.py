@@ -8,6 +8,9 @@ already gets one more, so that taking one away gives back every text exactly.
 The list of beginnings is that of OWASP, "CSV Injection": the four signs, tab, carriage return, line
 feed and the full-width forms; the signs count after white space and invisible characters as well,
 because some spreadsheets trim those.
+
+In columns of ids an apostrophe also goes before an id that a reader of lists would take for none,
+such as ``unknown`` or ``0``; see `LOOKS_LIKE_NO_ID`. So what we write is read as what it was.
 """
 
 from __future__ import annotations
@@ -23,6 +26,33 @@ _LEADING: Final = r"[\p{Z}\p{Cc}\p{Cf}]*"  # white space, control and format cha
 _SIGNS: Final = r"[=+\-@\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}\x{FE66}\x{FE62}\x{FE63}\x{FE6B}\x{2212}]"
 NEEDS_GUARD: Final = rf"\A(?:{GUARD}|\p{{Cc}}|{_LEADING}{_SIGNS})"
 """Pattern (RE2) of text that gets an apostrophe in front."""
+
+ID_COLUMNS: Final = frozenset({"customer_id", "instrument_id", "new_instrument_id"})
+"""Columns in which `guard_ids` is used."""
+
+HEADING_WORDS: Final = r"customers?|(?:customer|cust|instrument)[ _\-]?ids?"
+NULL_WORDS: Final = (
+    "null|nil|none|nan|nat|na|void|empty|blank|missing|unknown|undefined|undef|unset|unassigned"
+    "|not[ _\\-]?(?:set|available|applicable|assigned|known|found|provided|given)"
+    "|unavailable|tb[adc]"
+)
+TOTAL_WORDS: Final = r"(?:grand|sub)?[ _\-]?totals?|sum|count|average"
+LOOKS_LIKE_NO_ID: Final = (
+    r"(?i)\A(?:[^a-z0-9]+|0+|<.*>|\(.*\)|\[.*\]|\{.*\}|`.*`"
+    rf"|{HEADING_WORDS}|{NULL_WORDS}|{TOTAL_WORDS})\z"
+)
+"""Pattern (RE2) of text that is an id in no list, unless the list says so by an apostrophe.
+
+By form: no letter and no digit in it, nothing but zeros, in brackets; and a few words.
+"""
+
+
+def guard_ids(ids: pa.StringArray) -> pa.StringArray:
+    """Put an apostrophe before every id that a spreadsheet could run or a reader could drop."""
+    needed = pc.or_(
+        pc.match_substring_regex(ids, NEEDS_GUARD), pc.match_substring_regex(ids, LOOKS_LIKE_NO_ID)
+    )
+    return pc.if_else(needed, pc.binary_join_element_wise(GUARD, ids, ""), ids)
 
 
 def guard(texts: pa.StringArray) -> pa.StringArray:

@@ -73,6 +73,8 @@ class Manifest:
     files : tuple of FileEntry
     schema_version : int
     toolkit_version : str
+    notices : tuple of str
+        What somebody should look at before using the figures, a sentence each, without ids.
     """
 
     id: str
@@ -91,10 +93,13 @@ class Manifest:
     files: tuple[FileEntry, ...]
     schema_version: int = SCHEMA_VERSION
     toolkit_version: str = ""
+    notices: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """Return canonical JSON: sorted keys, no spaces, the digest over all the rest included."""
         content: dict[str, Any] = {"format": FORMAT} | asdict(self)
+        if not self.notices:
+            del content["notices"]  # as manifests were written before there were any
         content["digest"] = _digest(content)
         return _canonical(content) + b"\n"
 
@@ -164,7 +169,9 @@ def read_manifest(data: bytes, snapshot: str) -> Manifest:
 
 
 def _from_content(content: dict[str, Any]) -> Manifest:
+    content = {"notices": ()} | content
     values = {item.name: content[item.name] for item in fields(Manifest)}
+    values["notices"] = tuple(map(str, values["notices"]))
     values["files"] = tuple(FileEntry(**entry) for entry in values["files"])
     manifest = Manifest(**values)
     if not all(_FILE_NAME.fullmatch(entry.path) for entry in manifest.files):

@@ -23,7 +23,8 @@ from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOME_NAMES, OUTCOMES
 from tokenvault_data.dataset.durable import fsync_directory, write_bytes
 from tokenvault_data.dataset.manifest import MANIFEST_NAME, FileEntry, Manifest, toolkit_version
 from tokenvault_data.dataset.parts import ROWS_PER_FILE, PartWriter
-from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER, Snapshot
+from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER, Snapshot, newest_manifests
+from tokenvault_data.dataset.usual_outcomes import unusual_share
 from tokenvault_data.errors import SnapshotError
 from tokenvault_data.local_paths import local_path
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _STALE_SECONDS = 3600.0
+_COMPARED = 12  # snapshots, so that a store of years costs no more than one of a year
 _DIGEST = re.compile(r"[0-9a-f]{6,64}")
 
 
@@ -55,6 +57,8 @@ class CollectionFacts:
         With a zone.
     merchant : str or None
         Hexadecimal keyed digest of the account, 6 to 64 digits; never a credential.
+    notices : tuple of str
+        What somebody should look at, a sentence each, without ids.
     """
 
     requested: int
@@ -63,6 +67,7 @@ class CollectionFacts:
     started_at: datetime
     finished_at: datetime
     merchant: str | None = None
+    notices: tuple[str, ...] = ()
 
 
 class SnapshotWriter:
@@ -234,7 +239,16 @@ class SnapshotWriter:
             anomalies=anomalies,
             files=tuple(files),
             toolkit_version=toolkit_version(),
+            notices=(*facts.notices, *filter(None, [self._unusual(facts)])),
         )
+
+    def _unusual(self, facts: CollectionFacts) -> str | None:
+        earlier = [
+            one
+            for one in newest_manifests(self._root.parent, _COMPARED)
+            if (one.environment, one.merchant) == (facts.environment, facts.merchant)
+        ]
+        return unusual_share(self._outcomes, earlier)
 
 
 def _counts(column: pa.ChunkedArray) -> Counter[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -379,6 +379,15 @@ def _copied_name(name: str) -> str | None:
     """Return which snapshot a folder is a copy of that synchronisation made, told by its name."""
     copied = _COPY.fullmatch(name)
     return None if copied is None else copied[1]
+
+
+def newest_manifests(store: Path, count: int) -> list[Manifest]:
+    """Return the manifests of the last snapshots of a store that can be read, newest first."""
+    found = []
+    for path in sorted(_folders(store), reverse=True)[:count]:
+        with suppress(SnapshotError):
+            found.append(_manifest_of(path))
+    return found
 
 
 def _latest(store: Path, environment: str | None) -> Path:

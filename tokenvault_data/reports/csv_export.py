@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as arrow_csv
 
-from tokenvault_data.dataset.formula_guard import guard, unguard
+from tokenvault_data.dataset.formula_guard import ID_COLUMNS, guard, guard_ids, unguard
 from tokenvault_data.errors import TokenVaultError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
 
@@ -52,7 +52,10 @@ def write_csv(batches: Iterable[pa.RecordBatch], schema: pa.Schema, file: IO[byt
     options = arrow_csv.WriteOptions(quoting_style="needed")  # text always, nothing else
     with arrow_csv.CSVWriter(file, written, write_options=options) as writer:
         for batch in batches:
-            columns = [_written(column) for column in batch.columns]
+            columns = [
+                _written(column, guard_ids if field.name in ID_COLUMNS else guard)
+                for column, field in zip(batch.columns, schema, strict=True)
+            ]
             writer.write_batch(pa.record_batch(columns, schema=written))
 
 
@@ -169,11 +172,11 @@ def _written_type(arrow_type: pa.DataType) -> pa.DataType | None:
     return arrow_type if is_plain else None
 
 
-def _written(column: pa.Array) -> pa.Array:
+def _written(column: pa.Array, guarding: Callable[[pa.Array], pa.Array]) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     if _is_text(column.type):
-        return guard(column.cast(pa.string()))
+        return guarding(column.cast(pa.string()))
     if pa.types.is_timestamp(column.type):
         if column.type.tz is not None:
             column = column.cast(pa.timestamp(column.type.unit, "UTC"))

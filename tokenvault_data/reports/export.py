@@ -215,6 +215,10 @@ def _sliced(
 def _write_parquet(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: Any) -> None:
     import pyarrow.parquet as pq
 
+    from tokenvault_data.dataset.columns import WRITTEN_KEY
+
+    # So that a reader of lists takes every id as it stands, as `guard_ids` does it in CSV.
+    schema = schema.with_metadata({**(schema.metadata or {}), WRITTEN_KEY: b"1"})
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for batch in batches:
             writer.write_batch(batch)

@@ -41,6 +41,9 @@ VERDICT_WORDS: Final = {
 _NAMES_VALUES: Final = frozenset({"bank_spellings", *(f"drift:{column}" for column in DRIFTING)})
 """Checks judged by the number of values, of which nothing but this number is said."""
 
+_OF_THE_LIST: Final = "customer_list"
+"""What whoever collects has to look at; it counts customers, and is not for readers of a page."""
+
 _CLAIMS: Final = {
     "coverage": "Customers fetched",
     "counts": "Customers for whom outcomes and rows differ",
@@ -133,7 +136,9 @@ class QualityFigures:
     ) -> None:
         self.figures = figures
         self.lines: list[dict[str, Any]] = [
-            {str(name): value for name, value in line.items()} for line in found.to_dict("records")
+            {str(name): value for name, value in line.items()}
+            for line in found.to_dict("records")
+            if line["check"] != _OF_THE_LIST
         ]
         self.groups: dict[str, Hashable] = {}
         self._add_collection(about)

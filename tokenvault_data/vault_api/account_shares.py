@@ -14,6 +14,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import secrets
 import sys
 import threading
@@ -27,6 +28,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 from tokenvault_data.errors import Locked
+from tokenvault_data.folders import named
 from tokenvault_data.private_files import config_directory
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ DEFAULT_SHARE = 0.5
 # Where all is held by name, the others are not stopped for good.
 LEAST_SHARE = 0.02
 IDLE_SECONDS = 20.0
+_HOLDER = re.compile(r".+\.json")
 _PATIENCE_SECONDS = 5.0
 _SHORT_PATIENCE_SECONDS = 0.2
 _log = logging.getLogger(__name__)
@@ -315,7 +318,7 @@ def _holders(folder: Path, own: _Place | None) -> list[Holder]:
     """Those who are there besides; who has died is cleared away."""
     found = []
     mine = {place.path for place in _places}
-    for path in folder.glob("*.json"):
+    for path in named(folder, _HOLDER):
         if own is not None and path == own.path:
             continue
         try:

@@ -79,10 +79,11 @@ def collect(answers, store, **options):
 
 
 def test_one_run_with_four_kinds_of_bad_customers(tmp_path):
-    """Of 200 customers one is refused, one has a bad byte, one a card number: 199 are fetched."""
+    """One of 200 is refused, one always met with 429, one has a bad byte, one a card number."""
     ids = [f"cust_{n:03d}" for n in range(200)]
     answers = {one: (200, body(cards_of(one))) for one in ids}
     answers[ids[17]] = (403, b'{"message": "no", "code": "forbidden", "type": "x"}')
+    answers[ids[50]] = (429, b'{"message": "slow down", "code": "x", "type": "rate_limit_error"}')
     latin = cards_of(ids[99], instrument_meta={"card_bank_name": "CR@DIT"})
     answers[ids[99]] = (200, body(latin).replace(b"@", b"\xc9"))
     answers[ids[123]] = (200, body(cards_of(ids[123], notes=f"card {NUMBER} cvv 987", pan=NUMBER)))
@@ -105,12 +106,13 @@ def test_one_run_with_four_kinds_of_bad_customers(tmp_path):
             check=False,
         )
     assert ended.returncode == 3, ended.stderr
-    assert sum(asked[one] for one in ids) <= 200 + 1
+    assert sum(asked[one] for one in ids if one != ids[50]) <= 199 + 1
     snapshot = tv.open_snapshot(tmp_path / "vault-data", "latest")
-    assert snapshot.manifest.outcomes["fetched"] == 199
-    assert snapshot.manifest.failures == {"access_denied": 1}
+    assert snapshot.manifest.outcomes["fetched"] == 198
+    assert snapshot.manifest.failures == {"access_denied": 1, "rate_limited": 1}
     flat = " ".join(ended.stdout.split())
     assert "! line 19 of ids.txt (cu…17): the vault refuses access to this customer (403" in flat
+    assert "! line 52 of ids.txt (cu…50): this call was refused" in flat
     rows = {row["instrument_id"]: row for row in snapshot.to_arrow().to_pylist()}
     assert rows["cust_099-0"]["card_bank"] == "CR\ufffdDIT"
     assert rows["cust_099-0"]["anomalies"] == "card_bank:encoding"

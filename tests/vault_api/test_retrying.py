@@ -101,9 +101,10 @@ def test_a_429_costs_no_attempt_and_no_wait_of_its_own():
         assert decide(status(429), "delete", effort, policy) == Retry(0.0)
 
 
-def test_a_call_refused_while_others_are_answered_is_given_up():
+@pytest.mark.parametrize("refused_seconds", [0.0, 20.0])  # the wait that the last 429 asks for
+def test_a_call_refused_while_others_are_answered_is_given_up(refused_seconds):
     """After so many refusals it is about this call; the error says so."""
-    effort = Effort(3, 3, 3, refused_beside=3)
+    effort = Effort(3, 3, 3, refused_beside=3, refused_seconds=refused_seconds)
     ended = decide(status(429), "delete", effort, RetryPolicy(refusals=3))
     assert isinstance(ended, GiveUp)
     assert isinstance(ended.error, errors.RateLimited)

@@ -152,7 +152,7 @@ def after_trouble(
         From 0 up to 1, drawn anew for every decision.
     """
     if isinstance(result, Answer):
-        error = _status_error(result, call, effort)
+        error = _status_error(result, call, effort, policy)
     else:
         error = _failure_error(result, call, effort)
     if isinstance(error, RateLimited):
@@ -234,7 +234,7 @@ def _error_of_failure(
     )
 
 
-def _status_error(answer: Answer, call: Call, effort: Effort) -> VaultError:
+def _status_error(answer: Answer, call: Call, effort: Effort, policy: RetryPolicy) -> VaultError:
     status = answer.status
     message, code = _error_body(answer.body, call)
     said = f"{status}{f' {code}' if code else ''}{f': {message}' if message else ''}"
@@ -252,7 +252,8 @@ def _status_error(answer: Answer, call: Call, effort: Effort) -> VaultError:
             **common,
         )
     if status == 429:
-        return _rate_limited(said, effort, common)
+        is_alone = effort.refused_beside >= policy.refusals
+        return _rate_limited(said, effort, common, is_alone=is_alone)
     if 400 <= status < 500 and status not in _TOO_LATE_OR_EARLY:
         return RequestRejected(
             f"the vault refused the request ({said}); it was not sent again", **common
@@ -274,8 +275,10 @@ def _status_error(answer: Answer, call: Call, effort: Effort) -> VaultError:
     return UnusableAnswer(what, **common)
 
 
-def _rate_limited(said: str, effort: Effort, common: dict[str, Any]) -> RateLimited:
-    if effort.refused_seconds:
+def _rate_limited(
+    said: str, effort: Effort, common: dict[str, Any], *, is_alone: bool
+) -> RateLimited:
+    if not is_alone:
         minutes = effort.refused_seconds / 60
         what = (
             f"nothing was answered but 429 for {minutes:.0f} minutes, waits included ({said})"
@@ -287,7 +290,7 @@ def _rate_limited(said: str, effort: Effort, common: dict[str, Any]) -> RateLimi
         what = f"this call was refused {effort.refused} times while others were answered ({said})"
         then = "run again for it; if it stays, ask the vault's support"
     error = RateLimited(f"{what}; it was not carried out; {then}", **common)
-    error.others_answered = not effort.refused_seconds
+    error.others_answered = is_alone  # though nobody may be, for as long as this last 429 asks
     return error
 
 

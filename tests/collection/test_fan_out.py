@@ -17,6 +17,7 @@ from tokenvault_data.errors import (
     CallAbandoned,
     CollectionError,
     NotSent,
+    RateLimited,
     RequestRejected,
     UnusableAnswer,
     UsageError,
@@ -88,6 +89,35 @@ def test_every_customer_has_one_result(emulator, concurrency):
         cards = emulator.population.instruments(customer_id, "2023-08-01")
         assert isinstance(result, Fetched)
         assert (result.instruments, result.requests) == (len(cards), 1)
+
+
+def test_a_customer_that_is_always_refused_is_its_own_failure(emulator):
+    """Refused five times while others are answered, it fails; the others are fetched."""
+    emulator.set_faults("429#customer=cust_0000004")
+    ids = ids_of(400)
+    results, error, _ = fan_out(emulator, ids, concurrency=4, vault_settings={"share": 0.5})
+    assert error is None
+    assert set(results) == set(ids)
+    failed = [result for result in results.values() if isinstance(result, Failed)]
+    assert [result.customer.customer_id for result in failed] == ["cust_0000004"]
+    assert isinstance(failed[0].error, RateLimited)
+    assert failed[0].requests == 5
+
+
+def test_refusals_without_end_count_against_the_patience(emulator):
+    """From the last answer that was none, for as long as the patience; what came in is kept."""
+
+    def strike(_, count, __):
+        if count == 20:
+            emulator.set_faults("429")
+
+    ids = ids_of(300)
+    results, error, took = fan_out(emulator, ids, after=strike, concurrency=4, patience_seconds=2.0)
+    assert isinstance(error, CollectionError)
+    assert "429" in str(error)
+    assert "Run the same command again" in str(error)
+    assert 20 <= len(results) < 300
+    assert took < 60
 
 
 @pytest.mark.parametrize("concurrency", [1, 16])

@@ -15,6 +15,7 @@ from tokenvault_data.collection.run import Publication, RunFacts
 from tokenvault_data.collection.runs import create_run, find_resumable, list_runs, open_run
 from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
 from tokenvault_data.errors import CollectionError, Locked, UsageError
+from tokenvault_data.vault_api.blind_search import Learned
 
 IDS = [f"cust_{number}" for number in range(10)]
 FACTS = RunFacts("emulator", "abcdef123456", "2023-08-01", "0" * 64, len(IDS))
@@ -266,3 +267,18 @@ def test_a_store_that_cannot_be_written_to_is_an_error_before_any_request(tmp_pa
     (tmp_path / "store").write_text("a file where a folder belongs")
     with pytest.raises(CollectionError, match="nothing was sent"):
         create_run(tmp_path / "store", FACTS, pa.array(IDS))
+
+
+def test_what_was_learned_of_the_rate_is_kept_for_a_day(run):
+    """A later session starts from it; what is old, or nonsense, is as if there were none."""
+    assert run.read_learned() is None
+    for learned in (Learned(45.0, None), Learned(200.0, 400.0)):
+        run.write_learned(learned)
+        assert open_run(run.path.parent.parent, run.run_id).read_learned() == learned
+    path = run.path / "rate.json"
+    written = path.read_text()
+    day = datetime.now(UTC) - timedelta(hours=25)
+    told = json.loads(written) | {"learned_at": day.isoformat()}
+    for content in (json.dumps(told), "{}", "[]", written.replace("200.0", "-1"), "\x00"):
+        path.write_text(content)
+        assert run.read_learned() is None

@@ -134,14 +134,17 @@ class Caller:
             raise UsageError("this vault was closed, so nothing was sent; connect again")
         effort = Effort()
         answers = self._pacer.answers
+        was_refused = False
         while True:
             try:
-                is_begun = is_begun or effort.attempts > 0
-                trouble = await self._attempt(call, url, read, effort, is_begun=is_begun)
+                # Who was refused lets others try first: it may be about this call alone.
+                ahead = (is_begun or effort.attempts > 0) and not was_refused
+                trouble = await self._attempt(call, url, read, effort, is_begun=ahead)
                 if trouble is None:
                     return effort.sent
                 self._log_trouble(call, trouble, effort)
-                if isinstance(trouble, Answer) and trouble.status == 429:
+                was_refused = isinstance(trouble, Answer) and trouble.status == 429
+                if was_refused:
                     effort.refused_beside += self._pacer.answers > answers
                     answers = self._pacer.answers
                     effort.refused_seconds = self._pacer.refused_seconds

@@ -252,7 +252,7 @@ def _status_error(answer: Answer, call: Call, effort: Effort, policy: RetryPolic
             **common,
         )
     if status == 429:
-        is_alone = effort.refused_beside >= policy.refusals
+        is_alone = effort.refused_beside >= policy.refusals > 0
         return _rate_limited(said, effort, common, is_alone=is_alone)
     if 400 <= status < 500 and status not in _TOO_LATE_OR_EARLY:
         return RequestRejected(

@@ -229,6 +229,7 @@ class Snapshot:
         UsageError
             The query cannot be answered; the message says why.
         """
+        from tokenvault_data.dataset.query_ids import made_of_ids
         from tokenvault_data.dataset.querying import select
         from tokenvault_data.dataset.result_table import result_table
 
@@ -241,7 +242,8 @@ class Snapshot:
                 banks=banks,
                 as_of=day_of(as_of),
             )
-            return result_table(select(connection, query, parameters))
+            answer = select(connection, query, parameters)
+        return result_table(answer, ids=made_of_ids(query, answer.schema))
 
     @contextmanager
     def connection(

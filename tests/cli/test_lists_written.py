@@ -14,6 +14,8 @@ from tokenvault_data.dataset.columns import OUTCOMES
 from tokenvault_data.dataset.flatten import ReceivedBody, flatten
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 
+pytestmark = pytest.mark.timeout(600)  # sixteen commands before the first test
+
 IDS = (
     *("+919876500000", "@user0", "-7", "=1+1", "'+91", "'alice", "o'neil", "''x'", "'q'"),
     *("unknown", "0", "-", "<null>", "(x)", "Total", "customer_id", "alice", "cust_0000001"),

@@ -12,6 +12,10 @@ from cli_bench import ROOT, Shell
 sys.path.insert(0, str(ROOT / "docs"))
 from generate import commands  # the list that the pages are written from
 
+# Forty commands, each within the time that `Shell` allows; together they may take longer than one
+# test does, on a machine that has other work.
+pytestmark = pytest.mark.timeout(900)
+
 COLUMN_FOLDERS = (
     *("card_network=rupay", "expires_on=2020-01-01", "instrument_status=INACTIVE", "env=prod"),
     *("customer_id=nobody", "outcome=failed", "bank=SBI", "card_type=credit", "last_four=0000"),

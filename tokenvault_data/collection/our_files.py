@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
+from tokenvault_data.dataset.derived_dimensions import DERIVED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,7 @@ _OF_RESULTS: Final = """
     old_fetched_at old_status reason shared_id shared_values value
 """.split()  # noqa: SIM905  a list of words is read best as one
 
-OUR_COLUMNS: Final = frozenset((*INSTRUMENTS.names, *OUTCOMES.names, *_OF_RESULTS))
+OUR_COLUMNS: Final = frozenset((*INSTRUMENTS.names, *OUTCOMES.names, *DERIVED, *_OF_RESULTS))
 """Columns of the files with ids that the toolkit writes."""
 
 

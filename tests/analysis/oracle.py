@@ -14,7 +14,7 @@ import duckdb
 _MACROS = r"""
 CREATE MACRO text_at(v, p) AS CASE
     WHEN json_type(v, p) IN ('VARCHAR', 'BIGINT', 'UBIGINT') THEN json_extract_string(v, p) END;
-CREATE MACRO filled(t) AS nullif(t, '');
+CREATE MACRO filled(t) AS CASE WHEN trim(t) <> '' THEN t END;
 CREATE MACRO squeezed(t) AS regexp_replace(lower(t), '[^a-z0-9]+', '', 'g');
 CREATE MACRO the_network(t) AS CASE
     WHEN squeezed(t) IN ('visa', 'mastercard', 'rupay', 'amex', 'diners') THEN squeezed(t)
@@ -32,7 +32,8 @@ CREATE MACRO the_status(t) AS CASE
 CREATE MACRO the_country(t) AS CASE
     WHEN upper(trim(t)) IN ('IND', 'INDIA') THEN 'IN'
     WHEN upper(trim(t)) IN ('IN', 'US', 'AE', 'SG', 'GB') THEN upper(trim(t)) END;
-CREATE MACRO the_bank(t) AS nullif(regexp_replace(trim(t), ' +', ' ', 'g'), '');
+CREATE MACRO the_bank(t) AS CASE WHEN lower(trim(t)) NOT IN ('', 'n/a', 'null', '-', 'none')
+    THEN regexp_replace(trim(t), ' +', ' ', 'g') END;
 CREATE MACRO the_month(t) AS CASE
     WHEN regexp_full_match(trim(t), '[0-9]{1,2}') AND trim(t)::INT BETWEEN 1 AND 12
     THEN trim(t)::INT END;

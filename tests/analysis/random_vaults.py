@@ -28,17 +28,18 @@ AS_OF_DAYS = st.sampled_from(
 # a kind that was seen in the documentation, or that a broken system would send.
 _VALUES = {
     "instrument_id": [None, "", "same-id", 17],
-    "instrument_uid": [None, "", "a" * 64, "b" * 64],
+    "instrument_uid": [None, "", " ", "a" * 64, "b" * 64],
     "instrument_status": [None, "", "active", " INACTIVE ", "EXPIRED", "FAILED", "BLOCKED", 1, {}],
-    "instrument_display": [None, "", "4375", "xxxx1234", "****9999", "last four digits"],
+    "instrument_display": [None, "", "4375", "xxxx1234", "****9999", "last four digits", "12"],
     "created_at": [None, "", "2024-02-29 23:59:59", "2023-12-31T18:30:00.000+00:00",
                    "2024-01-01T00:00:00+05:30", "2023-02-30 10:00:00", "soon"],
     "card_network": [None, "", "VISA", "Master Card", "American Express", "RuPay", "abacus", []],
-    "card_bank_name": [None, "", "  ", " HDFC   BANK ", "=HYPERLINK(1)", "<b>Bank</b>", 7],
+    "card_bank_name": [None, "", "  ", " HDFC   BANK ", "=HYPERLINK(1)", "<b>Bank</b>", 7,
+                       "N/A", "null", " - ", "None", "(none)", "(other)", "Other"],
     "card_country": [None, "", "in", " us ", "IND", "ZZ", "India"],
     "card_type": [None, "", "DEBIT_CARD", "credit", "Prepaid_Card", "charge"],
     "card_sub_type": [None, "", "R", "premium", "C", "X"],
-    "par": [None, "", "V001PAR", "V001OTHER"],
+    "par": [None, "", "  ", "V001PAR", "V001OTHER"],
     "expiry_month": [None, "", "5", "05", "12", "2", "02", 7, "0", "13", "1.5", "MAY"],
     "expiry_year": [None, "", "23", "2028", "28", 2026, 27, "1999", "2100", "026", "00", "99"],
 }  # fmt: skip

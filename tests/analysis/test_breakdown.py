@@ -17,10 +17,11 @@ from cube_cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.breakdown import OTHER, breakdown
+from tokenvault_data.analysis.breakdown import breakdown
 from tokenvault_data.analysis.cube import cube_of
 from tokenvault_data.analysis.predicate import where
 from tokenvault_data.dataset.bank_names import load_bank_names
+from tokenvault_data.dataset.labels import OTHER
 from tokenvault_data.errors import UsageError
 
 _TIME = ("expiry", "expires_on", "expires_in", "expiry_year", "expiry_month")

@@ -310,7 +310,8 @@ def test_a_customer_not_fetched_is_unknown_and_never_gone(tmp_path):
     assert kinds_of(comparison.events) == [("gone", "i-stays")]
     _, counts = found(comparison)
     assert (counts["unknown_old"], counts["unknown_new"]) == (3, 1)
-    [note] = comparison.events.notes
+    note, partial = comparison.events.notes
+    assert "2 of 4 customers were not fetched (1 failed, 1 not attempted)" in partial
     assert note == (
         "4 customers could not be compared: 2 not fetched both times, 1 asked for in the old list"
         " only, 1 in the new list only; their cards are unknown, not gone."

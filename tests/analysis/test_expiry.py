@@ -94,6 +94,45 @@ def test_the_outlook_adds_up_and_every_bucket_is_right(vault, day, horizons):
     assert table["cards"].sum() == len(cards)
 
 
+@settings(max_examples=25, deadline=None)
+@given(VAULTS, DAYS, st.integers(1, 30))
+def test_the_outlook_by_months_is_that_of_the_calendar(vault, day, months):
+    """Each card is in the bucket of its month, none lies between them, and they are all cards."""
+    table = expiry_outlook(table_from(vault), as_of=day, months=months)
+    known = pd.Series([last for *_, last in cards_in(vault) if last is not None], dtype="object")
+    ahead = known.map(lambda last: (pd.Period(last, "M") - pd.Period(day, "M")).n)
+    expired = known.map(lambda last: last < day)
+    counts = dict(zip(table["bucket"], table["cards"], strict=True))
+    names = ["this month", "next month", *(f"in {n} months" for n in range(2, months))][:months]
+    assert list(counts) == ["expired", *names, "later", "unknown"]
+    assert counts["expired"] == expired.sum()
+    for number, name in enumerate(names):
+        assert counts[name] == (ahead == number).sum()
+    assert counts["later"] == (ahead >= months).sum()
+    assert sum(counts.values()) == len(cards_in(vault))
+    spans = table.iloc[1 : months + 1]
+    assert spans["first_day"].iloc[0] == pd.Timestamp(day)
+    for before, after in zip(spans["last_day"][:-1], spans["first_day"][1:], strict=True):
+        assert (after - before, after.day) == (timedelta(days=1), 1)
+
+
+def test_on_the_first_of_a_month_a_bucket_of_days_is_empty_and_no_month_is():
+    """Of cards that expire in each of four months, 31 to 60 days hold none on 1 December."""
+    cards = [card(month, expires=month) for month in ("2026-12", "2027-01", "2027-02", "2027-03")]
+    table = table_of({"c": cards})
+    by_days = expiry_outlook(table, as_of="2026-12-01")["cards"].to_list()
+    by_months = expiry_outlook(table, as_of="2026-12-01", months=4)["cards"].to_list()
+    assert by_days == [0, 1, 0, 2, 1, 0]
+    assert by_months == [0, 1, 1, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("months", [0, -1, 1.5, "3", True, 1201])
+def test_months_that_are_no_number_are_refused(months):
+    """Buckets of months need a whole number from 1 on."""
+    with pytest.raises(UsageError, match="not a number of months"):
+        expiry_outlook(EMPTY, months=months)
+
+
 @pytest.mark.parametrize(
     ("expires", "last"),
     [
@@ -178,7 +217,7 @@ def test_a_snapshot_a_table_and_a_frame_agree(tmp_path):
     assert len(wanted) == 1
     for source in (table, snapshot.to_pandas(), table.to_reader()):
         pd.testing.assert_frame_equal(wanted, expiring(source, as_of="2026-11-22"))
-    assert "2 customers of 4" in " ".join(wanted.notes)
+    assert "2 of 4 customers were not fetched" in " ".join(wanted.notes)
     assert "customers of" not in " ".join(expiring(table, as_of="2026-11-22").notes)
 
 

@@ -45,7 +45,7 @@ def test_one_snapshot_only_counts_what_is_scheduled(tmp_path):
     assert table["high"].isna().all()
     assert set(table["basis"]) == {"scheduled expiries only"}
     assert "only counts scheduled expiries" in " ".join(table.notes)
-    assert "1 customer of 2" in " ".join(table.notes)
+    assert "1 of 2 customers were not fetched" in " ".join(table.notes)
     assert table.title.startswith("4 cards scheduled")
 
 
@@ -105,7 +105,7 @@ def test_a_failed_customer_is_not_a_lapse_that_did_not_happen(tmp_path):
     table = forecast([first, second], months=6, as_of=f"{text(1)}-20")
     assert table["scheduled"].to_list() == [20] * 6
     assert (table["expected"] > 19.5).all()
-    assert "20 customers of 40" in " ".join(table.notes)
+    assert "20 of 40 customers were not fetched" in " ".join(table.notes)
 
 
 def test_the_backtest_compares_with_what_came(aged):

@@ -186,7 +186,10 @@ def test_customers_and_their_usable_cards(vault, day, within):
             "CREATE TABLE people AS SELECT customer,"
             f" count(*) FILTER ({usable} IS TRUE) AS good,"
             f" count(*) FILTER ({usable} IS NULL) AS perhaps,"
-            f" max(expires_on) FILTER ({usable} IS TRUE) AS until FROM v GROUP BY customer"
+            f" max(expires_on) FILTER ({usable} IS TRUE) AS until,"
+            f" coalesce(bool_or({usable} IS NULL AND expires_on IS NULL)"
+            f" OR max(expires_on) FILTER ({usable} IS NULL) > until, false) AS longer"
+            " FROM v GROUP BY customer"
         )
         at_risk = customers_at_risk(snapshot, within, as_of=day)
         assert [
@@ -195,7 +198,7 @@ def test_customers_and_their_usable_cards(vault, day, within):
                 at_risk, "customer_id", "cards_expiring", "last_usable_on", "certainty"
             )
         ] == oracle.rows(
-            "SELECT customer, good, until, perhaps = 0 FROM people WHERE good > 0"
+            "SELECT customer, good, until, NOT longer FROM people WHERE good > 0"
             f" AND until <= DATE '{day}' + {within} ORDER BY until, customer"
         )
         without = customers_without_usable_card(snapshot, as_of=day)

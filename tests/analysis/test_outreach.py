@@ -39,7 +39,11 @@ def test_customers_at_risk_are_those_whose_usable_cards_all_expire(vault, day, w
         if (until - day).days > within:
             continue
         last_card = next(row for row in usable if last_day(row["expires"]) == until)
-        doubtful = [row for row in rows if judge(row, day) is None]
+        doubtful = [
+            row
+            for row in rows
+            if judge(row, day) is None and (last_day(row["expires"]) or date.max) > until
+        ]
         doubt = "certain"
         if doubtful:
             open_end = any(row["expires"] is None for row in doubtful)
@@ -66,10 +70,15 @@ def test_customers_without_a_usable_card_have_their_reason(vault, day):
             continue
         past = [last_day(r["expires"]) for r in rows if r["expires"]]
         past = [last for last in past if last < day]
-        expired = bool(past) or any(r["instrument_status"] == "EXPIRED" for r in rows)
-        inactive = any(r["instrument_status"] == "INACTIVE" for r in rows)
-        words = [word for word, is_so in (("expired", expired), ("inactive", inactive)) if is_so]
-        reason = "unknown" if None in judged else " and ".join(words)
+        expired = [
+            r["instrument_status"] == "EXPIRED"
+            or (r["expires"] is not None and last_day(r["expires"]) < day)
+            for r in rows
+        ]
+        reason = {(True,): "expired", (False,): "inactive"}.get(
+            tuple(set(expired)), "expired and inactive"
+        )
+        reason = "unknown" if None in judged else reason
         wanted[customer] = (reason, len(rows), max(past, default=None))
     rows = customers_without_usable_card(table_from(vault), as_of=day).arrow().to_pylist()
     names = ("reason", "cards", "last_expired_on")
@@ -133,6 +142,45 @@ def test_a_repeated_id_does_not_make_a_customer_safe():
     assert customers_at_risk(table, as_of=DAY)["certainty"].to_list() == ["certain"]
 
 
+def test_a_card_of_unknown_status_that_ends_first_leaves_no_doubt():
+    """Only a further card that may outlast the usable ones makes a customer uncertain."""
+    ends = {"before": "2026-11", "with it": "2026-12", "after": "2027-01", "unknown": None}
+    vault = {
+        name: [
+            card("a", expires="2026-12"),
+            card("b", instrument_status=None, expires=end)
+            if end
+            else card("b", instrument_status=None, expiry_month=None),
+        ]
+        for name, end in ends.items()
+    }
+    rows = customers_at_risk(table_of(vault), as_of=DAY)
+    assert dict(zip(rows["customer_id"], rows["certainty"], strict=True)) == {
+        "before": "certain",
+        "with it": "certain",
+        "after": "unknown status on another card",
+        "unknown": "unknown expiry on another card",
+    }
+
+
+def test_the_reasons_are_a_whole():
+    """A card that is expired and INACTIVE is expired; the note counts every customer once."""
+    vault = {
+        "both in one": [card(expires="2026-01", instrument_status="INACTIVE")],
+        "one of each": [card("a", expires="2026-01"), card("b", instrument_status="FAILED")],
+        "off": [card(instrument_status="INACTIVE")],
+        "who knows": [card(instrument_status=None), card("b", expires="2026-01")],
+    }
+    table = customers_without_usable_card(table_of(vault), as_of=DAY)
+    assert dict(zip(table["customer_id"], table["reason"], strict=True)) == {
+        "both in one": "expired",
+        "one of each": "expired and inactive",
+        "off": "inactive",
+        "who knows": "unknown",
+    }
+    assert "1 expired, 1 inactive, 1 expired and inactive, 1 unknown." in " ".join(table.notes)
+
+
 def test_failed_customers_are_in_no_list_and_in_a_note(tmp_path):
     """Of a customer not fetched nothing is claimed, and the tables say how many there are."""
     snapshot = publish(tmp_path, {"c": [card(expires="2026-12")]}, failed=["x"])
@@ -141,7 +189,7 @@ def test_failed_customers_are_in_no_list_and_in_a_note(tmp_path):
         customers_without_usable_card(snapshot, as_of=DAY),
     ):
         assert "x" not in table["customer_id"].to_list()
-        assert "1 customer of 2" in " ".join(table.notes)
+        assert "1 of 2 customers were not fetched" in " ".join(table.notes)
 
 
 def test_without_cards_nobody_is_listed(tmp_path):

@@ -40,7 +40,10 @@ def test_a_good_snapshot_passes_what_can_be_told(tmp_path):
     found = checks(publish(tmp_path, {"c0": cards, "d": []}))
     verdicts = {check: row["verdict"] for check, row in found.items()}
     unknown = {check for check, verdict in verdicts.items() if verdict == "unknown"}
-    assert unknown == {check for check in verdicts if check.startswith("drift:")} | {"volume"}
+    assert unknown == {check for check in verdicts if check.startswith("drift:")} | {
+        "volume",
+        "same_vault",
+    }
     assert set(verdicts.values()) == {"pass", "unknown"}
 
 
@@ -56,7 +59,7 @@ def test_every_count_has_its_rows(tmp_path):
     late = NOW + timedelta(days=2)
     counted = checks(snapshot, against=older, as_of=late)
     for check, row in counted.items():
-        if check != "volume":
+        if check not in {"volume", "same_vault"}:
             listed = quality_rows(snapshot, check, against=older, as_of=late)
             assert len(listed) == row["rows"], check
     assert {"coverage", "freshness", "anomalies", "anomaly:expiry_month:unreadable"} <= set(counted)
@@ -312,7 +315,9 @@ def test_only_so_many_rows_are_listed():
     assert len(quality_rows(table, "missing:par", limit=None)) == 5
 
 
-@pytest.mark.parametrize("check", ["", "nothing", "missing:pars", "volume", "drift:", "anomaly:"])
+@pytest.mark.parametrize(
+    "check", ["", "nothing", "missing:pars", "volume", "same_vault", "drift:", "anomaly:"]
+)
 def test_checks_that_are_none_are_refused(check):
     """There are rows only for checks that have some; a typing error gets a hint."""
     with pytest.raises(UsageError, match="nothing was listed"):

@@ -177,8 +177,11 @@ def publish(store, *banks, environment="emulator", failed=0, now=NOW):
     from tokenvault_data.dataset.flatten import ReceivedBody, flatten
     from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 
+    fetched_at_us = int(now.timestamp()) * 1_000_000
     bodies = [
-        ReceivedBody(f"cust_{place}", json.dumps([_card(place, bank)]).encode(), 0, "2025-01-01")
+        ReceivedBody(
+            f"cust_{place}", json.dumps([_card(place, bank)]).encode(), fetched_at_us, "2025-01-01"
+        )
         for place, bank in enumerate(banks)
     ]
     requested = len(banks) + failed

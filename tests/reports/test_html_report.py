@@ -10,12 +10,12 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from report_cases import publish, table_of, vault_of
+from report_cases import NOW, publish, table_of, vault_of
 
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.flatten import ReceivedBody, flatten
@@ -305,3 +305,17 @@ def test_changes_at_many_banks_fit_into_a_report(tmp_path):
     text = page.read_text(encoding="utf-8")
     assert "renewed" in text
     assert not re.search(r"cust_\d{7}", text)
+
+
+def test_a_partial_snapshot_is_called_so_first(tmp_path):
+    """What stands out begins with how many customers of either snapshot are missing."""
+    vault = vault_of([(30, {}), (20, {"bank": "ICICI BANK"})])
+    whole = publish(tmp_path, vault)
+    missing = dict.fromkeys((f"failed-{place}" for place in range(7)), None)
+    part = publish(tmp_path, vault | missing, now=NOW + timedelta(days=1))
+    said = "7 customers were not fetched"
+    for source, against in ((part, None), (whole, part), (part, whole)):
+        page = report_page(source, against=against)
+        stands_out = page.split("What stands out</h3>")[1].split("</li>")[0]
+        assert said in stands_out
+    assert "is partial" not in report_page(whole)

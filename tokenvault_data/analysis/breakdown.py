@@ -11,8 +11,9 @@ from tokenvault_data.analysis.breakdown_wording import MOST_NAMED, BrokenDown, n
 from tokenvault_data.analysis.card_view import read_where
 from tokenvault_data.analysis.cube import cube_of
 from tokenvault_data.analysis.cube_counts import count_cards, count_customers
+from tokenvault_data.analysis.partial import finding_table
 from tokenvault_data.dataset.derived_dimensions import EXPIRES_IN, TIME_ORDERED
-from tokenvault_data.dataset.result_table import result_table
+from tokenvault_data.dataset.labels import ALL_GROUPS, OTHER, value_text
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.source import ArrowStream, Source
     from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.result_table import ResultTable
-
-OTHER = "(other)"
-"""What stands in the columns of the row that holds all groups beyond the largest ones."""
 
 
 def breakdown(
@@ -57,7 +55,8 @@ def breakdown(
         typed, ``"card_network=visa,mastercard"``, of which all have to be true.
     top : int, optional
         Only so many of the largest groups, and one row ``(other)`` for the rest of them. The
-        columns `by` are text then.
+        columns `by` are text then, and a value that reads like a label of ours, such as a bank
+        that is really called ``(other)``, is in double quotes.
     as_of : date or str, optional
         The day that ``expires_in`` counts from; today in India when not given.
     banks : BankNames, optional
@@ -110,7 +109,11 @@ def breakdown(
         [*columns, cards, customers, cards / max(found.cards, 1)],
         names=[*names, "cards", "customers", "share"],
     )
-    return result_table(counted, title=title_of(found), notes=notes_on(counted, found))
+    table = finding_table(
+        counted, *cube.sources, title=title_of(found), notes=notes_on(counted, found)
+    )
+    table.attrs[ALL_GROUPS] = top is None
+    return table
 
 
 def _found(
@@ -157,7 +160,10 @@ def _equals(dimension: Coded, codes: Codes, value: str) -> Codes:
 
 def _values(dimension: Coded, codes: Codes, *, as_text: bool) -> pa.Array:
     values = dimension.decoded(codes)
-    return values.cast(pa.string()) if as_text else values
+    if not as_text:
+        return values
+    texts = values.cast(pa.string()).to_pylist()
+    return pa.array([None if one is None else value_text(one) for one in texts], pa.string())
 
 
 def _others_merged(grouping: Grouping, shown: Codes) -> Grouping:

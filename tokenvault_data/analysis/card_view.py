@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import pyarrow as pa
 
 from tokenvault_data.analysis.condition_text import parse_condition, parse_conditions
+from tokenvault_data.analysis.horizon import month_number
 from tokenvault_data.analysis.predicate import Predicate, predicate_from_dict
 from tokenvault_data.dataset.derived_dimensions import DERIVED, derived_view
 
@@ -25,6 +26,9 @@ MEMORY_LIMIT_MB: Final = 2048
 
 HORIZONS: Final = (30, 60, 90)
 """Days ahead at which the buckets of ``expires_in`` end."""
+
+MONTHS: Final = 4
+"""Whole months of an outlook, that of the day being the first: they hold the longest horizon."""
 
 Where: TypeAlias = "Predicate | Mapping[str, object] | str | Sequence[str] | None"
 """A condition, its dictionary form, or one or several as they are typed."""
@@ -68,6 +72,25 @@ def bucket_sql(as_of: date, horizons: Sequence[int]) -> str:
     borders = [f"{days} < 0", *(f"{days} <= {last}" for last in horizons), f"{days} IS NOT NULL"]
     whens = (f"WHEN {test} THEN '{name}'" for test, name in zip(borders, names, strict=True))
     return f"CASE {' '.join(whens)} END"
+
+
+def month_bucket_names(months: int) -> list[str]:
+    """Return the names of the buckets of whole months, that of the day being the first month.
+
+    >>> month_bucket_names(3)
+    ['expired', 'this month', 'next month', 'in 2 months', 'later']
+    """
+    ahead = [f"in {number} months" for number in range(2, months)]
+    return ["expired", *["this month", "next month"][:months], *ahead, "later"]
+
+
+def month_bucket_sql(as_of: date, months: int) -> str:
+    """Return the DuckDB expression of a card's bucket of months; null where expiry is unknown."""
+    ahead = f"(year(expires_on) * 12 + month(expires_on) - 1 - {month_number(as_of)})"
+    expired, *names, later = month_bucket_names(months)
+    whens = [f"WHEN expires_on < {day_sql(as_of)} THEN '{expired}'"]
+    whens += [f"WHEN {ahead} = {number} THEN '{name}'" for number, name in enumerate(names)]
+    return f"CASE {' '.join(whens)} WHEN expires_on IS NOT NULL THEN '{later}' END"
 
 
 def day_sql(day: date) -> str:

@@ -114,7 +114,7 @@ class TwoLists:
             yield connection
 
 
-def two_lists(old: ArrowStream, new: ArrowStream) -> TwoLists:
+def two_lists(old: ArrowStream | Source, new: ArrowStream | Source) -> TwoLists:
     """Take hold of two lists of cards that can be compared.
 
     Raises

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tokenvault_data.analysis.another_vault import overlap_of_events, question_of
 from tokenvault_data.analysis.change_detection import (
     Hashing,
     find_customers_apart,
@@ -16,16 +17,17 @@ from tokenvault_data.analysis.change_detection import (
 from tokenvault_data.analysis.change_events import KINDS, decide, events_of, in_order
 from tokenvault_data.analysis.change_sources import two_lists
 from tokenvault_data.analysis.change_summary import apart_note, count_part, summarise
+from tokenvault_data.analysis.partial import finding_table
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.frames import to_table
 from tokenvault_data.dataset.querying import connection_to
-from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
     from tokenvault_data.analysis.change_sources import Banks, TwoLists
-    from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.analysis.source import ArrowStream, Source
+    from tokenvault_data.dataset.result_table import ResultTable
 
 MEMORY_LIMIT_MB: Final = 360
 """Where DuckDB begins to spill in a comparison; marks and the table of events come on top."""
@@ -69,10 +71,14 @@ class Comparison:
             old (0 to 1); null where there are none.
         ``meaning``
             What the line counts, in words.
+    another_vault : str or None
+        The question whether these are lists of two different vaults, and why it is asked; the
+        titles of both tables begin with it. None when nothing speaks for it.
     """
 
     events: ResultTable
     summary: ResultTable
+    another_vault: str | None = None
 
     def by(self, *columns: str) -> ResultTable:
         """Count the events by kind and by columns.
@@ -116,12 +122,12 @@ class Comparison:
                 f"GROUP BY kind{shown} ORDER BY list_position([{kinds}], kind){order}"
             ).to_arrow_table()
         title = f"{self.events.title}, by {', '.join(('kind', *columns))}"
-        return result_table(table, title=title, notes=self.events.notes)
+        return finding_table(table, title=title, notes=self.events.notes)
 
 
 def compare(
-    old: ArrowStream,
-    new: ArrowStream,
+    old: ArrowStream | Source,
+    new: ArrowStream | Source,
     *,
     banks: Banks | None = None,
     memory_limit_mb: int = MEMORY_LIMIT_MB,
@@ -191,9 +197,17 @@ def compare(
     title = f"Changes from {lists.old.name} to {lists.new.name}"
     if lists.old.snapshot is None and lists.new.snapshot is None:
         title = "Changes from the old table to the new"
+    sides = (lists.old, lists.new)
+    cards = dict(zip(summary["what"].to_pylist(), summary["cards"].to_pylist(), strict=True))
+    question = question_of(lists.old, lists.new, overlap_of_events(cards, events))
+    if question is not None:
+        title = f"{question} {title}"
     return Comparison(
-        result_table(events, title=f"{title}: {counted(len(events), 'event')}", notes=notes),
-        result_table(summary, title=title, notes=notes),
+        finding_table(
+            events, *sides, title=f"{title}: {counted(len(events), 'event')}", notes=notes
+        ),
+        finding_table(summary, *sides, title=title, notes=notes),
+        question,
     )
 
 

@@ -21,15 +21,13 @@ from typing import TYPE_CHECKING, Final, cast
 
 from tokenvault_data.analysis.predicate import All, Compare, IsIn, Not, Predicate
 from tokenvault_data.analysis.predicate_columns import Value, kind_of, value_from_text
+from tokenvault_data.dataset.labels import MISSING
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tokenvault_data.analysis.predicate import Operator
-
-MISSING: Final = "(none)"
-"""What is typed for a missing value."""
 
 _head = re.compile(r"\s*([A-Za-z0-9_]+)\s*(!=|<=|>=|=|<|>)").match
 _quoted_value = re.compile(r'\s*"((?:[^"]|"")*)"\s*').match

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tokenvault_data.analysis.condition_text import MISSING
 from tokenvault_data.analysis.predicate import All, Compare, IsIn, Not
 from tokenvault_data.analysis.predicate_literals import json_literal
+from tokenvault_data.dataset.labels import MISSING
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:

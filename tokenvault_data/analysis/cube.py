@@ -43,10 +43,13 @@ class Cube:
     ----------
     cells : Cells
         The counts.
+    source : Source, optional
+        What was counted.
     """
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, source: Source | None = None) -> None:
         self._cells = cells
+        self.sources: tuple[Source, ...] = () if source is None else (source,)
 
     @property
     def cells(self) -> Cells:
@@ -214,10 +217,10 @@ def cube_of(source: ArrowStream | Source | Cube, *, keep: bool = True) -> Cube:
         return source
     opened = open_source(source, needs=["customer_id"])
     if opened.snapshot is None or not keep:
-        return Cube(build_cells(opened))
+        return Cube(build_cells(opened), opened)
     kept = read_cells(opened.snapshot)
     if kept is not None:
-        return Cube(kept)
+        return Cube(kept, opened)
     cells = build_cells(opened)
     keep_cells(opened.snapshot, cells)
-    return Cube(cells)
+    return Cube(cells, opened)

@@ -54,7 +54,7 @@ def open_older(against: Against, source: Source) -> list[Source]:
     here = source.snapshot
     for one in opened:
         there = one.snapshot
-        if here is not None and there is not None and _account(here) != _account(there):
+        if here is not None and there is not None and _are_of_two_accounts(here, there):
             raise UsageError(
                 f"Snapshot {there.id} is of another environment or merchant than {here.id};"
                 " nothing was checked; compare snapshots of one account."
@@ -192,8 +192,10 @@ def _cards_per_customer(source: Source) -> Fraction | None:
     return Fraction(cards, customers) if customers else None
 
 
-def _account(snapshot: Snapshot) -> tuple[str, str | None]:
-    return snapshot.manifest.environment, snapshot.manifest.merchant
+def _are_of_two_accounts(here: Snapshot, there: Snapshot) -> bool:
+    merchants = {here.manifest.merchant, there.manifest.merchant}
+    differ = here.manifest.environment != there.manifest.environment
+    return differ or (None not in merchants and len(merchants) > 1)
 
 
 def _shown(found: Sequence[tuple[str, int]]) -> str:

@@ -7,7 +7,7 @@ known is never called expired: it is counted apart.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow as pa
 
@@ -18,13 +18,23 @@ from tokenvault_data.analysis.card_view import (
     bucket_sql,
     card_view,
     day_sql,
+    month_bucket_names,
+    month_bucket_sql,
     read_where,
 )
-from tokenvault_data.analysis.horizon import Within, days_later, last_day_within, whole_number
+from tokenvault_data.analysis.horizon import (
+    LONGEST_CALENDAR,
+    Within,
+    days_later,
+    last_day_of_month,
+    last_day_within,
+    month_number,
+    whole_number,
+)
+from tokenvault_data.analysis.partial import finding_table
 from tokenvault_data.analysis.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.usual_notes import VALID_THROUGH, filter_note, not_fetched_note
+from tokenvault_data.analysis.usual_notes import VALID_THROUGH, filter_note
 from tokenvault_data.analysis.wording import counted, long_day, percent
-from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 
@@ -35,6 +45,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.result_table import ResultTable
 
 _LISTED: Final = (
     "customer_id",
@@ -112,10 +123,9 @@ def expiring(
         VALID_THROUGH,
         left_out,
         *filter_note(condition),
-        *not_fetched_note(opened),
     ]
     title = f"{counted(len(rows), 'card')} {verb} from {long_day(day)} through {long_day(last)}"
-    return result_table(rows, title=title, notes=notes)
+    return finding_table(rows, opened, title=title, notes=notes)
 
 
 def expired_but_active(
@@ -166,9 +176,8 @@ def expired_but_active(
         VALID_THROUGH,
         f"Of {counted(active, 'ACTIVE card')}, {unknown:,} are of unknown expiry and not listed.",
         *filter_note(condition),
-        *not_fetched_note(opened),
     ]
-    return result_table(rows, title=title, notes=notes)
+    return finding_table(rows, opened, title=title, notes=notes)
 
 
 def expiry_outlook(
@@ -176,9 +185,14 @@ def expiry_outlook(
     *,
     as_of: date | datetime | str | None = None,
     horizons: Sequence[int] = HORIZONS,
+    months: int | None = None,
     where: Where = None,
 ) -> ResultTable:
     """Count the cards by how soon they expire; the counts add up to all cards.
+
+    Cards expire at the ends of months, so buckets of days may be empty for no reason but the day
+    of the month: on 1 December no card can expire in 31 to 60 days. Buckets of whole months, with
+    `months`, have no such gaps.
 
     Parameters
     ----------
@@ -186,36 +200,39 @@ def expiry_outlook(
         As `expiring`.
     horizons : sequence of int
         Days ahead at which the buckets end, increasing, 1 or more.
+    months : int, optional
+        Buckets of so many calendar months in place of `horizons`, the month of `as_of` the first.
 
     Returns
     -------
     ResultTable
-        One row for each of ``expired``, the horizons, ``later`` and ``unknown``, also where it has
-        no card: ``bucket``, ``first_day`` and ``last_day`` (null where open or unknown), ``cards``,
+        One row for each of ``expired``, the horizons (``0-30 days``) or months (``this month``,
+        ``next month``, ``in 2 months``), ``later`` and ``unknown``, also where it has no card:
+        ``bucket``, ``first_day`` and ``last_day`` (null where open or unknown), ``cards``,
         ``active_cards`` (of those, ACTIVE), ``customers`` (distinct within the bucket; one may be
         in several), ``share`` of all cards, null when there are none.
 
     Raises
     ------
     UsageError
-        `as_of`, `horizons` or `where` cannot be read, or the source lacks a column.
+        `as_of`, `horizons`, `months` or `where` cannot be read, or the source lacks a column.
     """
     day = day_of(as_of)
-    ends = _checked_horizons(horizons)
+    buckets = _buckets(day, horizons) if months is None else _month_buckets(day, months)
     condition = read_where(where)
     opened = open_source(source, _COUNTED)
     with card_view(opened, as_of=day, where=condition) as connection:
         found = connection.sql(
-            f"SELECT coalesce({bucket_sql(day, ends)}, 'unknown'), count(*),"  # noqa: S608  built of numbers and days
+            f"SELECT coalesce({buckets.sql}, 'unknown'), count(*),"  # noqa: S608  built of numbers and days
             " count(*) FILTER (WHERE instrument_status = 'ACTIVE'), count(DISTINCT customer_id)"
             " FROM cards GROUP BY 1"
         ).fetchall()
     counts = {row[0]: row[1:] for row in found}
-    names = [*bucket_names(ends), "unknown"]
+    names = [*buckets.names, "unknown"]
     cards = [counts.get(name, (0, 0, 0))[0] for name in names]
     total = sum(cards)
-    first_days = [None, day, *(days_later(day, end + 1) for end in ends), None]
-    last_days = [days_later(day, -1), *(days_later(day, end) for end in ends), None, None]
+    first_days = [None, day, *(_next_day(end) for end in buckets.ends), None]
+    last_days = [days_later(day, -1), *buckets.ends, None, None]
     rows = pa.table(
         {
             "bucket": pa.array(names, pa.string()),
@@ -230,16 +247,52 @@ def expiry_outlook(
     soon = sum(cards[1:-2])
     share = f" ({percent(soon / total)})" if total else ""
     title = (
-        f"{soon:,} of {counted(total, 'card')}{share} expire within {counted(ends[-1], 'day')} of"
+        f"{soon:,} of {counted(total, 'card')}{share} expire {buckets.span}"
         f" {long_day(day)}; {cards[0]:,} have expired"
     )
     notes = [
         VALID_THROUGH,
         "A customer with cards in several buckets is counted in each.",
         *filter_note(condition),
-        *not_fetched_note(opened),
     ]
-    return result_table(rows, title=title, notes=notes)
+    return finding_table(rows, opened, title=title, notes=notes)
+
+
+class _Buckets(NamedTuple):
+    """Names from the first to the last known expiry, the last days of all between, their SQL."""
+
+    names: list[str]
+    ends: list[date | None]
+    sql: str
+    span: str
+
+
+def _buckets(day: date, horizons: Sequence[int]) -> _Buckets:
+    ends = _checked_horizons(horizons)
+    return _Buckets(
+        bucket_names(ends),
+        [days_later(day, end) for end in ends],
+        bucket_sql(day, ends),
+        f"within {counted(ends[-1], 'day')} of",
+    )
+
+
+def _month_buckets(day: date, months: int) -> _Buckets:
+    if not 1 <= whole_number(months) <= LONGEST_CALENDAR:
+        raise UsageError(
+            f"{months!r} is not a number of months; nothing was counted; give 1 to"
+            f" {LONGEST_CALENDAR}."
+        )
+    return _Buckets(
+        month_bucket_names(months),
+        [last_day_of_month(month_number(day) + number) for number in range(months)],
+        month_bucket_sql(day, months),
+        f"in {counted(months, 'month')}, this one included, from",
+    )
+
+
+def _next_day(day: date | None) -> date | None:
+    return None if day is None else days_later(day, 1)
 
 
 def _checked_horizons(horizons: Sequence[int]) -> tuple[int, ...]:

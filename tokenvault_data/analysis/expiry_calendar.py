@@ -6,12 +6,17 @@ import difflib
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.analysis.card_view import Where, card_view, read_where
-from tokenvault_data.analysis.horizon import month_number, month_text, whole_number
+from tokenvault_data.analysis.horizon import (
+    LONGEST_CALENDAR,
+    month_number,
+    month_text,
+    whole_number,
+)
+from tokenvault_data.analysis.partial import finding_table
 from tokenvault_data.analysis.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.usual_notes import VALID_THROUGH, filter_note, not_fetched_note
+from tokenvault_data.analysis.usual_notes import VALID_THROUGH, filter_note
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.columns import CATEGORIES
-from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 
@@ -20,9 +25,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from tokenvault_data.dataset.bank_names import BankNames
-
-LONGEST_CALENDAR: Final = 1200
-"""Months of the longest calendar: no expiry that can be read lies a hundred years ahead."""
+    from tokenvault_data.dataset.result_table import ResultTable
 
 _COUNTED: Final = ("customer_id", "instrument_status", "expires_on")
 
@@ -104,9 +107,8 @@ def expiry_calendar(
         VALID_THROUGH,
         left_out,
         *filter_note(condition),
-        *not_fetched_note(opened),
     ]
-    return result_table(rows, title=title, notes=notes)
+    return finding_table(rows, opened, title=title, notes=notes)
 
 
 def _checked_groups(by: str | Sequence[str]) -> tuple[str, ...]:

@@ -11,10 +11,9 @@ import pyarrow as pa
 from tokenvault_data.analysis.horizon import month_number, month_text, whole_number
 from tokenvault_data.analysis.lapse_history import History, Look, Step, history, looks_of
 from tokenvault_data.analysis.lapse_model import LapseModel, fit
+from tokenvault_data.analysis.partial import finding_table
 from tokenvault_data.analysis.source import Source
-from tokenvault_data.analysis.usual_notes import not_fetched_note
 from tokenvault_data.analysis.wording import counted, long_day, percent
-from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
+    from tokenvault_data.dataset.result_table import ResultTable
     from tokenvault_data.dataset.snapshots import Snapshot
 
 LONGEST_FORECAST: Final = 60
@@ -98,7 +98,6 @@ def forecast(
         f"Scheduled as of {long_day(newest.day)}, the day of the newest snapshot.",
         _basis_note(looks, model, interval),
         *_passed_over_note(passed_over),
-        *not_fetched_note(Source(newest.snapshot, None)),
     ]
     scheduled = [cards for _, cards in schedule]
     foreseen = None if model is None else _foresee(model, schedule, interval)
@@ -122,7 +121,7 @@ def forecast(
             f"About {counted(round(sum(foreseen.expected)), 'card')} will lapse, {span}"
             f" ({percent(interval)} interval: {low:,} to {high:,})"
         )
-    return result_table(rows, title=title, notes=notes)
+    return finding_table(rows, *_sources(looks), title=title, notes=notes)
 
 
 def backtest(
@@ -182,8 +181,9 @@ def backtest(
             ]
         ),
     )
-    return result_table(
+    return finding_table(
         table,
+        *_sources(looks),
         title=_backtest_title(rows, interval),
         notes=[*_backtest_notes(rows), _LAPSE, *_passed_over_note(passed_over)],
     )
@@ -264,6 +264,10 @@ def _basis_note(looks: Sequence[Look], model: LapseModel | None, interval: float
         f" are like these, each month lies between low and high in {percent(interval)} of cases;"
         " backtest() shows how such forecasts fared."
     )
+
+
+def _sources(looks: Sequence[Look]) -> list[Source]:
+    return [Source(look.snapshot, None) for look in looks]
 
 
 def _passed_over_note(passed_over: int) -> list[str]:

@@ -6,9 +6,12 @@ import calendar
 import operator
 import re
 from datetime import date, timedelta
-from typing import SupportsIndex, TypeAlias
+from typing import Final, SupportsIndex, TypeAlias
 
 from tokenvault_data.errors import UsageError
+
+LONGEST_CALENDAR: Final = 1200
+"""Months of the longest calendar: no expiry that can be read lies a hundred years ahead."""
 
 Within: TypeAlias = str | int | timedelta
 """``"90D"``, a number of days, or ``"3M"``: calendar months."""
@@ -84,6 +87,18 @@ def month_number(day: date) -> int:
 def first_day(month: int) -> date:
     """Return the first day of a month numbered as by `month_number`."""
     return date(month // 12, month % 12 + 1, 1)
+
+
+def last_day_of_month(month: int) -> date | None:
+    """Return the last day of a month numbered as by `month_number`, None past the year 9999.
+
+    >>> last_day_of_month(month_number(date(2028, 2, 1)))
+    datetime.date(2028, 2, 29)
+    """
+    year, number = divmod(month, 12)
+    if year > date.max.year:
+        return None
+    return date(year, number + 1, calendar.monthrange(year, number + 1)[1])
 
 
 def month_text(number: int) -> str:

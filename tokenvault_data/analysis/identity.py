@@ -13,12 +13,11 @@ from tokenvault_data.analysis.identity_cases import (
     MEMBER_COLUMNS,
     find_members,
 )
+from tokenvault_data.analysis.partial import finding_table
 from tokenvault_data.analysis.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.usual_notes import not_fetched_note
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.columns import CATEGORY
-from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from tokenvault_data.analysis.change_sources import Banks
+    from tokenvault_data.dataset.result_table import ResultTable
 
 MEMORY_LIMIT_MB: Final = 1000
 """Where the search begins to spill to disk."""
@@ -122,10 +122,10 @@ def identity(
             "GROUP BY kind, value "
             f"ORDER BY customers DESC, cards DESC, {_KIND_ORDER}, case_id"
         ).to_arrow_table()
-    return result_table(
+    return finding_table(
         _with_categories(table),
+        opened,
         title=f"Shared identities in {opened.name}: {counted(len(table), 'case')}",
-        notes=not_fetched_note(opened),
     )
 
 
@@ -178,10 +178,10 @@ def identity_members(
             " were returned; give cases of this source, with the threshold and kinds they were"
             " found with."
         )
-    return result_table(
+    return finding_table(
         _with_categories(table),
+        opened,
         title=f"Cards behind shared identities in {opened.name}",
-        notes=not_fetched_note(opened),
     )
 
 

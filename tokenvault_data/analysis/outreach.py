@@ -7,25 +7,30 @@ That is SQL's three-valued ``instrument_status = 'ACTIVE' AND expires_on >= day`
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from tokenvault_data.analysis.card_view import card_view, day_sql
 from tokenvault_data.analysis.horizon import Within, last_day_within
+from tokenvault_data.analysis.partial import finding_table
 from tokenvault_data.analysis.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.usual_notes import VALID_THROUGH, not_fetched_note
+from tokenvault_data.analysis.usual_notes import VALID_THROUGH
 from tokenvault_data.analysis.wording import counted, long_day
-from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.dataset.today import day_of
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.result_table import ResultTable
 
 _JUDGED: Final = ("customer_id", "instrument_status", "expires_on")
 _NEEDS: Final = (*_JUDGED, "list_position", "card_network", "card_bank", "last_four")
+
+REASONS: Final = ("expired", "inactive", "expired and inactive", "unknown")
+"""Why a customer has no usable card, in the order of tables; each customer has exactly one."""
 
 OUTLOOKS: Final = ("usable", "may be usable", "none usable", "no cards", "not fetched")
 """What may be said of a customer, each customer falling under exactly one."""
@@ -59,8 +64,10 @@ def customers_at_risk(
         One row a customer, soonest first: ``customer_id``; ``cards_expiring``, the usable cards;
         ``last_usable_on``, the latest `expires_on` of these; ``days_left`` until then, 0 on the day
         itself; ``card_network``, ``bank`` and ``last_four`` of the card that lasts longest (of
-        several, the first in the list); ``certainty``: ``certain``, or ``unknown expiry on another
-        card`` or ``unknown status on another card`` where a further card may be usable for longer.
+        several, the first in the list); ``certainty``: ``unknown expiry on another card`` where a
+        further card, of which no expiry is known, may be usable for longer; otherwise ``unknown
+        status on another card`` where one that expires after ``last_usable_on`` may be; otherwise
+        ``certain``. A card of unknown status that does not outlast the others leaves no doubt.
 
     Raises
     ------
@@ -76,7 +83,7 @@ def customers_at_risk(
             " count(*) FILTER (WHERE usable) AS cards_expiring,"
             " max(expires_on) FILTER (WHERE usable) AS last_usable_on,"
             " bool_or(usable IS NULL AND expires_on IS NULL) AS expiry_open,"
-            " bool_or(usable IS NULL) AS open"
+            " max(expires_on) FILTER (WHERE usable IS NULL) > last_usable_on AS status_open"
             f" FROM ({_judged(day)}) GROUP BY customer_id HAVING last_usable_on <= {day_sql(last)}"
         )
         rows = connection.sql(
@@ -84,7 +91,8 @@ def customers_at_risk(
             f" (last_usable_on - {day_sql(day)})::BIGINT AS days_left,"
             " card_network, bank, last_four,"
             " CASE WHEN expiry_open THEN 'unknown expiry on another card'"
-            "      WHEN open THEN 'unknown status on another card' ELSE 'certain' END AS certainty"
+            "      WHEN status_open THEN 'unknown status on another card'"
+            "      ELSE 'certain' END AS certainty"
             " FROM at_risk JOIN cards USING (customer_id)"
             " WHERE instrument_status = 'ACTIVE' AND expires_on = last_usable_on"
             " QUALIFY row_number() OVER (PARTITION BY customer_id ORDER BY list_position) = 1"
@@ -96,9 +104,8 @@ def customers_at_risk(
     notes = [
         f"Judged on {long_day(day)}. {VALID_THROUGH}",
         f"For {uncertain:,} of them another card may be usable for longer: see certainty.",
-        *not_fetched_note(opened),
     ]
-    return result_table(rows, title=title, notes=notes)
+    return finding_table(rows, opened, title=title, notes=notes)
 
 
 def customers_without_usable_card(
@@ -114,11 +121,19 @@ def customers_without_usable_card(
     Returns
     -------
     ResultTable
-        One row a customer: ``customer_id``; ``reason``: ``expired`` (every card is past its last
-        day, or has the status EXPIRED), ``inactive`` (every card is not ACTIVE), ``expired and
-        inactive`` (both occur) or ``unknown`` (a card may be usable); ``cards``; and
-        ``last_expired_on``, the latest day on which a card of theirs expired, null when none did.
-        In the order of the reasons, the most recently expired first.
+        One row a customer: ``customer_id``; ``reason``; ``cards``; and ``last_expired_on``, the
+        latest day on which a card of theirs expired, null when none did. In the order of the
+        reasons, the most recently expired first.
+
+        A customer has one reason, the first of these that holds, so the customers of all reasons
+        add up to the rows:
+
+        1. ``unknown``: a card may be usable, since its status or expiry is not known.
+        2. ``expired``: every card has expired, whatever its status.
+        3. ``inactive``: no card has expired, and none is ACTIVE.
+        4. ``expired and inactive``: some cards have expired, the others are not ACTIVE.
+
+        A card has expired if its last day is over, or its status is EXPIRED.
 
     Raises
     ------
@@ -131,28 +146,28 @@ def customers_without_usable_card(
     with card_view(opened, as_of=day) as connection:
         rows = connection.sql(
             "SELECT customer_id, CASE WHEN bool_or(usable IS NULL) THEN 'unknown'"  # noqa: S608  days are ours
-            "  WHEN bool_or(inactive) AND bool_or(expired) THEN 'expired and inactive'"
-            "  WHEN bool_or(inactive) THEN 'inactive' ELSE 'expired' END AS reason,"
+            "  WHEN bool_and(expired) THEN 'expired'"
+            "  WHEN bool_or(expired) THEN 'expired and inactive' ELSE 'inactive' END AS reason,"
             f" count(*) AS cards, max(expires_on) FILTER (WHERE {past}) AS last_expired_on"
-            f" FROM (SELECT *, coalesce({past}, false) OR instrument_status = 'EXPIRED' AS expired,"
-            "   instrument_status NOT IN ('ACTIVE', 'EXPIRED') AS inactive"
+            f" FROM (SELECT *, coalesce({past}, false)"
+            "   OR coalesce(instrument_status = 'EXPIRED', false) AS expired"
             f"  FROM ({_judged(day)}))"
             " GROUP BY customer_id HAVING NOT coalesce(bool_or(usable), false)"
-            " ORDER BY list_position(['expired', 'inactive', 'expired and inactive'], reason)"
-            "  NULLS LAST, last_expired_on DESC NULLS LAST, customer_id"
+            f" ORDER BY list_position([{', '.join(map(repr, REASONS))}], reason),"
+            "  last_expired_on DESC NULLS LAST, customer_id"
         ).to_arrow_table()
-    unknown = rows.column("reason").to_pylist().count("unknown")
+    reasons = Counter(rows.column("reason").to_pylist())
     verb = "has" if len(rows) == 1 else "have"
     title = (
         f"{counted(len(rows), 'customer')} {verb} saved cards and none known to be usable on"
         f" {long_day(day)}"
     )
+    counts = ", ".join(f"{reasons[one]:,} {one}" for one in REASONS)
     notes = [
         VALID_THROUGH,
-        f"For {unknown:,} of them a card may be usable: its expiry or status is not known.",
-        *not_fetched_note(opened),
+        f"Each customer has one reason: {counts}. Where it is unknown, a card may be usable.",
     ]
-    return result_table(rows, title=title, notes=notes)
+    return finding_table(rows, opened, title=title, notes=notes)
 
 
 def customer_outlook(
@@ -219,7 +234,7 @@ def customer_outlook(
     ]
     if not opened.has_outcomes:
         notes.append("A table does not tell of customers without cards, or not fetched.")
-    return result_table(rows, title=title, notes=notes)
+    return finding_table(rows, opened, title=title, notes=notes)
 
 
 def _judged(day: date) -> str:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from tokenvault_data.analysis.another_vault import vault_check
 from tokenvault_data.analysis.bank_spellings import bank_checks, several_spellings, spelling_table
 from tokenvault_data.analysis.card_view import card_view
 from tokenvault_data.analysis.drift import DRIFTING, Against, drift_checks, new_values, open_older
+from tokenvault_data.analysis.partial import finding_table
 from tokenvault_data.analysis.quality_checks import (
     RowCheck,
     anomaly_checks,
@@ -31,7 +33,6 @@ from tokenvault_data.analysis.verdicts import VERDICTS, Finding
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.bank_names import BankNames, load_bank_names
 from tokenvault_data.dataset.instants import INDIA
-from tokenvault_data.dataset.result_table import ResultTable, result_table
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     import duckdb
+
+    from tokenvault_data.dataset.result_table import ResultTable
 
 LISTED_ROWS: Final = 100_000
 """Rows that `quality_rows` returns at most when not told otherwise."""
@@ -54,17 +57,10 @@ _SCHEMA: Final = pa.schema(
         ("column", pa.string()),
     ]
 )
-_WITHOUT_ROWS: Final = "volume"
+_WITHOUT_ROWS: Final = ("volume", "same_vault")
 _OF_THE_WHOLE: Final = (
-    *(
-        "coverage",
-        "freshness",
-        "counts",
-        "customer_list",
-        "bank_spellings",
-        "bank_unlisted",
-        _WITHOUT_ROWS,
-    ),
+    *("coverage", "freshness", "counts", "customer_list"),
+    *("bank_spellings", "bank_unlisted", *_WITHOUT_ROWS),
     *(f"drift:{column}" for column in DRIFTING),
 )
 
@@ -82,6 +78,10 @@ class _Asked:
     @property
     def day(self) -> date:
         return self.moment.astimezone(INDIA).date()
+
+    @property
+    def sources(self) -> list[Source]:
+        return [self.source, *self.older]
 
     def rows(self) -> list[RowCheck]:
         return row_checks(self.moment, self.settings)
@@ -115,7 +115,9 @@ def quality(
     ResultTable
         One row a check:
 
-        - ``check``: its code. ``coverage``, ``freshness`` and ``counts`` are about the collection;
+        - ``check``: its code. ``same_vault`` asks, first of all and in the title too, whether
+          `against` is of another vault; ``coverage``, ``freshness`` and ``counts`` are about the
+          collection;
           ``unique_key``, ``repeated_id``, ``missing:COLUMN``, ``vocabulary:COLUMN``,
           ``saved_in_future``, ``saved_after_expiry``, ``expiry_implausible``,
           ``expired_but_active``, ``contradiction:COLUMN``, ``anomalies`` and
@@ -140,6 +142,7 @@ def quality(
         columns = asked.source.schema.names
         rows = [*asked.rows(), *anomaly_checks(_codes(connection, columns), settings)]
         findings = [
+            vault_check(asked.source, asked.older, day=asked.day, banks=asked.banks),
             *collection_checks(connection, asked.source, asked.moment, settings),
             *count_rows(connection, rows, columns),
             *bank_checks(connection, columns, asked.banks, settings),
@@ -158,7 +161,12 @@ def quality(
     ]
     if not asked.source.has_outcomes:
         notes.append("A table does not say who was asked for: coverage and counts are unknown.")
-    return result_table(_table(findings), title=_title(asked.source, findings), notes=notes)
+    return finding_table(
+        _table(findings),
+        *asked.sources,
+        title=_title(asked.source, findings),
+        notes=notes,
+    )
 
 
 def quality_rows(
@@ -203,7 +211,8 @@ def quality_rows(
     notes = (
         [] if len(rows) == total else [f"Only the first {len(rows):,} of them are in the table."]
     )
-    return result_table(rows, title=f"{counted(total, 'row')} behind {check}", notes=notes)
+    title = f"{counted(total, 'row')} behind {check}"
+    return finding_table(rows, *asked.sources, title=title, notes=notes)
 
 
 def _ask(
@@ -258,12 +267,12 @@ def _behind(
     if check in ("bank_spellings", "bank_unlisted"):
         _require(check, [] if "card_bank" in columns else ["card_bank"])
         return _spellings(connection, asked, check)
-    if check in _OF_THE_WHOLE and check != _WITHOUT_ROWS:
+    if check in _OF_THE_WHOLE and check not in _WITHOUT_ROWS:
         return _drifted(connection, asked, check.removeprefix("drift:"))
     known = [*_OF_THE_WHOLE, *rows]
-    near = difflib.get_close_matches(check, known, n=1)
+    near = [] if check in _WITHOUT_ROWS else difflib.get_close_matches(check, known, n=1)
     hint = f"did you mean {near[0]}?" if near else "take a code from the table of quality()."
-    reason = "has no rows behind it" if check == _WITHOUT_ROWS else "is no check with rows"
+    reason = "has no rows behind it" if check in _WITHOUT_ROWS else "is no check with rows"
     raise UsageError(f"{check!r} {reason}; nothing was listed; {hint}")
 
 
@@ -329,4 +338,6 @@ def _title(source: Source, findings: Sequence[Finding]) -> str:
         codes = [one.check for one in findings if one.verdict == verdict]
         named = f" ({', '.join(codes)})" if verdict == "fail" and codes else ""
         parts.append(f"{len(codes)} {words[verdict]}{named}")
-    return f"Of {counted(len(findings), 'check')} of {source.name}, {', '.join(parts)}"
+    title = f"Of {counted(len(findings), 'check')} of {source.name}, {', '.join(parts)}"
+    first = findings[0]
+    return f"{first.finding} {title}" if first.verdict in ("warn", "fail") else title

@@ -79,5 +79,6 @@ def _published(store: str | Path, settings: EmulatorSettings, moment: datetime) 
                 moment,
                 moment,
                 facts.merchant,
+                vault=facts.vault,
             )
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.output import print_json
+from tokenvault_data.cli.partial import print_figures_json
 from tokenvault_data.cli.tables import print_table, print_written, table_document, write_table
 
 SHOWN_GROUPS = 20
@@ -56,9 +56,10 @@ def breakdown(  # noqa: PLR0917  one parameter an option
     table = break_down(cube, columns, where=where, top=top, as_of=as_of, banks=names)
     written = None if to is None else write_table(table, to)
     if as_json:
-        print_json({"snapshot": opened.id, "by": columns, **table_document(table), "file": written})
+        document = {"snapshot": opened.id, "by": columns, **table_document(table), "file": written}
+        print_figures_json(document, opened)
         return
-    if top is None and len(table) > SHOWN_GROUPS:
+    if top is None:
         table = break_down(cube, columns, where=where, top=SHOWN_GROUPS, as_of=as_of, banks=names)
     print_table(table)
     if written is not None:

@@ -9,7 +9,8 @@ import typer
 
 from tokenvault_data.cli import options
 from tokenvault_data.cli.grid import Row
-from tokenvault_data.cli.output import print_grid, print_json
+from tokenvault_data.cli.output import print_grid
+from tokenvault_data.cli.partial import print_figures_json
 from tokenvault_data.cli.tables import (
     print_table,
     print_title,
@@ -52,7 +53,7 @@ def changes(  # noqa: PLR0917  one parameter an option
     by_bank = comparison.by("bank")
     written = None if to is None else write_table(comparison.events, to, policy)
     if as_json:
-        print_json(
+        print_figures_json(
             {
                 "old": earlier.id,
                 "new": later.id,
@@ -61,8 +62,11 @@ def changes(  # noqa: PLR0917  one parameter an option
                 "banks": table_document(by_bank)["rows"],
                 "title": comparison.summary.title,
                 "notes": list(comparison.summary.notes),
+                "another_vault": comparison.another_vault,
                 "file": written,
-            }
+            },
+            earlier,
+            later,
         )
         return
     _print_account(comparison.summary)
@@ -75,11 +79,13 @@ def _print_account(summary: ResultTable) -> None:
     """Print what there is to say: lines that count nothing are left out."""
     counted = summary[(summary["cards"].fillna(0) > 0) | (summary["customers"].fillna(0) > 0)]
     shown = counted.assign(what=counted["what"].str.replace("_", " "))
-    print_table(summary.showing(shown), without=("customers",))
+    print_table(summary.showing(shown))
 
 
 def _print_banks(by_bank: ResultTable) -> None:
     """Print the events a bank in each line and a kind in each column, the most events first."""
+    from tokenvault_data.dataset.labels import others_label, shown_value
+
     kinds = list(dict.fromkeys(by_bank["kind"]))
     counts: dict[str | None, Counter[str]] = defaultdict(Counter)
     for row in by_bank.arrow().select(["kind", "bank", "cards"]).to_pylist():
@@ -87,10 +93,10 @@ def _print_banks(by_bank: ResultTable) -> None:
     if not counts:
         return
     ranked = sorted(counts.items(), key=lambda item: -item[1].total())
-    lines = [("(none)" if bank is None else bank, events) for bank, events in ranked[:SHOWN_BANKS]]
+    lines = [(shown_value(bank), events) for bank, events in ranked[:SHOWN_BANKS]]
     rest = sum((events for _, events in ranked[SHOWN_BANKS:]), Counter())
     if rest:
-        lines.append((f"{len(ranked) - SHOWN_BANKS:,} others", rest))
+        lines.append((others_label(len(ranked) - SHOWN_BANKS), rest))
     headings = Row(("bank", *(kind.replace("_", " ") for kind in kinds)), "bold")
     rows = [Row((bank, *(f"{events[kind]:,}" for kind in kinds))) for bank, events in lines]
     print_title("Events at each bank")

@@ -58,7 +58,7 @@ def demo(
         print_json(summary_document(new))
     else:
         print_summary(new, store=store)
-        _print_next_steps(old, new, customers, store)
+        _print_next_steps(old, new, customers, store, today)
     return exit_codes.DONE if old.complete and new.complete else exit_codes.DONE_IN_PART
 
 
@@ -88,7 +88,14 @@ def _collect(
             raise CollectionInterrupted("the demo was interrupted; run it again") from None
 
 
-def _print_next_steps(old: Snapshot, new: Snapshot, customers: Path, store: Path) -> None:
+def _print_next_steps(
+    old: Snapshot, new: Snapshot, customers: Path, store: Path, vault: EmulatorSettings
+) -> None:
+    # With its cards and its age, or what is collected from it is of another vault.
+    emulator = (
+        *("emulator", "--customers", str(vault.customers), "--as-of", str(vault.as_of)),
+        *("--aged", str(vault.aged_months), "--rate-limit", "6000"),
+    )
     steps = (
         ("cards by bank and network", ("breakdown", "latest", "--by", "bank,card_network")),
         ("what expires soon, and whose", ("expiring", "latest", "--within", "90d")),
@@ -97,7 +104,7 @@ def _print_next_steps(old: Snapshot, new: Snapshot, customers: Path, store: Path
         ("can the figures be trusted", ("quality", "latest", "--against", old.id)),
         ("a report to send", ("report", "latest", "--against", old.id, "--to", "cards.html")),
         ("open it in a spreadsheet", ("export", "latest", "--to", "cards.csv")),
-        ("keep a vault running, and", ("emulator", "--rate-limit", "6000")),
+        ("keep this vault running, and", emulator),
         ("  collect from it yourself", ("collect", str(customers))),
         ("check your own credentials", ("doctor", "--profile", "sandbox")),
     )

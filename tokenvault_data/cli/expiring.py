@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.output import print_json
+from tokenvault_data.cli.partial import print_figures_json
 from tokenvault_data.cli.tables import (
     print_notes,
+    print_rows,
     print_table,
     print_title,
     print_written,
@@ -50,6 +51,7 @@ def expiring(  # noqa: PLR0917  one parameter an option
     customers to write to in another (`--outreach`); the terminal shows counts only.
     """
     from tokenvault_data.analysis.breakdown import breakdown
+    from tokenvault_data.analysis.card_view import MONTHS
     from tokenvault_data.analysis.expiry import expiring as list_expiring
     from tokenvault_data.analysis.expiry import expiry_outlook
     from tokenvault_data.analysis.outreach import customers_at_risk
@@ -61,13 +63,14 @@ def expiring(  # noqa: PLR0917  one parameter an option
     names, day = load_bank_names(banks), day_of(as_of)
     cards = list_expiring(opened, within, as_of=day, where=where, banks=names)
     outlook = expiry_outlook(opened, as_of=day, where=where)
+    by_month = expiry_outlook(opened, as_of=day, months=MONTHS, where=where)
     months = breakdown(cards, "expiry", as_of=day, banks=names)
     at_banks = breakdown(cards, "bank", as_of=day, banks=names)
     customers = customers_at_risk(opened, within, as_of=day, banks=names)
     written = None if to is None else write_table(cards, to, policy)
     listed = None if outreach is None else write_table(customers, outreach, policy)
     if as_json:
-        print_json(
+        print_figures_json(
             {
                 "snapshot": opened.id,
                 "as_of": day,
@@ -75,16 +78,19 @@ def expiring(  # noqa: PLR0917  one parameter an option
                 "cards": len(cards),
                 "customers_at_risk": len(customers),
                 "outlook": table_document(outlook)["rows"],
+                "outlook_months": table_document(by_month)["rows"],
                 "months": table_document(months)["rows"],
                 "banks": table_document(at_banks)["rows"],
                 "title": cards.title,
                 "notes": list(cards.notes),
                 "file": written,
                 "outreach_file": listed,
-            }
+            },
+            opened,
         )
         return
-    print_table(outlook)
+    print_rows(outlook)
+    print_table(by_month, title="In whole months, since cards expire at the end of one")
     if len(cards):
         print_table(months, title=cards.title)
         shown = breakdown(cards, "bank", top=SHOWN_BANKS, as_of=day, banks=names)

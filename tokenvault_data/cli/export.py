@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.output import print_json, print_line
+from tokenvault_data.cli.output import print_line
+from tokenvault_data.cli.partial import print_figures_json, print_partial
 from tokenvault_data.cli.sizes import size_text
 
 
@@ -46,7 +47,7 @@ def export(  # noqa: PLR0917  one parameter an option
     size_bytes = path.stat().st_size
     if as_json:
         rows = opened.manifest.instruments
-        print_json(
+        print_figures_json(
             {
                 "snapshot": opened.id,
                 "path": str(path),
@@ -55,7 +56,8 @@ def export(  # noqa: PLR0917  one parameter an option
                 "policy": policy,
                 "derived": derived,
                 "as_of": today_in_india() if "expires_in" in derived else None,
-            }
+            },
+            opened,
         )
     else:
         print_line(
@@ -64,3 +66,4 @@ def export(  # noqa: PLR0917  one parameter an option
         )
         if derived:
             print_line(f"Derived, not in the snapshot's files: {', '.join(derived)}.")
+        print_partial(opened)

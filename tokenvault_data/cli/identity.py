@@ -10,8 +10,10 @@ import typer
 
 from tokenvault_data.cli import options
 from tokenvault_data.cli.grid import Row
-from tokenvault_data.cli.output import print_grid, print_json
+from tokenvault_data.cli.output import print_grid
+from tokenvault_data.cli.partial import print_figures_json
 from tokenvault_data.cli.tables import (
+    print_notes,
     print_table,
     print_title,
     print_written,
@@ -69,11 +71,13 @@ def identity(  # noqa: PLR0917  one parameter an option
         rows = write_table(identity_members(opened, cases, threshold=threshold), members, policy)
     if as_json:
         document = {"snapshot": opened.id, "threshold": threshold, **table_document(cases)}
-        print_json({**document, "file": written, "members_file": rows})
+        print_figures_json({**document, "file": written, "members_file": rows}, opened)
         return
     print_title(cases.title)
     _print_kinds(cases)
-    if len(cases):
+    if not len(cases):
+        print_notes(cases)
+    else:
         largest = cases.showing(cases.head(SHOWN_CASES))
         print_table(largest, title="The largest cases", without=_LEFT_OUT)
     if written is not None:

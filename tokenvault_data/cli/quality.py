@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.output import print_json
+from tokenvault_data.cli.partial import print_figures_json
 from tokenvault_data.cli.tables import print_table, print_written, table_document, write_table
 from tokenvault_data.errors import UsageError
 
@@ -59,7 +59,11 @@ def quality(  # noqa: PLR0917  one parameter an option
         )
         written = write_table(rows, to, policy)
     if as_json:
-        print_json({"snapshot": opened.id, **table_document(table), "file": written})
+        shown = table_document(table)
+        asked = shown["rows"][0]  # whether both are of one vault
+        doubt = asked["finding"] if asked["verdict"] in {"warn", "fail"} else None
+        document = {"snapshot": opened.id, **shown, "another_vault": doubt, "file": written}
+        print_figures_json(document, *filter(None, (opened, older)))
         return
     worst_first = table.sort_values("verdict", key=lambda v: v.map(_ORDER.get), kind="stable")
     print_table(table.showing(worst_first), without=("column", "share", "threshold"))

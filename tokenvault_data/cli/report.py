@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.output import print_json, print_line
+from tokenvault_data.cli.output import print_line
+from tokenvault_data.cli.partial import print_figures_json, print_partial
 from tokenvault_data.cli.sizes import size_text
 
 
@@ -52,8 +53,11 @@ def report(  # noqa: PLR0917  one parameter an option
         smallest_cell=smallest_cell,
         banks=load_bank_names(banks),
     )
+    shown = [one for one in (opened, older) if one is not None]
     size_bytes = path.stat().st_size
     if as_json:
-        print_json({"snapshot": opened.id, "path": str(path), "bytes": size_bytes})
+        document = {"snapshot": opened.id, "path": str(path), "bytes": size_bytes}
+        print_figures_json(document, *shown)
     else:
         print_line(f"The report of {opened.id} is {path} ({size_text(size_bytes)}).")
+        print_partial(*shown)

@@ -78,6 +78,7 @@ def print_summary(
 
 def summary_document(snapshot: Snapshot, listed: CustomerList | None = None) -> dict[str, Any]:
     """Sum a snapshot up as JSON content; `listed` is the list its customers were read from."""
+    from tokenvault_data.analysis.partial import partial_document
     from tokenvault_data.reports.summary import summarise
 
     manifest, summary = snapshot.manifest, summarise(snapshot)
@@ -101,6 +102,7 @@ def summary_document(snapshot: Snapshot, listed: CustomerList | None = None) -> 
         },
         "expiry": asdict(summary.expiry),
         "anomalies": manifest.anomalies,
+        "partial": partial_document(manifest),
     }
 
 
@@ -162,9 +164,11 @@ def _figures(manifest: Manifest, summary: Summary) -> Iterator[Row]:
     yield from _group("Customers", manifest.requested, outcomes, {"failed": causes})
     if not summary.cards:
         return
+    from tokenvault_data.dataset.labels import shown_value
+
     yield from _expiry_group(summary.expiry, summary.cards)
     for column, heading in _HEADINGS.items():
-        parts = [("(none)" if value is None else value, n) for value, n in summary.counts[column]]
+        parts = [(shown_value(value), n) for value, n in summary.counts[column]]
         yield from _group(heading, summary.cards, _most_frequent(parts))
 
 
@@ -180,6 +184,8 @@ def _expiry_group(expiry: Expiry, cards: int) -> Iterator[Row]:
     still_active = [("of these still ACTIVE", expiry.expired_but_active)]
     heading = f"Cards by expiry, as of {expiry.as_of}"
     yield from _group(heading, cards, parts, {"expired": still_active if expiry.expired else []})
+    by_month = [parts[0], *expiry.months.items(), parts[-1]]
+    yield from _group("Cards by month of expiry", cards, by_month)
 
 
 def _group(
@@ -198,10 +204,12 @@ def _group(
 
 def _most_frequent(parts: Sequence[Part]) -> list[Part]:
     """The most frequent values, and the others in one line."""
+    from tokenvault_data.dataset.labels import others_label
+
     if len(parts) <= _SHOWN_VALUES + 1:
         return list(parts)
     rest = parts[_SHOWN_VALUES:]
-    others = (f"{len(rest):,} others", sum(count for _, count in rest))
+    others = (others_label(len(rest)), sum(count for _, count in rest))
     return [*parts[:_SHOWN_VALUES], others]
 
 

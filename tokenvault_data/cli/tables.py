@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    import pandas as pd
+
     from tokenvault_data.dataset.result_table import ResultTable
     from tokenvault_data.reports.policies import Policy
 
@@ -28,7 +30,6 @@ _HEADINGS = {
     "instrument_status": "status",
 }
 _GROUPED_BY = {*_HEADINGS, "bank", "expiry", "expires_on", "expiry_month", "expiry_year"}
-_NOT_KNOWN = "(none)"
 _MISSING = "-"
 _SHRINKING = ("finding", "meaning", "bank", "banks", "card_bank", "what")
 """Columns that give way on a narrow terminal, the first that there is."""
@@ -38,6 +39,16 @@ def print_table(
     table: ResultTable, *, title: str | None = None, without: Collection[str] = ()
 ) -> None:
     """Print a table: what it says, its rows, and what has to be known to read them."""
+    print_rows(table, title=title, without=without)
+    if len(table):
+        print_line()
+    print_notes(table)
+
+
+def print_rows(
+    table: ResultTable, *, title: str | None = None, without: Collection[str] = ()
+) -> None:
+    """Print a table without its notes, where the same ones follow under another."""
     print_title(table.title if title is None else title)
     columns = [
         column
@@ -48,7 +59,7 @@ def print_table(
     if len(table) and columns:
         headings = tuple(_HEADINGS.get(c.name, c.name.replace("_", " ")) for c in columns)
         cells = [
-            [_named(cell) for cell in column.cells] if column.name in _GROUPED_BY else column.cells
+            _named(column.cells, table[column.name]) if column.name in _GROUPED_BY else column.cells
             for column in columns
         ]
         rows = [Row(line) for line in zip(*cells, strict=True)]
@@ -56,8 +67,6 @@ def print_table(
         shrinks = next((names.index(name) for name in _SHRINKING if name in names), 0)
         right = [place for place, column in enumerate(columns) if column.right]
         print_grid([Row(headings, "bold"), *rows], right=right, shrinks=shrinks)
-        print_line()
-    print_notes(table)
 
 
 def print_title(title: str) -> None:
@@ -99,5 +108,11 @@ def print_written(written: dict[str, Any], what: str) -> None:
     print_line(f"{written['rows']:,} {what} are in {written['path']}.")
 
 
-def _named(cell: str) -> str:
-    return _NOT_KNOWN if cell == _MISSING else cell
+def _named(cells: list[str], values: pd.Series[Any]) -> list[str]:
+    """Return the cells of a column of groups, in which ``(none)`` only says that one is missing."""
+    from tokenvault_data.dataset.labels import MISSING, value_text
+
+    return [
+        MISSING if missing else value_text(cell) if cell == MISSING else cell
+        for cell, missing in zip(cells, values.isna(), strict=True)
+    ]

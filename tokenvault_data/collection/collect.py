@@ -96,7 +96,7 @@ def collect(
             session.fetch(vault, retry_failed=resume is not None)
         session.report("publishing")
         try:
-            snapshot = publish(store, run)
+            snapshot = publish(store, run, session.emulated_vault)
             session.report("ended")
         except KeyboardInterrupt:
             if not run.is_finished:
@@ -104,7 +104,8 @@ def collect(
                     f"interrupted while publishing; all {run.facts.requested:,} customers are kept"
                     f" in run {run.run_id}. Run the same command again to publish them"
                 ) from None
-            snapshot = publish(store, run)  # too late to stop anything: this finds what is there
+            # Too late to stop anything: this finds what is there.
+            snapshot = publish(store, run, session.emulated_vault)
     return snapshot
 
 

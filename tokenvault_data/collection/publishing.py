@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from tokenvault_data.collection.run import Run, Standing
 
 
-def publish(store: Path, run: Run) -> Snapshot:
+def publish(store: Path, run: Run, vault: str | None = None) -> Snapshot:
     """Publish what a run has, every requested customer with exactly one outcome.
 
     The parts go once nothing in them is wanted any more: of a partial snapshot they stay, so that
     its failed customers can be tried again alone. What a killed process has published already is
-    not published again.
+    not published again. `vault` is what an emulated vault has called itself.
 
     Raises
     ------
@@ -37,7 +37,7 @@ def publish(store: Path, run: Run) -> Snapshot:
         No customer could be fetched, or the snapshot could not be written; the parts are kept.
     """
     try:
-        snapshot = _published_already(store, run) or _publish(store, run)
+        snapshot = _published_already(store, run) or _publish(store, run, vault)
     except OSError as error:
         raise CollectionError(
             f"the snapshot could not be written ({error.strerror or error}); nothing was published"
@@ -58,7 +58,7 @@ def _published_already(store: Path, run: Run) -> Snapshot | None:
     return None
 
 
-def _publish(store: Path, run: Run) -> Snapshot:
+def _publish(store: Path, run: Run, vault: str | None) -> Snapshot:
     standing = run.standing()
     if standing.failed.all():
         run.finish()
@@ -87,6 +87,7 @@ def _publish(store: Path, run: Run) -> Snapshot:
             finished_at=finished_at,
             merchant=run.facts.merchant,
             notices=_of_the_odd(int(odd.sum()), int((odd & with_cards).sum())),
+            vault=vault,
         )
         return writer.publish(facts)
 

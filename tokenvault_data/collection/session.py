@@ -75,6 +75,12 @@ class Session:
         self._learned: Learned | None = None
         self._learned_at = 0.0
 
+    @property
+    def emulated_vault(self) -> str | None:
+        """What an emulated vault has called itself in this session, if one was asked."""
+        is_emulator = self._run.facts.environment == "emulator"
+        return self._vault.emulated_vault if self._vault is not None and is_emulator else None
+
     def fetch(self, vault: Vault, *, retry_failed: bool) -> None:
         """Fetch every customer without an outcome, and those that failed if they are to be retried.
 

@@ -21,6 +21,7 @@ KINDS: dict[str, str] = {
     "null": "sent as `null`, or as an answer without content, where a list belongs; read as empty",
     "not_an_object": "an element of the list that is no JSON object",
     "out_of_range": "a date before 2000 or after 2099",
+    "placeholder": "a text that stands for no value, such as `N/A`; the column is null",
     "repeated_key": "a key that occurs twice in one object; the last value was taken",
     "secret": "a card number, a security code or other payment data where none belongs; `[removed]`"
     " takes its place",

@@ -22,6 +22,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from tokenvault_data.dataset.bank_key import bank_key
+from tokenvault_data.dataset.labels import value_text
 from tokenvault_data.errors import UsageError
 from tokenvault_data.local_paths import local_path
 
@@ -198,6 +199,12 @@ def _banks(rows: Iterable[_Row], table: str) -> dict[str, str]:
                 raise UsageError(
                     f"{row.place.capitalize()} of {table} has no spelling or no bank in it; no "
                     "bank was named; fill it in or remove the line."
+                )
+            if value_text(row.bank) != row.bank:
+                raise UsageError(
+                    f"{row.place.capitalize()} of {table} makes {spelling!r} the bank "
+                    f"{row.bank!r}, which reads like a label of the reports; no bank was named; "
+                    "write it without brackets or quotation marks."
                 )
             earlier = said.setdefault(key, row)
             if earlier.bank != row.bank:

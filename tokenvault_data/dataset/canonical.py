@@ -40,6 +40,8 @@ _AS_SENT = ("instrument_id", "instrument_uid", "afa_reference", "par")
 
 _MASKED = r"^[xX*]*[0-9]{4}$"
 _DIGIT = re.compile(r"\d")
+_LAST_FOUR = re.compile("[0-9]{4}")
+_UNREAD = {"card_bank": "placeholder"}  # any other text is the name of a bank
 
 
 def canonicalise(
@@ -111,7 +113,7 @@ def _contiguous(column: pa.ChunkedArray) -> pa.Array:
 
 
 def _blank_to_null(column: pa.StringArray, name: str, found: AnomalyRows) -> pa.StringArray:
-    blank = pc.equal(column, "")
+    blank = pc.equal(pc.utf8_trim_whitespace(column), "")
     if not blank.true_count:
         return column
     found.add(name, "empty", blank)
@@ -161,7 +163,7 @@ def _by_value(
 def _category(
     column: pa.StringArray, reader: Reader, name: str, found: AnomalyRows
 ) -> tuple[pa.DictionaryArray, pa.DictionaryArray]:
-    encoded, values = _by_value(column, reader, name, found, "unknown")
+    encoded, values = _by_value(column, reader, name, found, _UNREAD.get(name, "unknown"))
     canonical = list(dict.fromkeys(value for value in values if value is not None))
     place = {value: index for index, value in enumerate(canonical)}
     codes = pa.array([None if v is None else place[v] for v in values], pa.int32())
@@ -205,8 +207,7 @@ def _display(column: pa.StringArray, columns: dict[str, pa.Array], found: Anomal
             full[row] = masked != texts[row]
             texts[row] = hide_card_numbers(masked)
             secret[row] = masked != texts[row]
-            masked = texts[row]
-            unreadable[row] = not masked[-4:].isdecimal() or not masked.isascii()
+            unreadable[row] = _LAST_FOUR.fullmatch(texts[row][-4:]) is None
         found.add("instrument_display", "full_number", full)
         found.add("instrument_display", "secret", secret)
         found.add("instrument_display", "unreadable", unreadable)

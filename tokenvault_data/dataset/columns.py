@@ -86,17 +86,23 @@ INSTRUMENT_COLUMNS: tuple[Column, ...] = (
     Column("instrument_status", CATEGORY, "ACTIVE, INACTIVE, EXPIRED or FAILED."),
     Column("instrument_display", _TEXT, "The masked number as sent; digits before the last four "
            "of a number sent in full are replaced by X."),
-    Column("last_four", _TEXT, "Last four digits of the card, from instrument_display."),
+    Column("last_four", _TEXT, "Last four digits of the card: the last four signs of "
+           "instrument_display where these are digits."),
     Column("afa_reference", _TEXT, "Id of the payment that saved the card (`cf_payment_id`)."),
-    Column("created_at", INSTANT, "When the card was saved; a zoneless value is India time."),
+    Column("created_at", INSTANT, "When the card was saved; a value without an offset is India "
+           "time, an offset is +hh:mm, +hhmm, +hh or Z, from -12:00 to +14:00."),
     Column("card_network", CATEGORY, "visa, mastercard, rupay, amex or diners."),
-    Column("card_bank", CATEGORY, "Issuing bank: the received spelling, white space collapsed."),
-    Column("card_country", CATEGORY, "Country of issue, ISO 3166-1 alpha-2, upper case."),
+    Column("card_bank", CATEGORY, "Issuing bank: the received spelling, white space "
+           "collapsed; null for `N/A`, `null`, `-`, `none`, `unknown` and the like."),
+    Column("card_country", CATEGORY, "Country of issue, ISO 3166-1 alpha-2, upper case: "
+           "`IN` is read from `IN`, `IND` and `India`, other countries from their two letters; "
+           "capitals do not matter."),
     Column("card_type", CATEGORY, "credit, debit or prepaid."),
     Column("card_sub_type", CATEGORY, "retail, premium or corporate; newer API versions only."),
     Column("par", _TEXT, "Payment account reference: links the cards of one account."),
-    Column("expiry_month", pa.int8(), "Month of expiry, 1 to 12."),
-    Column("expiry_year", pa.int16(), "Year of expiry, four digits; `23` was read as 2023."),
+    Column("expiry_month", pa.int8(), "Month of expiry, 1 to 12, from one or two digits."),
+    Column("expiry_year", pa.int16(), "Year of expiry, 2000 to 2099: four digits as they are, "
+           "two as of this century (`23` is 2023, `99` is 2099)."),
     Column("expires_on", pa.date32(), "Last day on which the card is valid: the last day of its "
            "month of expiry."),
     Column("fetched_at", INSTANT, "When the answer that holds this row arrived.", nullable=False),

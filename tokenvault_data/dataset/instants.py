@@ -25,20 +25,25 @@ _EARLIEST_US = 946_684_800_000_000  # 2000-01-01T00:00:00Z, before any vault
 _LATEST_US = 4_102_444_800_000_000  # 2100-01-01T00:00:00Z
 _YEAR_2_US = -62_104_060_800_000_000
 _UNREAD = np.iinfo(np.int64).min
+_WESTMOST, _EASTMOST = timedelta(hours=-12), timedelta(hours=14)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # Lengths whose only zoneless or zoned layouts are those of `read_instant`; others are rare.
 _ZONELESS_LENGTH = 19
-_ZONED_LENGTHS = frozenset({20, 24, 25, 29})
+_OFFSET_LENGTHS = {20: 1, 24: 5, 25: 6, 29: 6}
 
 _INSTANT = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-]\d\d)(?::?(\d\d))?)?",
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?"
+    r"(?:([Zz])|([+-](?:0\d|1[0-4]))(?::?([0-5]\d))?)?",
     re.ASCII,
 )
 
 
 def read_instant(text: str) -> int | None:
     """Return microseconds since 1970 UTC, or None when the text is no instant.
+
+    A text without an offset is India time. An offset is Z, or hours with or without minutes, from
+    -12:00 to +14:00, as far as any place on earth is from UTC; with another one it is no instant.
 
     >>> read_instant("2021-11-11 16:57:57") == read_instant("2021-11-11T11:27:57.000+00:00")
     True
@@ -51,6 +56,9 @@ def read_instant(text: str) -> int | None:
         moment = datetime.fromisoformat(f"{day}T{clock}{hours or '+00'}:{minutes or '00'}")
         if hours is None and utc is None:
             moment = moment.replace(tzinfo=INDIA)
+        offset = moment.utcoffset()
+        if offset is None or not _WESTMOST <= offset <= _EASTMOST:
+            return None
         whole = (moment - _EPOCH) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
         return None
@@ -67,9 +75,11 @@ def _read_each(part: pa.StringArray) -> np.ndarray:
 
 def _cast(part: pa.StringArray, length: int) -> np.ndarray | None:
     """Return what Arrow reads, or None when it would not settle every value as we do."""
-    zoned = length in _ZONED_LENGTHS
+    zoned = length in _OFFSET_LENGTHS
     if not zoned and length != _ZONELESS_LENGTH:
         return None
+    if zoned and not _has_known_offsets(part, length):
+        return None  # at least one is no offset of any place, which Arrow would not mind
     try:
         instants = part.cast(INSTANT if zoned else pa.timestamp("us"))
     except pa.ArrowInvalid:
@@ -77,6 +87,13 @@ def _cast(part: pa.StringArray, length: int) -> np.ndarray | None:
     values = instants.view(pa.int64()).to_numpy() - (0 if zoned else _INDIA_US)
     # Arrow knows a year 0, Python does not.
     return values if values.min() >= _YEAR_2_US else None
+
+
+def _has_known_offsets(part: pa.StringArray, length: int) -> bool:
+    # The last signs are the offset, or Z behind a few digits: few values, each looked at once.
+    ends = pc.unique(pc.utf8_slice_codeunits(part, -_OFFSET_LENGTHS[length])).to_pylist()
+    offsets = {end[-1:] if end[-1:] in "Zz" else end for end in ends}
+    return all(read_instant(f"2000-01-01T00:00:00{offset}") is not None for offset in offsets)
 
 
 def read_instants(column: pa.StringArray) -> tuple[pa.TimestampArray, np.ndarray, np.ndarray]:

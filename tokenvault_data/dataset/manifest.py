@@ -75,6 +75,9 @@ class Manifest:
     toolkit_version : str
     notices : tuple of str
         What somebody should look at before using the figures, a sentence each, without ids.
+    vault : str or None
+        What an emulated vault calls itself: two of one name hold the same cards, months apart. Null
+        for a real vault, which `merchant` tells, and where it is not known.
     """
 
     id: str
@@ -94,6 +97,7 @@ class Manifest:
     schema_version: int = SCHEMA_VERSION
     toolkit_version: str = ""
     notices: tuple[str, ...] = ()
+    vault: str | None = None
 
     def to_json(self) -> bytes:
         """Return canonical JSON: sorted keys, no spaces, the digest over all the rest included."""
@@ -169,7 +173,7 @@ def read_manifest(data: bytes, snapshot: str) -> Manifest:
 
 
 def _from_content(content: dict[str, Any]) -> Manifest:
-    content = {"notices": ()} | content
+    content = {"notices": (), "vault": None} | content  # which older manifests do not have
     values = {item.name: content[item.name] for item in fields(Manifest)}
     values["notices"] = tuple(map(str, values["notices"]))
     values["files"] = tuple(FileEntry(**entry) for entry in values["files"])

@@ -59,6 +59,8 @@ class CollectionFacts:
         Hexadecimal keyed digest of the account, 6 to 64 digits; never a credential.
     notices : tuple of str
         What somebody should look at, a sentence each, without ids.
+    vault : str or None
+        What an emulated vault calls itself.
     """
 
     requested: int
@@ -68,6 +70,7 @@ class CollectionFacts:
     finished_at: datetime
     merchant: str | None = None
     notices: tuple[str, ...] = ()
+    vault: str | None = None
 
 
 class SnapshotWriter:
@@ -240,6 +243,7 @@ class SnapshotWriter:
             files=tuple(files),
             toolkit_version=toolkit_version(),
             notices=(*facts.notices, *filter(None, [self._unusual(facts)])),
+            vault=facts.vault,
         )
 
     def _unusual(self, facts: CollectionFacts) -> str | None:

@@ -68,6 +68,13 @@ _ASSIGNED = {
 }
 COUNTRIES = frozenset(first + second for first, seconds in _ASSIGNED.items() for second in seconds)
 
+_STANDS_FOR_NOTHING = frozenset(
+    {"na", "nil", "nan", "null", "none", "undefined", "unknown", "unspecified", "missing", "blank"}
+    | {"notavailable", "notapplicable", "notknown", "notspecified", "notprovided", "notset"}
+    | {"nobank", "unknownbank", "bankunknown", "empty", "tbd"}
+)
+_OUTSIDE_BRACKETS = re.compile(r"[^\w()\[\]]|_")
+
 _NOT_LETTERS = re.compile(r"[\W_]+")
 _DIGITS = re.compile(r"[0-9]+")
 
@@ -113,7 +120,14 @@ def read_instrument_type(text: str) -> str | None:
 
 
 def read_country(text: str) -> str | None:
-    """Return the ISO 3166-1 alpha-2 code in upper case."""
+    """Return the ISO 3166-1 alpha-2 code in upper case, of the code or of ``IND`` or ``India``.
+
+    Capitals and white space around it do not matter. Other names and three-letter codes, and codes
+    that are not assigned, are not read.
+
+    >>> read_country(" in "), read_country("Ind"), read_country("INDIA"), read_country("USA")
+    ('IN', 'IN', 'IN', None)
+    """
     name = text.strip().upper()
     name = _COUNTRY_ALIASES.get(name, name)
     return name if name in COUNTRIES else None
@@ -123,10 +137,16 @@ def read_country(text: str) -> str | None:
 def read_bank(text: str) -> str | None:
     """Return the bank's received spelling, white space trimmed and collapsed.
 
-    >>> read_bank("  HDFC   BANK ")
-    'HDFC BANK'
+    What stands for no bank is None: a text without a letter or digit, and words such as ``N/A``,
+    ``null``, ``none`` or ``unknown``, whatever their capitals and punctuation. In brackets they may
+    be anything, so ``(none)`` is kept as it is.
+
+    >>> read_bank("  HDFC   BANK "), read_bank("N/A"), read_bank("-"), read_bank("(none)")
+    ('HDFC BANK', None, None, '(none)')
     """
-    return " ".join(text.split()) or None
+    if _OUTSIDE_BRACKETS.sub("", text).casefold() in _STANDS_FOR_NOTHING:
+        return None
+    return " ".join(text.split()) if any(sign.isalnum() for sign in text) else None
 
 
 def read_month(text: str) -> int | None:
@@ -139,6 +159,9 @@ def read_month(text: str) -> int | None:
 
 def read_year(text: str) -> int | None:
     """Return a year of 2000 to 2099 from ``23`` or ``2028``.
+
+    Two digits are a year of this century: ``00`` is 2000 and ``99`` is 2099, never 1999. Four
+    digits are read as they are. Anything else, such as ``026`` or ``1999``, is not read.
 
     >>> read_year("23"), read_year("2028"), read_year("1923")
     (2023, 2028, None)

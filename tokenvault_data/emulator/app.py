@@ -20,6 +20,7 @@ from tokenvault_data.emulator.wire_log import WireEntry, WireLog
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
+    from tokenvault_data.emulator.answers import Headers
     from tokenvault_data.emulator.faults import Strikes
     from tokenvault_data.emulator.settings import EmulatorSettings
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 # Says which emulator answers; real vaults have nothing like it.
 INSTANCE_HEADER = b"x-emulator-instance"
+VAULT_HEADER = b"x-emulator-vault"
 _WITHOUT_LENGTH = (204, 205, 304)
 _CHUNK_BYTES = 65_536
 _DRIP_PIECES = 40
@@ -62,7 +64,8 @@ class EmulatorApp:
         self._jitter = random.Random(settings.seed)  # noqa: S311  (spreads latency, guards nothing)
         self._requests = 0
         # Each emulator forgets everything when it ends, so each is an account of its own.
-        self._instance = secrets.token_hex(6).encode()
+        instance = secrets.token_hex(6).encode()
+        self._names = ((INSTANCE_HEADER, instance), (VAULT_HEADER, self.population.name.encode()))
         self._faults = FaultPlan(settings.faults, settings.seed, time.monotonic())
 
     def set_faults(self, specification: str) -> None:
@@ -104,7 +107,7 @@ class EmulatorApp:
         _finish(entry, outcome, strikes if admission.refusal is None else {})
         self._log(entry)
         if outcome.by_hand is None and outcome.answer is not None:
-            await _send(outcome.answer, self._instance, headers.get(b"x-request-id"), send)
+            await _send(outcome.answer, self._names, headers.get(b"x-request-id"), send)
         else:
             await self._deliver_by_hand(outcome, request, scope, receive, send)
 
@@ -124,7 +127,7 @@ class EmulatorApp:
         await send(
             _start(
                 answer,
-                self._instance,
+                self._names,
                 request.headers.get(b"x-request-id"),
                 with_length=fault != "huge-chunked",
             )
@@ -150,7 +153,7 @@ class EmulatorApp:
 
     async def _health(self, send: Send) -> None:
         body = json.dumps({"status": "ok", "customers": self.population.size}).encode()
-        await _send(Answer(200, body), self._instance, None, send)
+        await _send(Answer(200, body), self._names, None, send)
 
     def _entry(self, request: Request, scope: Scope, now: float) -> WireEntry:
         return WireEntry(
@@ -192,11 +195,11 @@ def _connection(scope: Scope) -> Connection:
 
 
 def _start(
-    answer: Answer, instance: bytes, request_id: bytes | None, *, with_length: bool = True
+    answer: Answer, names: Headers, request_id: bytes | None, *, with_length: bool = True
 ) -> dict[str, object]:
     headers = [
         (b"content-type", answer.content_type),
-        (INSTANCE_HEADER, instance),
+        *names,
         *answer.headers,
     ]
     if with_length and answer.status not in _WITHOUT_LENGTH:
@@ -206,6 +209,6 @@ def _start(
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 
-async def _send(answer: Answer, instance: bytes, request_id: bytes | None, send: Send) -> None:
-    await send(_start(answer, instance, request_id))
+async def _send(answer: Answer, names: Headers, request_id: bytes | None, send: Send) -> None:
+    await send(_start(answer, names, request_id))
     await send({"type": "http.response.body", "body": answer.body})

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from functools import lru_cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.emulator.ageing import Ageing, months_after
@@ -40,6 +41,8 @@ class Population:
         The day of birth.
     today
         The vault's today: as many months later as it has aged.
+    name
+        The same for populations that hold the same cards, however much they have aged.
     saved_cards
         Called with the number of a customer: its rows today, in the order the vault lists them.
     list_body
@@ -58,6 +61,7 @@ class Population:
         self.size = settings.customers
         self.as_of = settings.as_of or datetime.now(UTC).date()
         self.today = months_after(self.as_of, settings.aged_months)
+        self.name = blake2b(f"{settings.seed} {self.as_of}".encode(), digest_size=6).hexdigest()
         self._births = Births(settings.seed, self.as_of)
         self._ageing = Ageing(self._births, self.as_of, settings.aged_months)
         cards_of = self._aged_cards if settings.aged_months else self._cards_at_birth

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tokenvault_data.dataset.labels import ALL_GROUPS, value_text
 from tokenvault_data.dataset.masked_ids import is_identifying
 from tokenvault_data.errors import UsageError
 from tokenvault_data.reports.chart_findings import is_summed_up
@@ -47,6 +48,7 @@ def checked_lines(table: pd.DataFrame, *needed: str) -> list[dict[str, Any]]:
             " was drawn; ask for the top ones only."
         )
     lines: list[dict[str, Any]] = []
+    has_labels = not table.attrs.get(ALL_GROUPS)
     for values in table.to_dict("records"):
         line: dict[str, Any] = {}
         for name, value in values.items():
@@ -54,6 +56,8 @@ def checked_lines(table: pd.DataFrame, *needed: str) -> list[dict[str, Any]]:
                 line[str(name)] = None if is_missing(value) else int(value)
             else:
                 line[str(name)] = None if is_missing(value) else value
+                if isinstance(value, str) and not has_labels:
+                    line[str(name)] = value_text(value)
         lines.append(line)
     return lines
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from tokenvault_data.analysis import wording
+from tokenvault_data.dataset.labels import NOT_KNOWN
 
 if TYPE_CHECKING:
     from datetime import date
 
-NOT_KNOWN: Final = "not known"
 ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 LONGEST_NAME: Final = 44
 """Characters of a name that a chart or a table of a report shows."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pandas as pd
 
-from tokenvault_data.analysis.breakdown import OTHER, breakdown
+from tokenvault_data.analysis.breakdown import breakdown
 from tokenvault_data.analysis.predicate import Not, where
+from tokenvault_data.dataset.labels import OTHER
 from tokenvault_data.reports.chart_text import is_missing
 from tokenvault_data.reports.counted_groups import ALL, add_group, cards_of, divide, line
 from tokenvault_data.reports.small_cells import HIDDEN, SMALL_GROUPS, Folded, fold_small

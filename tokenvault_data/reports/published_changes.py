@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from tokenvault_data.analysis.breakdown import OTHER
 from tokenvault_data.analysis.change_events import KINDS
 from tokenvault_data.dataset.frames import to_table
+from tokenvault_data.dataset.labels import OTHER
 from tokenvault_data.dataset.querying import connection_to
 from tokenvault_data.reports.chart_text import is_missing
 from tokenvault_data.reports.counted_groups import (
@@ -70,6 +70,8 @@ class PublishedChanges:
     ----------
     old_name : str
         What was compared with, such as the id of a snapshot.
+    another_vault : str or None
+        The question whether the two lists are of different vaults.
     account : pandas.DataFrame
         ``what``, ``cards``, ``customers``, ``share``, ``hidden``: all lines of rows.
     kinds : pandas.DataFrame
@@ -79,6 +81,7 @@ class PublishedChanges:
     """
 
     old_name: str
+    another_vault: str | None
     account: pd.DataFrame
     kinds: pd.DataFrame
     by_bank: pd.DataFrame
@@ -112,6 +115,7 @@ class ChangeFigures:
     ) -> None:
         self.figures = figures
         self.old_name = old_name
+        self.another_vault = comparison.another_vault
         self.lines: dict[str, Hashable] = {}
         lines = {
             str(one["what"]): one
@@ -147,6 +151,7 @@ class ChangeFigures:
         ]
         return PublishedChanges(
             self.old_name,
+            self.another_vault,
             finished(account),
             finished([one for one in account if one["what"] in _SHOWN]),
             finished(tiles) if tiles else pd.DataFrame(),

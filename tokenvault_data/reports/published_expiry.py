@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenvault_data.analysis.breakdown import OTHER, breakdown
+from tokenvault_data.analysis.breakdown import breakdown
 from tokenvault_data.analysis.predicate import Not, where
 from tokenvault_data.dataset.derived_dimensions import EXPIRES_IN, expires_in
+from tokenvault_data.dataset.labels import OTHER
 from tokenvault_data.reports.chart_text import is_missing
 from tokenvault_data.reports.counted_groups import (
     ALL,

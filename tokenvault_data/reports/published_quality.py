@@ -164,7 +164,7 @@ class QualityFigures:
     def _told(self, line: Mapping[str, Any]) -> tuple[str, str]:
         check, verdict, finding = str(line["check"]), str(line["verdict"]), str(line["finding"])
         claim = finding.partition(":")[0].rstrip(".")
-        if verdict == "unknown":
+        if verdict == "unknown" or check == "same_vault":  # which is said without a figure
             return verdict, finding
         if check in _NAMES_VALUES:
             return verdict, f"{claim}."

@@ -14,8 +14,10 @@ import pandas as pd
 
 from tokenvault_data.analysis.changes import compare
 from tokenvault_data.analysis.cube import cube_of
+from tokenvault_data.analysis.partial import not_fetched
 from tokenvault_data.analysis.quality import quality
 from tokenvault_data.analysis.source import open_source
+from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.reports.check_groups import WITHOUT_ID, check_groups
 from tokenvault_data.reports.counted_groups import start
@@ -65,6 +67,8 @@ class Facts:
     checks : tuple of Check
     changes : PublishedChanges or None
         None when there is nothing to compare with, or nothing may be published.
+    partial : tuple of str
+        What the snapshots lack that are partial, a sentence each.
     """
 
     about: Manifest | None
@@ -75,6 +79,7 @@ class Facts:
     expiry: PublishedExpiry | None = None
     checks: tuple[Check, ...] = ()
     changes: PublishedChanges | None = None
+    partial: tuple[str, ...] = ()
 
 
 def gather(
@@ -102,15 +107,16 @@ def gather(
     day = day_of(as_of)
     cube = cube_of(opened)
     about = None if opened.snapshot is None else opened.snapshot.manifest
+    older = None if against is None else open_source(against)
+    partial = _partial(opened, older)
     if cube.customers < smallest_cell:
-        return Facts(about, day, smallest_cell, None, dict.fromkeys(BREAKDOWNS))
+        return Facts(about, day, smallest_cell, None, dict.fromkeys(BREAKDOWNS), partial=partial)
     figures = start(smallest_cell, cube.cards, cube.customers)
     folded = {name: count_breakdown(cube, name, smallest_cell, banks) for name in BREAKDOWNS}
     for name, one in folded.items():
         add_breakdown(figures, name, one)
     banks_alone = shown_alone(folded["bank"], "bank")
     expiry = ExpiryFigures(figures, cube, as_of=day, banks_alone=banks_alone, banks=banks)
-    older = None if against is None else open_source(against)
     quality_figures = QualityFigures(
         figures,
         pd.DataFrame(quality(opened, against=older, as_of=as_of, banks=banks)),
@@ -138,6 +144,18 @@ def gather(
         expiry=expiry.published(),
         checks=quality_figures.published(),
         changes=None if changes is None else changes.published(),
+        partial=partial,
+    )
+
+
+def _partial(*sources: Source | None) -> tuple[str, ...]:
+    """Say which snapshots are partial, with the one number that no small group follows from."""
+    manifests = [one.snapshot.manifest for one in sources if one is not None and one.snapshot]
+    return tuple(
+        f"Snapshot {facts.id} is partial: {counted(not_fetched(facts), 'customer')} were not"
+        " fetched, and what they have saved is not known"
+        for facts in manifests
+        if not_fetched(facts)
     )
 
 

@@ -135,7 +135,8 @@ def changes_section(facts: Facts) -> Section | None:
                 is_full=True,
             )
         )
-    lead = (
+    asked = "" if changes.another_vault is None else f"{changes.another_vault} "
+    lead = asked + (
         "Cards are compared only where their customer was fetched both times; all others are"
         " unknown, never gone. Shares are of the older list; of cards added, of this one."
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.analysis.wording import counted, percent
 from tokenvault_data.dataset.instants import INDIA
-from tokenvault_data.reports.chart_text import count, day, name_of
+from tokenvault_data.reports.chart_text import count, day, is_missing, name_of
 from tokenvault_data.reports.counted_groups import ALL, cards_of, customers_of
 from tokenvault_data.reports.small_cells import HIDDEN
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from tokenvault_data.dataset.manifest import Manifest
+    from tokenvault_data.reports.published_expiry import PublishedExpiry
     from tokenvault_data.reports.published_quality import Check
     from tokenvault_data.reports.report_facts import Facts
     from tokenvault_data.reports.report_sections import Section
@@ -76,6 +77,7 @@ def key_figures(facts: Facts) -> list[KeyFigure]:
                 f"{count(within[30])} within 30, {count(within[60])} within 60 days",
             )
         )
+    figures += _this_month(facts.expiry)
     figures.append(
         KeyFigure(_number(unknown), "of unknown expiry", "counted apart, never as expired")
     )
@@ -94,7 +96,9 @@ def hidden_note(facts: Facts) -> str:
 
 def findings(facts: Facts, sections: Sequence[Section]) -> list[str]:
     """Return what stands out, a sentence each, without full stops at the end."""
-    said = [figure.chart.title for section in sections for figure in section.figures]
+    doubt = None if facts.changes is None else facts.changes.another_vault
+    said = [*([] if doubt is None else [doubt.removesuffix(".")]), *facts.partial]
+    said += [figure.chart.title for section in sections for figure in section.figures]
     fail, warn, hidden = (
         sum(check.verdict == verdict for check in facts.checks)
         for verdict in ("fail", "warn", "hidden")
@@ -163,6 +167,16 @@ def about_line(facts: Facts) -> str:
     """Return what was counted and as of when, for subtitles."""
     what = "a table of cards" if facts.about is None else f"snapshot {facts.about.id}"
     return f"{what}, as of {day(facts.as_of)}"
+
+
+def _this_month(expiry: PublishedExpiry) -> list[KeyFigure]:
+    """Return what expires this month and the next, as far as it is published."""
+    now, then = (
+        None if is_missing(cards) else count(cards) for cards in expiry.calendar["cards"].head(2)
+    )
+    if now is None:
+        return []
+    return [KeyFigure(now, "expire this month", f"{then or _NOT_SHOWN} next month")]
 
 
 def _within(facts: Facts) -> dict[int, int] | None:

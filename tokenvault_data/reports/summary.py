@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from tokenvault_data.analysis.card_view import MONTHS, month_bucket_names
+from tokenvault_data.analysis.horizon import month_number
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.today import today_in_india
 
@@ -46,6 +48,9 @@ class Expiry:
         No expiry was sent, or none that can be read.
     expired_but_active : int
         Of the expired, those the vault still lists as ACTIVE.
+    months : dict of str to int
+        Those not expired by whole months, the month of `as_of` first: ``this month``, ``next
+        month``, ``in 2 months``, ``in 3 months`` and ``later``.
     """
 
     as_of: date
@@ -56,6 +61,7 @@ class Expiry:
     later: int
     unknown: int
     expired_but_active: int
+    months: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,18 @@ def expiry_of(
         later=sum(by_day.values()) - unknown - borders[2],
         unknown=unknown,
         expired_but_active=before(as_of, active_by_day),
+        months=_by_month(by_day, as_of),
     )
+
+
+def _by_month(by_day: Mapping[date | None, int], as_of: date) -> dict[str, int]:
+    _, *names = month_bucket_names(MONTHS)
+    counts = dict.fromkeys(names, 0)
+    for day, cards in by_day.items():
+        if day is not None and day >= as_of:
+            ahead = month_number(day) - month_number(as_of)
+            counts[names[min(ahead, MONTHS)]] += cards
+    return counts
 
 
 def _count(values: pa.Array, counter: Counter[Any]) -> None:

@@ -7,7 +7,7 @@ import random
 import secrets
 import time
 import uuid
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import httpx
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tokenvault_data.vault_api.operations import Call
     from tokenvault_data.vault_api.pacing import Budget, Pacer, Reservation
 
+EMULATED_VAULT_HEADER: Final = "x-emulator-vault"
 _log = logging.getLogger(__name__)
 E = TypeVar("E", bound=Exception)
 
@@ -59,6 +60,7 @@ class Caller:
         self._waiting = Waiting()
         self._is_closed = False
         self._requests_made = 0
+        self.emulated_vault: str | None = None
         self._request_prefix = secrets.token_hex(6)
 
     @property
@@ -229,6 +231,7 @@ class Caller:
         effort.count(result, time.monotonic() - began)
         if not isinstance(result, Answer) or result.status not in call.answered_with:
             return result
+        self.emulated_vault = result.headers.get(EMULATED_VAULT_HEADER, self.emulated_vault)
         try:
             read(result)
         except UnusableAnswer as error:

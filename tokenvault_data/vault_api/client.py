@@ -174,6 +174,11 @@ class AsyncVault:
         """Start the search for a limit from what was learned before."""
         self._caller.adopt(learned)
 
+    @property
+    def emulated_vault(self) -> str | None:
+        """What an emulated vault has called itself; None for a real one, or before an answer."""
+        return self._caller.emulated_vault
+
     async def list_instruments(self, customer_id: str) -> list[dict[str, Any]]:
         """List all saved cards of one customer, as the vault writes them.
 

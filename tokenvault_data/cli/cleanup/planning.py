@@ -22,6 +22,7 @@ from tokenvault_data.cli.cleanup.plans import (
 )
 from tokenvault_data.cli.invocation import command_line
 from tokenvault_data.cli.output import INDENT, print_json, print_line, print_paragraph
+from tokenvault_data.cli.partial import print_figures_json, print_partial
 from tokenvault_data.cli.tables import print_table, table_document
 from tokenvault_data.errors import UsageError
 
@@ -164,7 +165,7 @@ def simulate(  # noqa: PLR0917  one parameter an option
         manifest.environment, manifest.merchant, limits, simulation.vault_cards, store=store
     )
     if as_json:
-        print_json(
+        print_figures_json(
             {
                 "snapshot": opened.id,
                 "sentence": simulation.sentence,
@@ -179,7 +180,8 @@ def simulate(  # noqa: PLR0917  one parameter an option
                 "networks": table_document(simulation.by_network)["rows"],
                 "banks": table_document(simulation.by_bank)["rows"],
                 "months": table_document(simulation.by_expiry)["rows"],
-            }
+            },
+            opened,
         )
         return
     print_line()
@@ -187,6 +189,7 @@ def simulate(  # noqa: PLR0917  one parameter an option
     print_line()
     for finding in (*simulation.findings, room.sentence(simulation.cards)):
         print_paragraph(finding, indent=INDENT, first="* ")
+    print_partial(opened)
     for table in simulation.tables:
         print_table(table.showing(table[table["cards_planned"] > 0]))
 
@@ -267,9 +270,11 @@ def plan(  # noqa: PLR0917  one parameter an option
     path = seal(made, store)
     room = room_of(made, store)
     if as_json:
-        print_json(plan_document(made) | {"today": asdict(room), "path": str(path)})
+        document = plan_document(made) | {"today": asdict(room), "path": str(path)}
+        print_figures_json(document, opened)
         return
     print_plan(made)
+    print_partial(opened)
     print_line()
     print_paragraph(room.sentence(len(made.cards)))
     for sentence in _also_planned(made, store):

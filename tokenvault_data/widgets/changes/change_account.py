@@ -37,7 +37,8 @@ class ChangeAccount:
 
     def __init__(self, comparison: Comparison) -> None:
         summary = comparison.summary
-        self._title = comparison.summary.title
+        self._doubt = comparison.another_vault
+        self._title = comparison.summary.title.removeprefix(f"{self._doubt} ")
         self._cards = _by_line(summary, "cards")
         self._customers = _by_line(summary, "customers")
 
@@ -81,7 +82,10 @@ class ChangeAccount:
             (f"{cards['details_changed']:,}", "details changed"),
             (f"{cards['unknown_old'] + cards['unknown_new']:,}", "unknown"),
         ]
-        blocks: list[Block] = [("heading", self._title), ("lead", lead), ("figures", figures)]
+        blocks: list[Block] = [("heading", self._title)]
+        if self._doubt is not None:
+            blocks.append(("warning", self._doubt))
+        blocks += [("lead", lead), ("figures", figures)]
         apart = sum(self._customers[line] for line in _APART)
         if apart:
             cards_apart = cards["unknown_old"] + cards["unknown_new"]

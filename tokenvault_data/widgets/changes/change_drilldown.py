@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 from tokenvault_data.analysis.change_events import KINDS
 from tokenvault_data.analysis.horizon import month_text
 from tokenvault_data.analysis.wording import counted
+from tokenvault_data.dataset.labels import NOT_KNOWN, value_text
 from tokenvault_data.dataset.result_table import result_table
 from tokenvault_data.errors import UsageError
-from tokenvault_data.reports.chart_text import NOT_KNOWN, month_name, name_of
+from tokenvault_data.reports.chart_text import month_name, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -176,7 +177,7 @@ def value_name(dimension: str, value: str | None) -> str:
     """Return how a value is written."""
     if value is None:
         return NOT_KNOWN
-    return month_name(value) if dimension == "expiry" else name_of(dimension, value)
+    return month_name(value) if dimension == "expiry" else name_of(dimension, value_text(value))
 
 
 def code_of(choice: Choice) -> str:

@@ -260,7 +260,7 @@ class ChangesView(Panel):
                 with bars.hold_sync():
                     bars.chosen, bars.labels = [], found.drilldown.names(name)
                     bars.missing = len(values) - 1 if values and values[-1] is None else -1
-        self._headline.show(*found.account.blocks())
+        self._headline.show(*found.blocks())
         self._account.show(found.account.table(), note="")
         self._show_choice()
         self._progress.show("", tone="good")

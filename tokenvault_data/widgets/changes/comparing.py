@@ -11,6 +11,7 @@ from tokenvault_data.dataset.snapshots import Snapshot, open_snapshot
 from tokenvault_data.widgets.changes.change_account import ChangeAccount
 from tokenvault_data.widgets.changes.change_drilldown import DIMENSIONS, TITLES, ChangeDrilldown
 from tokenvault_data.widgets.parts.prose import as_html
+from tokenvault_data.widgets.parts.snapshot_facts import partial_blocks
 from tokenvault_data.widgets.parts.static_parts import bars_html, rows_html
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.changes import Comparison
     from tokenvault_data.analysis.source import ArrowStream
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.widgets.parts.prose import Block
     from tokenvault_data.widgets.parts.worker import Job
 
 _MOST_BANKS: Final = 12
@@ -44,11 +46,15 @@ class Compared:
     account: ChangeAccount
     drilldown: ChangeDrilldown
 
+    def blocks(self) -> list[Block]:
+        """Return the finding, the figures, and of whom nothing is known."""
+        return [*self.account.blocks(), *partial_blocks(self.old, self.new)]
+
     def figures_html(self) -> str:
         """Return the account, and the events by kind, bank and month, as HTML without script."""
         lines = self.account.table()
         columns = [str(name) for name in lines.columns]
-        parts = [as_html(self.account.blocks()), rows_html(lines, columns, len(lines))]
+        parts = [as_html(self.blocks()), rows_html(lines, columns, len(lines))]
         for name in DIMENSIONS:
             bars = zip(self.drilldown.names(name), self.drilldown.counts(name), strict=True)
             some = [bar for bar in bars if bar[1] or name == "kind"]

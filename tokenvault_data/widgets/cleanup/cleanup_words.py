@@ -11,6 +11,7 @@ from tokenvault_data.cleanup.plan_text import describe, shown_sentence
 from tokenvault_data.errors import CampaignHalted, CampaignPaused, Locked, RefusedByGuardRail
 from tokenvault_data.widgets.cleanup.cleanup_steps import STEPS, Facts, Stage, stage_of
 from tokenvault_data.widgets.parts.panel import in_a_sentence
+from tokenvault_data.widgets.parts.snapshot_facts import partial_blocks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,7 @@ def opening(snapshot: Snapshot, *, is_connected: bool) -> list[Block]:
     return [
         ("heading", f"Clean up saved cards in {place(manifest.environment)}"),
         ("note", f"From snapshot {snapshot.id}. Nothing is deleted {_UNTIL}.{where}"),
+        *partial_blocks(snapshot),
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.collection.progress import in_words
+from tokenvault_data.widgets.parts.snapshot_facts import partial_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -155,6 +156,7 @@ def outcome_blocks(manifest: Manifest) -> Iterable[Block]:
             (f"{manifest.instruments:,}", "cards"),
         ],
     )
+    yield from partial_blocks(manifest)
     parts = [count for name, count in outcomes.items() if count or name != "not_attempted"]
     total = " + ".join(f"{count:,}" for count in parts)
     if sum(parts) == manifest.requested:

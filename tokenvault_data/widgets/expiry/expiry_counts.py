@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from tokenvault_data.analysis.card_view import month_bucket_names
 from tokenvault_data.analysis.cube_counts import count_cards
 from tokenvault_data.analysis.horizon import days_later, month_number, month_text
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from tokenvault_data.dataset.bank_names import BankNames
 
 HORIZONS: Final = (30, 60, 90)
+MONTHS: Final = 3
 _NO_MONTH: Final = -1
 
 
@@ -55,8 +57,10 @@ class Headline:
     by_horizon : dict of int to int
         By days ahead, the cards whose last day is the day itself or one of so many after it: each
         number holds the ones of shorter horizons.
+    by_month : dict of str to int
+        By whole months, that of the day first: ``this month``, ``next month``, ``in 2 months``.
     within : int
-        The same for the horizon that was asked for.
+        Those of `by_horizon` for the horizon that was asked for.
     later, unknown, cards : int
         Those beyond that horizon, those of unknown expiry, all.
     """
@@ -64,6 +68,7 @@ class Headline:
     expired: int
     expired_active: int
     by_horizon: dict[int, int]
+    by_month: dict[str, int]
     within: int
     later: int
     unknown: int
@@ -140,6 +145,7 @@ class ExpiryCounts:
         """Count the chosen cards by how soon they expire after a day."""
         passing = self._passes(chosen)
         day, cards = self._day[passing], self.cards[passing]
+        ahead = self._month[passing] - month_number(as_of)
         known = day > 0
         expired = known & (day < as_of.toordinal())
 
@@ -153,6 +159,10 @@ class ExpiryCounts:
             expired=past,
             expired_active=int(cards[expired & self._active[passing]].sum()),
             by_horizon={horizon: within(horizon) for horizon in HORIZONS},
+            by_month={
+                name: int(cards[known & ~expired & (ahead == number)].sum())
+                for number, name in enumerate(month_bucket_names(MONTHS)[1:-1])
+            },
             within=soon,
             later=total - past - unknown - soon,
             unknown=unknown,

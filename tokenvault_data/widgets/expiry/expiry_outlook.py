@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from tokenvault_data.analysis.horizon import last_day_within, month_number, month_text
 from tokenvault_data.analysis.predicate import where as condition_of
 from tokenvault_data.analysis.wording import counted, long_day, percent
+from tokenvault_data.dataset.labels import NOT_KNOWN, value_text
 from tokenvault_data.errors import UsageError
-from tokenvault_data.reports.chart_text import NOT_KNOWN, month_name, one_line
+from tokenvault_data.reports.chart_text import month_name, one_line
 from tokenvault_data.widgets.expiry.expiry_counts import HORIZONS, Chosen
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def condition(where: Predicate | None, chosen: Chosen) -> Predicate | None:
 
 def bank_name(bank: str | None) -> str:
     """Return how a bank is written."""
-    return f"bank {NOT_KNOWN}" if bank is None else one_line(bank)
+    return f"bank {NOT_KNOWN}" if bank is None else one_line(value_text(bank))
 
 
 def chosen_words(chosen: Chosen) -> str:
@@ -146,6 +147,7 @@ def headline_blocks(
         (f"{found.expired:,}", "expired"),
         (f"{found.expired_active:,}", "expired but ACTIVE"),
         *soon,
+        *((f"{cards:,}", f"expire {month}") for month, cards in found.by_month.items()),
         (f"{found.later:,}", f"after {counted(days, 'day')}"),
         (f"{found.unknown:,}", "unknown expiry"),
         (f"{found.cards:,}", "all cards" if not about else "chosen cards"),

@@ -22,6 +22,7 @@ from tokenvault_data.widgets.parts.latest import Latest
 from tokenvault_data.widgets.parts.list_pane import PAGE_ROWS, ListPane
 from tokenvault_data.widgets.parts.panel import Panel, in_a_sentence, named
 from tokenvault_data.widgets.parts.prose import Prose, as_html
+from tokenvault_data.widgets.parts.snapshot_facts import partial_blocks
 from tokenvault_data.widgets.parts.static_parts import rows_html
 
 if TYPE_CHECKING:
@@ -237,9 +238,10 @@ class ExpiryRadar(Panel):
 
     def _headline_blocks(self) -> list[Block]:
         found = self._counts.headline(self._day, self._days, self._chosen)
-        return outlook.headline_blocks(
+        blocks = outlook.headline_blocks(
             found, as_of=self._day, days=self._days, where=self._where, chosen=self._chosen
         )
+        return [*blocks, *partial_blocks(self._snapshot)]
 
     def _choice_blocks(self) -> list[Block]:
         return outlook.choice_blocks(

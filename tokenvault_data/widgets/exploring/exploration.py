@@ -14,6 +14,7 @@ from tokenvault_data.analysis.condition_writing import typed
 from tokenvault_data.analysis.crossfilter import DEFAULT_DIMENSIONS, EXPIRY, CrossFilter
 from tokenvault_data.analysis.cube import cube_of
 from tokenvault_data.analysis.horizon import months_later
+from tokenvault_data.dataset.labels import value_text
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 from tokenvault_data.reports.chart_text import month_name, name_of
@@ -284,7 +285,7 @@ class Exploration:
 
 
 def _label(name: str, value: object) -> str:
-    label = name_of(name, value)
+    label = name_of(name, value_text(str(value)))
     return label.capitalize() if name == "card_type" and label.islower() else label
 
 

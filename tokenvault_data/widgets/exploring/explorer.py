@@ -26,7 +26,7 @@ from tokenvault_data.widgets.parts.export_row import ExportRow, Rows
 from tokenvault_data.widgets.parts.latest import Latest
 from tokenvault_data.widgets.parts.panel import Panel, in_a_sentence, named
 from tokenvault_data.widgets.parts.prose import Prose
-from tokenvault_data.widgets.parts.snapshot_facts import short_name, snapshot_blocks
+from tokenvault_data.widgets.parts.snapshot_facts import partial_blocks, short_name, snapshot_blocks
 from tokenvault_data.widgets.parts.table_view import TableView
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.predicate import Predicate
     from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.snapshots import Snapshot
+    from tokenvault_data.widgets.parts.prose import Block
 
 COLUMNS: Final = (
     "customer_id",
@@ -122,7 +123,7 @@ class Explorer(Panel):
         )
 
         self._heading = Prose()
-        self._heading.show(*snapshot_blocks(snapshot.manifest))
+        self._heading.show(*self._heading_blocks())
         self._figures = named(Prose(is_live=True), "figures-shown")
         self._bars = {name: self._bars_of(name) for name in self._exploration.dimensions}
         self._table = named(TableView(caption="Cards, in the order they were fetched"), "rows")
@@ -192,6 +193,7 @@ class Explorer(Panel):
             opened = self._opened(against) if isinstance(against, str) else against
             self._exploration.compare_with(opened)
             self._against = opened
+            self._heading.show(*self._heading_blocks())
             self._show_all()
 
     def selected(self, columns: Sequence[str] | None = None) -> SelectedRows:
@@ -217,7 +219,7 @@ class Explorer(Panel):
         with self._clicks.lock:
             return static_page(
                 self._exploration,
-                snapshot_blocks(self._snapshot.manifest),
+                self._heading_blocks(),
                 self._customers,
                 self._other_name,
             )
@@ -225,6 +227,9 @@ class Explorer(Panel):
     @property
     def _other_name(self) -> str | None:
         return None if self._against is None else short_name(self._against.manifest)
+
+    def _heading_blocks(self) -> list[Block]:
+        return [*snapshot_blocks(self._snapshot.manifest), *partial_blocks(self._against)]
 
     # The page.
 

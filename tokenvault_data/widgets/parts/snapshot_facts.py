@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from tokenvault_data.analysis.partial import partial_notes
 from tokenvault_data.analysis.wording import counted, long_day
 from tokenvault_data.dataset.instants import INDIA
+from tokenvault_data.dataset.manifest import Manifest
+from tokenvault_data.dataset.snapshots import Snapshot
 
 if TYPE_CHECKING:
-    from tokenvault_data.dataset.manifest import Manifest
     from tokenvault_data.widgets.parts.prose import Block
-
-
-_PARTIAL: Final = (
-    "This snapshot is partial: what the missing customers have saved is in no figure here. Try them"
-    " again before you act on it."
-)
 
 
 def snapshot_blocks(facts: Manifest) -> list[Block]:
@@ -27,9 +23,20 @@ def snapshot_blocks(facts: Manifest) -> list[Block]:
         ("heading", f"{counted(facts.instruments, 'card')} of the {facts.environment} vault"),
         ("note", f"Snapshot {facts.id}, {when}; {coverage(facts)}."),
     ]
-    if not facts.complete:
-        blocks.append(("warning", _PARTIAL))
-    return blocks
+    return [*blocks, *partial_blocks(facts)]
+
+
+def partial_blocks(*shown: object) -> list[Block]:
+    """Warn of each snapshot that is partial, with how many customers are missing.
+
+    Parameters
+    ----------
+    *shown : object
+        Manifests, snapshots, or whatever else a panel shows; tables have nothing to warn of.
+    """
+    facts = [one.manifest if isinstance(one, Snapshot) else one for one in shown]
+    notes = partial_notes(*(one for one in facts if isinstance(one, Manifest)))
+    return [("warning", f"{note} Try them again before you act on it.") for note in notes]
 
 
 def short_name(facts: Manifest) -> str:

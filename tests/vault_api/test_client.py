@@ -444,13 +444,13 @@ def test_a_stranger_with_a_certificate_gets_nothing(operation, tmp_path):
     authority.issue_cert("127.0.0.1").configure_cert(context)
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     with RawServer(answer([CRYPTOGRAM]), tls=context) as server:
-        error = failure(server, operation)
+        error = failure(server, operation, wire=WireSettings())
         assert type(error) is errors.CertificateRejected
         assert (server.received_bytes, error.attempts) == (0, 0)
         function, *ids = CALLS[operation]
         network = Network(ca_file=tmp_path / "ca.pem")
         profile = dataclasses.replace(profile_of(server), network=network)
-        use(profile, lambda vault: function(vault, *ids))
+        use(profile, lambda vault: function(vault, *ids), wire=WireSettings())
         assert len(server.seen) == 1
 
 

@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,15 +48,22 @@ class Forked:
 
     def __init__(self, orders, arguments, *, cwd, env, streams):
         order = {"arguments": [str(one) for one in arguments], "cwd": str(cwd), "env": env}
-        socket.send_fds(orders, [json.dumps(order).encode()], streams)
-        self._answers = orders.makefile("r")
+        near, far = socket.socketpair()
+        with near, far:
+            socket.send_fds(orders, [json.dumps(order).encode()], [*streams, far.fileno()])
+            self._answers = near.makefile("r")
         self.pid = int(self._answers.readline())
 
     def wait(self, timeout=60):
         """Wait for its exit code; kill it when it takes too long."""
         killer = functools.partial(os.kill, self.pid, signal.SIGKILL)
-        with _Alarm(timeout, killer):
-            return int(self._answers.readline())
+        try:
+            with _Alarm(timeout, killer), self._answers:
+                return int(self._answers.readline())
+        except BaseException:  # a test that is cut off leaves no command behind
+            with suppress(ProcessLookupError):
+                killer()
+            raise
 
 
 class _Alarm:

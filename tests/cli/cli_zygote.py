@@ -1,7 +1,7 @@
 """A process that has loaded the toolkit and becomes a command whenever one is ordered.
 
 Most of a command's time is loading; a fork of what is loaded already starts in an instant. What is
-ordered comes through a socket, with the three streams of the command beside it.
+ordered comes through a socket, with the three streams of the command and one for answers beside it.
 """
 
 from __future__ import annotations
@@ -45,20 +45,24 @@ def serve(orders: socket.socket) -> None:
         importlib.import_module(name)
     gc.freeze()
     while True:
-        content, streams, _, _ = socket.recv_fds(orders, 1 << 20, 3)
+        content, streams, _, _ = socket.recv_fds(orders, 1 << 20, 4)
         if not content:
             os._exit(0)
         order = json.loads(content)
+        # Of each order alone, so that nobody reads what another has not waited for.
+        answers = socket.socket(fileno=streams.pop())
         child = os.fork()
         if child == 0:
+            answers.close()
             _become(order, streams)
             orders.close()
             return
         for stream in streams:
             os.close(stream)
-        orders.sendall(f"{child}\n".encode())
-        _, status = os.waitpid(child, 0)
-        orders.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        with answers, suppress(OSError):
+            answers.sendall(f"{child}\n".encode())
+            _, status = os.waitpid(child, 0)
+            answers.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
 
 
 def _become(order: dict[str, object], streams: list[int]) -> None:

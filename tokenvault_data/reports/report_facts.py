@@ -20,7 +20,7 @@ from tokenvault_data.analysis.source import open_source
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.reports.check_groups import WITHOUT_ID, check_groups
-from tokenvault_data.reports.counted_groups import start
+from tokenvault_data.reports.counted_groups import customers_of, start
 from tokenvault_data.reports.published_breakdowns import (
     BREAKDOWNS,
     add_breakdown,
@@ -34,6 +34,7 @@ from tokenvault_data.reports.published_quality import Check, QualityFigures
 from tokenvault_data.reports.suppression import SMALLEST_CELL, Figures, check_smallest_cell
 
 if TYPE_CHECKING:
+    from collections.abc import Hashable, Sequence
     from datetime import date, datetime
 
     from tokenvault_data.analysis.source import ArrowStream, Source
@@ -44,6 +45,10 @@ _NEEDED: Final = (
     *("customer_id", "card_network", "card_bank", "card_type", "card_country"),
     *("instrument_status", "expires_on"),
 )
+
+
+_PARTIAL_WEIGHT: Final = 5.0
+"""How much the number of customers who were not fetched would be missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +113,11 @@ def gather(
     cube = cube_of(opened)
     about = None if opened.snapshot is None else opened.snapshot.manifest
     older = None if against is None else open_source(against)
-    partial = _partial(opened, older)
+    partial = _partial_of(opened, older)
     if cube.customers < smallest_cell:
-        return Facts(about, day, smallest_cell, None, dict.fromkeys(BREAKDOWNS), partial=partial)
+        return Facts(
+            about, day, smallest_cell, None, dict.fromkeys(BREAKDOWNS), partial=_said(partial, None)
+        )
     figures = start(smallest_cell, cube.cards, cube.customers)
     folded = {name: count_breakdown(cube, name, smallest_cell, banks) for name in BREAKDOWNS}
     for name, one in folded.items():
@@ -134,6 +141,13 @@ def gather(
             banks_alone=banks_alone,
             old_people=_people_of_lines(older, smallest_cell),
         )
+    for facts in partial:
+        missing = not_fetched(facts)
+        people = max(missing, smallest_cell)  # of whom the number says nothing
+        figures.add(_missing(facts), missing, people, shown=_PARTIAL_WEIGHT)
+        if facts is about:
+            parts = [customers_of(("asked", name)) for name in ("failed", "not_attempted")]
+            figures.total(_missing(facts), parts)
     figures.protect()
     return Facts(
         about=about,
@@ -144,19 +158,30 @@ def gather(
         expiry=expiry.published(),
         checks=quality_figures.published(),
         changes=None if changes is None else changes.published(),
-        partial=partial,
+        partial=_said(partial, figures),
     )
 
 
-def _partial(*sources: Source | None) -> tuple[str, ...]:
-    """Say which snapshots are partial, with the one number that no small group follows from."""
+def _partial_of(*sources: Source | None) -> list[Manifest]:
     manifests = [one.snapshot.manifest for one in sources if one is not None and one.snapshot]
-    return tuple(
-        f"Snapshot {facts.id} is partial: {counted(not_fetched(facts), 'customer')} were not"
-        " fetched, and what they have saved is not known"
-        for facts in manifests
-        if not_fetched(facts)
-    )
+    return [facts for facts in manifests if not_fetched(facts)]
+
+
+def _missing(facts: Manifest) -> Hashable:
+    return customers_of(("not fetched", facts.id))
+
+
+def _said(partial: Sequence[Manifest], figures: Figures | None) -> tuple[str, ...]:
+    """Say which snapshots are partial, with the number of customers where it is published."""
+    said = []
+    for facts in partial:
+        missing = None if figures is None else figures.published(_missing(facts))
+        who = "some customers" if missing is None else counted(missing, "customer")
+        said.append(
+            f"Snapshot {facts.id} is partial: {who} {'was' if missing == 1 else 'were'} not"
+            " fetched, and what they have saved is not known"
+        )
+    return tuple(said)
 
 
 def _stream(source: Source) -> ArrowStream:

@@ -19,12 +19,16 @@ from tokenvault_data.vault_json import MOST_LEVELS, TOO_DEEP, Number, TooDeep
 REMOVED: Final = "[removed]"
 """Stands where payment data was."""
 
-_GAP: Final = r"[\s\-.\u00ad\u2010-\u2015\u2212_·]"
+_GAP: Final = r"[\s\-.\u00ad\u200b-\u200d\u2010-\u2015\u2060\u2212\ufeff_·]"
 _DIGIT: Final = re.compile(r"\d")
 _DIGIT_RUN: Final = re.compile(rf"\d(?:{_GAP}{{0,3}}\d){{12,}}")
 _IN_FLOATING_POINT: Final = re.compile(r"\d(?:\.\d+)?[eE]\+?1[2-8](?!\d)")
 _GROUP: Final = re.compile(r"\d+")
 _SHORTEST, _LONGEST = 13, 19
+_MOST_GROUPS: Final = 500
+"""A longer row of numbers is nobody's note: trying each would take minutes, so all of it goes."""
+_LONGEST_NUMBER: Final = 64
+_EXPONENT: Final = re.compile(r"[eE][+-]?0*([0-9]*)\Z")
 _LONGEST_GROUP: Final = 8
 """Of a number written in groups: ten digits together are a phone number beside something else."""
 
@@ -122,10 +126,10 @@ class Removal:
 
     def _members(self, members: dict[str, Any], levels: int) -> dict[str, Any]:
         kept: dict[str, Any] = {}
-        for key, item in members.items():
+        for place, (key, item) in enumerate(members.items()):
             name = self.text(key)
-            while name in kept:
-                name += "'"
+            if name in kept:  # two keys from which something was removed
+                name = f"{name} #{place}"
             if is_secret_name(key) and not _says_nothing(item):
                 self.found = True
                 kept[name] = REMOVED
@@ -167,6 +171,8 @@ def _says_nothing(value: Any) -> bool:
 def _hide_in_run(run: re.Match[str]) -> str:
     text = run[0]
     groups = [match.span() for match in _GROUP.finditer(text)]
+    if len(groups) > _MOST_GROUPS:
+        return REMOVED
     kept, shown, first = 0, [], 0
     while first < len(groups):
         last = _last_group(text, groups, first)
@@ -211,10 +217,13 @@ def _whole_digits(number: str) -> str:
 
     Systems that keep card numbers in floating point write ``4.111111111111111e15``.
     """
-    if len(number) < _SHORTEST and "e" not in number.lower():
+    exponent = _EXPONENT.search(number)
+    if len(number) < _SHORTEST and exponent is None:
         return ""
     if number.isdecimal():
         return number
+    if len(number) > _LONGEST_NUMBER or (exponent is not None and len(exponent[1]) > 2):
+        return ""  # no card number is written so, and powers of ten take their time
     value = Decimal(number)
     if not value.is_finite() or value.adjusted() >= _LONGEST or value != value.to_integral_value():
         return ""

@@ -8,6 +8,7 @@ deeply. A body whose braces, commas and quotes do not add up is not JSON, and no
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from json.decoder import scanstring  # type: ignore[attr-defined]  # in C, and not in the stubs
@@ -88,6 +89,20 @@ def decode(body: bytes) -> Any:
     except orjson.JSONDecodeError:
         pass  # so that the error, which holds the body, is in no traceback
     return _plain(read_tree(body), MOST_LEVELS)
+
+
+def decode_strictly(body: bytes) -> Any:
+    """Read a body only if all of it is JSON, for those who have to prove something with it.
+
+    Raises
+    ------
+    NotJson
+    """
+    try:
+        return orjson.loads(body.removeprefix(codecs.BOM_UTF8))
+    except orjson.JSONDecodeError:
+        pass  # as in `decode`
+    raise NotJson("it is not JSON, or a value in it is damaged")
 
 
 def elements_of(content: Any) -> list[Any] | None:

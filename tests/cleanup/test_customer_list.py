@@ -87,7 +87,7 @@ def test_a_list_in_pages_is_the_list_of_all_of_them():
         json.dumps([card()]).encode()[:-9],
         b'{"data": null}',
         b"[" * 100_000,
-        b'{"instrument_id": NaN}',
+        b'[{"instrument_id": NaN}]',
     ],
 )
 def test_what_is_no_list_is_not_taken_for_an_empty_one(body):
@@ -161,10 +161,29 @@ def test_a_repeated_key_makes_all_of_it_unclear(before, after):
     assert problem_of(body) is not None
 
 
-def test_an_id_that_has_to_be_mended_makes_all_of_it_unclear():
-    """What is no text in UTF-8 is not the id that was asked for."""
-    body = json.dumps([card("i1"), card("i2")]).replace('"i2"', '"i2\\ud800"').encode()
-    assert "had to be mended" in problem_of(body)
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'"i2"', b'"i2\\ud800"'),
+        (b"HDFC", b"HDF\xc9"),
+        (b"ACTIVE", b"ACTIV\xff"),
+        (b'"card_bank_name"', b'"card_bank_nam\xff"'),
+        (b"HDFC", b"HD\\q"),
+        (b"HDFC", b"HD\x01FC"),
+        (b'"ACTIVE"', b"NaN"),
+    ],
+)
+def test_one_damaged_value_makes_all_of_it_unclear(before, after):
+    """When collecting it costs one field; here nothing may be concluded from such an answer."""
+    whole = json.dumps([card("i1"), card("i2")]).encode()
+    assert before in whole
+    pages_of(whole)
+    with pytest.raises(UnusableAnswer):
+        pages_of(whole.replace(before, after, 1))
+
+
+def test_an_id_with_a_space_is_another_card():
+    """Ids are taken as they are."""
     assert ids_of([card("i1 ")]) == ["i1 "]  # taken as it is: another card
 
 

@@ -230,3 +230,13 @@ def test_values_in_memory_are_ids_as_they_are():
 def test_streams_are_judged_as_files():
     """An upload, or standard input, is a file."""
     assert list(read_customers(io.BytesIO(b"cust_1\n<null>\n"))) == ["cust_1"]
+
+
+@pytest.mark.parametrize(("options", "quote"), [({}, "'"), ({"guarded": True}, "")])
+def test_what_quotes_and_apostrophes_uncover_is_judged_too(tmp_path, options, quote):
+    """A step in a path or a damaged number is no id, however it was wrapped."""
+    path = tmp_path / "ids.txt"
+    path.write_text("".join(f"'{one}{quote}\n" for one in ("c1", "..", "c3", "1.0", "null", "")))
+    customers = read_customers(path, **options)
+    assert list(customers) == ["c1", "c3"]
+    assert len(customers) + sum(dropped.count for dropped in customers.dropped) == 6

@@ -31,12 +31,12 @@ def test_an_upload_is_what_its_name_says():
 
 def test_a_column_that_is_not_obvious_is_asked_for():
     """Until one is chosen nothing is read; a wrong one is said to be wrong."""
-    upload = Upload("t.csv", b"a,b\ncust_1,x\ncust_2,y\n")
+    upload = Upload("t.csv", b"reference,note\ncust_1,x\ncust_2,y\n")
     read = read_list(upload)
     assert (read.customers, read.column) == (None, None)
     assert read.problem.startswith("It is not obvious which of the 2 columns of t.csv")
-    assert read.column_labels == ["a", "b"]
-    assert list(read_list(upload, "a").customers) == ["cust_1", "cust_2"]
+    assert read.column_labels == ["reference", "note"]
+    assert list(read_list(upload, "reference").customers) == ["cust_1", "cust_2"]
     assert "no one column 'c'" in read_list(upload, "c").problem
 
 

@@ -199,7 +199,7 @@ def _meaning(  # noqa: PLR0911  one return a class of statuses reads as the tabl
 def _read_card(call: Call, attempt: Attempt) -> tuple[Meaning, dict[str, Any] | None]:
     """Read the card out of a 200; without its own id nothing says which card it is."""
     try:
-        content = read_json(Answer(200, attempt.headers, attempt.body))
+        content = read_json(Answer(200, attempt.headers, attempt.body), is_strict=True)
     except UnusableAnswer:
         return "garbage", None
     if isinstance(content, list) and len(content) == 1:

@@ -178,6 +178,9 @@ def refuse_numbers(rows: Rows, kind: str, row: int) -> CustomerListError:
     )
 
 
+_REFUSED: Final = -1
+
+
 class _Sieve:
     def __init__(self, rows: Rows) -> None:
         self._rows = rows
@@ -253,6 +256,16 @@ class _Sieve:
                 pc.utf8_lower(encoded.dictionary), self._rows.heading.strip().lower()
             ).to_numpy(zero_copy_only=False)
             judged.reason[heading] = judged.reasons.index(HEADING) + 1
+        if (
+            judged.notes
+        ):  # what stood in quotes, or behind an apostrophe, is judged for the first time
+            doubtful = np.flatnonzero((judged.reason == 0) & ~_plainly_good(judged.ids))
+            for at, text in zip(
+                doubtful.tolist(), judged.ids.take(pa.array(doubtful)).to_pylist(), strict=True
+            ):
+                for row in rows[codes == at].tolist():
+                    if self._judge(text, row) is None:
+                        judged.reason[at] = _REFUSED
         reason = judged.reason[codes]
         for place, words in enumerate(judged.reasons, start=1):
             for row in rows[reason == place].tolist():

@@ -37,7 +37,7 @@ UNLIKE: Final = "unlike the others"
 Guards: TypeAlias = Literal["ours", "said", "unclear", "none"]
 """Whether apostrophes are those of our exports, or to be taken away as said, or unclear, or ids."""
 
-_IN_QUOTES: Final = r"\A'.+'\z"
+_IN_QUOTES: Final = r"\A'.*'\z"
 _WITH_A_NUMBER: Final = r"[0-9@]"
 _LIKE_THE_OTHERS: Final = 0.9
 _FEW: Final = 0.02

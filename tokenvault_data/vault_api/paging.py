@@ -43,7 +43,8 @@ class PageChain:
         Where a chain counts as endless.
     is_lenient : bool, optional
         Whether what says as much as a list is one: ``null`` and an answer without content (204) for
-        none, a bare instrument for one. Whoever has to prove that a card is gone must not ask so.
+        none, a bare instrument for one; and whether a damaged value costs only itself. Whoever has
+        to prove that a card is gone must not ask so.
 
     Attributes
     ----------
@@ -93,7 +94,7 @@ class PageChain:
         self.next_url = url
 
     def _read(self, answer: Answer) -> tuple[list[Any], str | None, int | None]:
-        content = read_json(answer)
+        content = read_json(answer, is_strict=not self._is_lenient)
         page = self._elements(content)
         if not isinstance(content, dict) or "data" not in content:
             if self._in_envelopes:

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 from tokenvault_data.errors import UnusableAnswer
 from tokenvault_data.payment_data import without_payment_data
 from tokenvault_data.vault_api.cryptogram import Cryptogram
-from tokenvault_data.vault_json import NotJson, decode
+from tokenvault_data.vault_json import NotJson, decode, decode_strictly
 
 if TYPE_CHECKING:
     from tokenvault_data.vault_api.operations import Call
     from tokenvault_data.vault_api.transport import Answer
 
 
-def read_json(answer: Answer) -> Any:
+def read_json(answer: Answer, *, is_strict: bool = False) -> Any:
     """Decode the body of an answer as JSON, whatever its headers say of it.
 
-    Types and encodings are named wrongly as often as not, and compressed bytes are no JSON.
+    Types and encodings are named wrongly as often as not, and compressed bytes are no JSON. Where
+    something is to be proven with it, `is_strict`, a damaged value spoils the whole.
 
     Raises
     ------
@@ -25,7 +26,7 @@ def read_json(answer: Answer) -> Any:
         It is not JSON: a proxy's HTML page, a cut or compressed answer, another encoding.
     """
     try:
-        return decode(answer.body)
+        return (decode_strictly if is_strict else decode)(answer.body)
     except NotJson:
         pass
     coding = answer.headers.get("content-encoding", "identity")

@@ -29,6 +29,7 @@ def test_variables_come_before_the_profile():
     [
         *("proxy.example:3128", "http://proxy.example", "socks5://h:1", "ftp://h:1", "http://:1"),
         *("http://a b:1", "http://h:1/path", "", "http://u:p/w@h:1"),
+        *("http://h:99999", "http://h:0", "http://[1:::2]:8080"),
     ],
 )
 def test_what_is_no_proxy_is_refused_and_not_shown(address):

@@ -33,7 +33,7 @@ _CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_C
 
 _proxy = re.compile(
     r"(?P<scheme>https?)://(?:(?P<user>[^\s:/?#@]*)(?::[^\s/?#@]*)?@)?"
-    r"(?P<place>(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})/?"
+    r"(?P<place>(?:[A-Za-z0-9._-]+|\[(?P<six>[0-9A-Fa-f:.]+)\]):(?P<port>[0-9]{1,5}))/?"
 ).fullmatch
 
 
@@ -60,7 +60,7 @@ class Network:
     ca_file: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.proxy is not None and _proxy(self.proxy.reveal()) is None:
+        if self.proxy is not None and not _is_usable(self.proxy.reveal()):
             raise ProfileError(
                 "The proxy's address is not usable: write it as http://host:port, with"
                 " user:password@ before the host where the proxy asks for them (special characters"
@@ -130,6 +130,20 @@ def _hint(
     if found is None:
         return []
     return [f"{found} is set but not used; to use that {what}, pass it as {option} or set {ours}."]
+
+
+def _is_usable(proxy: str) -> bool:
+    found = _proxy(proxy)
+    if found is None or not 0 < int(found["port"]) < 65_536:
+        return False
+    if found["six"] is not None:
+        import ipaddress
+
+        try:
+            ipaddress.IPv6Address(found["six"])
+        except ValueError:
+            return False
+    return True
 
 
 def _stated(proxy: str) -> Secret | None:

@@ -5,9 +5,9 @@ import re
 import pytest
 from analysis_cases import card, publish, table_of
 
-from tokenvault_data.analysis.bank_names import load_bank_names
 from tokenvault_data.analysis.breakdown import breakdown
 from tokenvault_data.analysis.changes import compare
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.labels import MISSING, NOT_KNOWN, OTHER, others_label, value_text
 from tokenvault_data.errors import UsageError
 from tokenvault_data.reports import charts

@@ -16,8 +16,8 @@ from tokenvault_data.reports.small_cells import HIDDEN, SMALL_GROUPS, Folded, fo
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable
 
-    from tokenvault_data.analysis.bank_names import BankNames
     from tokenvault_data.analysis.cube import Cube
+    from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.reports.suppression import Figures
 
 BREAKDOWNS: Final = ("card_network", "bank", "card_type", "card_country", "instrument_status")

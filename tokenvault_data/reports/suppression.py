@@ -34,6 +34,7 @@ NEVER_BEFORE: Final = 1000.0
 """Weight of figures that are hidden only where nothing else helps, such as totals of the page."""
 
 _ROUNDING: Final = 1e-6
+_MOST_NODES: Final = 500  # of one search for whole numbers; pages need none or a few
 
 
 def check_smallest_cell(smallest_cell: int) -> int:
@@ -314,6 +315,8 @@ class _Audit:
 
     def _remember(self, found: np.ndarray) -> bool:
         """Take a solution for a proof, if it is one in whole numbers."""
+        if len(found) != len(self.keys):  # the search was given up before it found any
+            return False
         whole = np.rint(found).astype(np.int64)
         lower, upper = self._bounds()
         rows = self.matrix @ whole
@@ -388,6 +391,8 @@ class _Audit:
         solver = _Highs()
         solver.setOptionValue("output_flag", False)
         solver.setOptionValue("threads", 1)
+        # Nodes, not seconds: a slow machine hides the same. What is not proven safe is hidden.
+        solver.setOptionValue("mip_max_nodes", _MOST_NODES)
         lower, upper = self._bounds()
         solver.addVars(len(self.keys), lower.astype(float), upper.astype(float))
         for row, equality in zip(self.matrix, self.is_equality, strict=True):

@@ -1,15 +1,15 @@
 """Only an answer to somebody asked later clears a refusal up."""
 
-from tokenvault_data.collection.refusals import MOST_IN_ROW, Refusals
+from tokenvault_data.collection.refusals import MOST_IN_ROW, MOST_IN_ROW_AT_BEST, Refusals
 
 
 def test_an_answer_to_a_question_asked_before_proves_nothing():
     """It may have been answered before the credentials were revoked, and come late."""
     refusals = Refusals()
     refusals.refused("a", asked=5)
-    assert refusals.answered(5) == []
+    assert refusals.answered(5).customers == []
     assert refusals.in_row == 1
-    assert refusals.answered(6) == ["a"]
+    assert refusals.answered(6).customers == ["a"]
     assert (refusals.in_row, refusals.is_due) == (0, False)
 
 
@@ -18,9 +18,9 @@ def test_each_is_cleared_up_once_and_by_itself():
     refusals = Refusals()
     refusals.refused("a", asked=1)
     refusals.refused("b", asked=4)
-    assert refusals.answered(3) == ["a"]
-    assert refusals.answered(5) == ["b"]
-    assert refusals.answered(9) == []
+    assert refusals.answered(3).customers == ["a"]
+    assert refusals.answered(5).customers == ["b"]
+    assert refusals.answered(9).customers == []
 
 
 def test_the_first_is_asked_about_at_once_and_later_ones_in_bundles():
@@ -43,8 +43,17 @@ def test_refused_controls_count_until_somebody_is_answered():
     refusals.control_refused()
     refusals.control_refused()
     assert refusals.in_row == 3
-    refusals.answered(4)
+    assert refusals.answered(4) == (["a"], True), "nobody was answered, so it is innocent"
     assert refusals.in_row == 0
+
+
+def test_more_are_borne_in_a_row_only_until_somebody_is_answered():
+    """What the question for nobody's cards allowed does not hold for the rest of the session."""
+    refusals = Refusals()
+    refusals.refused("a", asked=1)
+    refusals.most_in_row = MOST_IN_ROW_AT_BEST
+    assert refusals.answered(2) == (["a"], False)
+    assert refusals.most_in_row == MOST_IN_ROW
 
 
 def test_what_is_left_at_the_end_is_asked_about():
@@ -57,6 +66,6 @@ def test_what_is_left_at_the_end_is_asked_about():
     assert not refusals.is_due
     refusals.press()
     assert refusals.is_due
-    assert refusals.answered(8) == ["last"]
+    assert refusals.answered(8).customers == ["last"]
     refusals.press()
     assert not refusals.is_due

@@ -1,8 +1,9 @@
 """Fetching many customers at once, at the budget's pace, each ending in exactly one result.
 
-One customer's failure never stops the others, a refusal (401, 403) of one customer included. What
-stops all of them: refused credentials, a rejected certificate, an outage that outlasts the
-patience, or `FanOut.halt`. Customers of whom nothing is known by then have no result.
+One customer's failure never stops the others, a refusal (401, 403) of one customer included. Who
+failed is asked once more when somebody else was answered, and fails by the second time. What stops
+all of them: refused credentials, a rejected certificate, an outage that outlasts the patience, or
+`FanOut.halt`. Customers of whom nothing is known by then have no result.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from tokenvault_data.collection import outage
 from tokenvault_data.collection.outage import OutageWatch
 from tokenvault_data.collection.progress import in_words
 from tokenvault_data.collection.refusals import MOST_IN_ROW, MOST_IN_ROW_AT_BEST, Refusals
@@ -21,6 +23,7 @@ from tokenvault_data.errors import (
     CallAbandoned,
     CertificateRejected,
     CollectionError,
+    IdentifierError,
     NotSent,
     PagingFault,
     RateLimited,
@@ -42,6 +45,8 @@ PATIENCE_SECONDS = 15 * 60.0
 CONTROLS = (
     3  # answered before, and asked again where it has to be known whether anybody is answered
 )
+_WAKING_STEPS = 8  # of the loop, after which whoever waits for a slot has heard of a hold
+VOUCH_SECONDS = 0.5  # so often it is looked whether all that is under way is met with 429
 # Answers that can only be about the customer asked for, as is a 429 while others are answered. Any
 # other failure may be the vault's, and a proxy's page in its place is an outage as well.
 _OWN_FAULTS = (RequestRejected, PagingFault)
@@ -65,6 +70,9 @@ class Customer(NamedTuple):
     customer_id: str
     requests: int = 0
     is_doubted: bool = False
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self.position}>"
 
 
 class Fetched(NamedTuple):
@@ -132,14 +140,16 @@ class FanOut:
         self._watch: OutageWatch[Failed] = OutageWatch(time.monotonic)
         self._last_trouble: VaultError | None = None
         self._refusals: Refusals[Failed] = Refusals()
-        self._refused_themselves: list[Failed] = []
         self._last_refusal: AccessDenied | None = None
         self._asked = 0
         self._recalls = 0
+        self._under_way = 0
+        self._answers = 0
+        self._came_back = asyncio.Event()
         self._reachable = asyncio.Event()
         self._reachable.set()
         self._halted = asyncio.Event()
-        self._stopped_by: TokenVaultError | None = None
+        self._stopped_by: Exception | None = None
 
     @property
     def out_for_seconds(self) -> float:
@@ -170,7 +180,7 @@ class FanOut:
                 self._refusals.press()
                 await self._wait_out()
                 await self._work_off()
-        except CollectionError as error:
+        except Exception as error:  # noqa: BLE001  raised below, once the client is released
             self.stop(error)
         finally:
             if self._halted.is_set():
@@ -184,7 +194,7 @@ class FanOut:
         self._reachable.set()
         self._vault.hold()
 
-    def stop(self, error: TokenVaultError) -> None:
+    def stop(self, error: Exception) -> None:
         """Halt because of an error, which `run` raises once nothing is in flight."""
         if self._stopped_by is None:
             self._stopped_by = error
@@ -197,12 +207,15 @@ class FanOut:
         return self._watch.out_since is not None or self._refusals.is_due
 
     async def _work_off(self) -> None:
+        vouching = asyncio.create_task(self._vouch())
         try:
             async with asyncio.TaskGroup() as workers:
                 for _ in range(self._concurrency):
                     workers.create_task(self._work())
-        except BaseExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+        finally:
+            vouching.cancel()
+            with suppress(asyncio.CancelledError):
+                await vouching
 
     async def _work(self) -> None:
         while not self._halted.is_set():
@@ -214,7 +227,7 @@ class FanOut:
                 await self._fetch(customer)
                 if self._has_to_wait() and self._reachable.is_set():
                     await self._wait_out()
-            except CollectionError as error:  # what the other workers have in flight is still taken
+            except Exception as error:  # noqa: BLE001  what others have in flight is still taken
                 self.stop(error)
 
     def _next(self) -> Customer | None:
@@ -225,7 +238,6 @@ class FanOut:
         if result is None:
             return
         if isinstance(result, Fetched) or _is_own_fault(result.error):
-            await self._note_answer()
             await self._take(result)
         elif isinstance(result.error, AccessDenied):
             self._last_refusal = result.error
@@ -235,8 +247,12 @@ class FanOut:
             self._watch.failed(result, never_sent=isinstance(result.error, NotSent))
 
     async def _ask(self, customer: Customer) -> Fetched | Failed | None:
-        """Ask for one customer; None when it was not asked, or when the fan-out has to end."""
+        """Ask for one customer; None when it was not asked, or when the fan-out has to end.
+
+        An answer clears up, on the way, what waits for one.
+        """
         self._asked += 1
+        self._under_way += 1
         number, recalls = self._asked, self._recalls
         result: Fetched | Failed
         try:
@@ -252,6 +268,9 @@ class FanOut:
         except CertificateRejected as error:
             self.stop(error)
             return None
+        except IdentifierError as error:
+            await self._take(_unaskable(customer, error))
+            return None
         except VaultError as error:
             if isinstance(error, RateLimited) and not error.others_answered:
                 self.stop(self._refused(error))
@@ -262,30 +281,63 @@ class FanOut:
             result = Fetched(
                 customer, cards.bodies, cards.instruments, requests, _now_us(), cards.status
             )
-            if all(customer.customer_id != known.customer_id for known in self._known):
-                self._known.append(customer)
+        finally:
+            self._under_way -= 1
+            self._came_back.set()
         if isinstance(result, Fetched) or _is_own_fault(result.error):
-            self._refused_themselves += self._refusals.answered(number)
+            self._keep_as_control(result)
+            await self._note_answer(number)
         return result
 
-    def _recall(self) -> None:
+    def _keep_as_control(self, result: Fetched | Failed) -> None:
+        """Whoever has cards is best; a customer that is answered with 404 is better than none."""
+        if isinstance(result, Failed) and (
+            self._known or not isinstance(result.error, RequestRejected)
+        ):
+            return
+        if all(result.customer.customer_id != known.customer_id for known in self._known):
+            self._known.append(result.customer)
+
+    async def _vouch(self) -> None:
+        """Ask for a control where nobody is answered beside a call that is met with 429.
+
+        Only an answer to somebody else tells a customer who is always refused from a spent budget,
+        and there may be nobody else left to ask.
+        """
+        refused, answers = self._vault.budget.refusals, self._answers
+        while True:
+            await asyncio.sleep(VOUCH_SECONDS)
+            is_stuck = self._vault.budget.refusals > refused and self._answers == answers
+            refused, answers = self._vault.budget.refusals, self._answers
+            if is_stuck and self._known and not self._halted.is_set():
+                with suppress(TokenVaultError):
+                    await self._vault.fetch_cards(self._known[-1].customer_id)
+
+    async def _recall(self) -> None:
         """Take back what waits for its slot, so that in doubt one is asked at a time."""
         self._recalls += 1
         self._vault.hold()
+        for _ in range(_WAKING_STEPS):
+            await asyncio.sleep(0)
         if not self._halted.is_set():
             self._vault.release()
 
-    async def _note_answer(self) -> None:
-        """The vault has answered somebody: what failed before is tried again, or blamed."""
-        own, self._refused_themselves = self._refused_themselves, []
-        for refused in own:
-            await self._take(_refused_itself(refused))
+    async def _note_answer(self, number: int) -> None:
+        """Question `number` was answered: who failed before is asked once more, or blamed.
+
+        Who failed while nobody was answered is innocent, and asked as if for the first time.
+        """
+        self._answers += 1
+        refused = self._refusals.answered(number)
         suspects = self._watch.answered()
-        for failed in suspects.customers:
-            if failed.customer.is_doubted and not suspects.innocent:
-                await self._take(failed)
-            else:
-                self._try_again(failed, is_doubted=not suspects.innocent)
+        for failures in (refused, suspects):
+            for failed in failures.customers:
+                if failures.innocent or not failed.customer.is_doubted:
+                    self._try_again(failed, is_doubted=not failures.innocent)
+                elif isinstance(failed.error, AccessDenied):
+                    await self._take(_refused_itself(failed))
+                else:
+                    await self._take(failed)
 
     def _try_again(self, failed: Failed, *, is_doubted: bool) -> None:
         self._again.append(
@@ -307,33 +359,18 @@ class FanOut:
     async def _probe(self) -> None:
         """Ask for a customer that was answered before; without one, for one that was not yet asked.
 
-        A suspect would be no proof: it may be the very customer that the vault fails at.
+        A suspect would be no proof: it may be the very customer that the vault fails at. Every
+        probe that is not answered leaves less to ask for, or counts against the patience.
         """
-        if self._known:
-            control = self._known[-1]
-            result = await self._ask(control)
-            if result is None:
-                return
-            if isinstance(result, Fetched) or _is_own_fault(result.error):
-                await self._note_answer()
-                return
-            if isinstance(result.error, AccessDenied):
-                self._known.remove(control)
-                self._last_refusal = result.error
-                self._refusals.control_refused()
-                await self._judge_refusals()
-                return
-            self._last_trouble = result.error
-            self._watch.take_for_out()
-        else:
-            self._recall()
-            await asyncio.sleep(0)  # so that what was recalled is there to be asked first
-            customer = self._next()
-            if customer is None and not self._watch.suspects:
-                self._stop_refused()
-                return
-            await self._fetch(customer or self._first_suspect())
-            await self._judge_refusals()
+        if self._refusals.controls_refused < len(self._known):
+            await self._ask_control()
+        elif (customer := await self._not_yet_asked()) is not None:
+            await self._fetch(customer)
+        elif self._has_to_wait():
+            await self._ask_once_more()
+        if not self._has_to_wait() or self._halted.is_set():
+            return
+        await self._judge_refusals()
         if self._watch.out_since is None or self._last_trouble is None:
             return
         self._watch.probe_failed()
@@ -341,10 +378,53 @@ class FanOut:
         if too_long or not self._watch.ever_answered:
             self.stop(self._out_of_reach(self._last_trouble))
 
+    async def _ask_control(self) -> Fetched | Failed | None:
+        control = self._known[-1]
+        result = await self._ask(control)
+        if result is None or isinstance(result, Fetched) or _is_own_fault(result.error):
+            return result
+        if self._known[-1] is control:  # the next control is another one
+            self._known.rotate(1)
+        if isinstance(result.error, AccessDenied):
+            self._last_refusal = result.error
+            self._refusals.control_refused()
+        else:
+            self._last_trouble = result.error
+            self._watch.take_for_out()
+        return result
+
+    async def _not_yet_asked(self) -> Customer | None:
+        """The next customer; None when all were asked and answered, or an answer made it needless.
+
+        What waits for its slot is taken back, and what has left is waited for: it may be answered.
+        """
+        if self._under_way:
+            await self._recall()
+        while self._has_to_wait() and not self._halted.is_set():
+            customer = self._next()
+            if customer is not None or not self._under_way:
+                return customer
+            self._came_back.clear()
+            await self._came_back.wait()
+        return None
+
+    async def _ask_once_more(self) -> None:
+        """Nobody is left to ask for: a control has the last word, after a while."""
+        if self._known:
+            await self._pause(outage.FIRST_WAIT_SECONDS)
+            result = None if self._halted.is_set() else await self._ask_control()
+            if not isinstance(result, Failed) or not isinstance(result.error, AccessDenied):
+                return
+        if self._refusals.waiting:
+            self._stop_refused()
+        elif self._last_trouble is not None:
+            self.stop(self._last_trouble)
+
     async def _judge_refusals(self) -> None:
         """Stop where nobody is answered any more; the question for nobody's cards has a say."""
         refusals = self._refusals
-        if self._known or refusals.in_row < refusals.most_in_row:
+        has_control = refusals.controls_refused < len(self._known)
+        if has_control or refusals.in_row < refusals.most_in_row:
             return
         if refusals.most_in_row == MOST_IN_ROW and await self._answers_for_nobody():
             refusals.most_in_row = MOST_IN_ROW_AT_BEST
@@ -356,6 +436,8 @@ class FanOut:
             self.stop(self._last_refusal)
 
     async def _answers_for_nobody(self) -> bool:
+        """Whether the account is answered at all; asked after a while, which a hiccup may take."""
+        await self._pause(outage.FIRST_WAIT_SECONDS)
         try:
             await self._vault.fetch_cards(NOBODY)
         except _OWN_FAULTS:
@@ -363,10 +445,6 @@ class FanOut:
         except VaultError:
             return False
         return True
-
-    def _first_suspect(self) -> Customer:
-        failed = self._watch.suspects.pop(0)
-        return failed.customer._replace(requests=failed.requests)
 
     async def _pause(self, seconds: float) -> None:
         with suppress(TimeoutError):
@@ -403,6 +481,11 @@ def _refused_itself(failed: Failed) -> Failed:
     )
     own.request_id = error.request_id
     return failed._replace(error=own)
+
+
+def _unaskable(customer: Customer, why: IdentifierError) -> Failed:
+    error = RequestRejected(f"no request can be made of this id: {why}", attempts=0)
+    return Failed(customer, error, customer.requests, _now_us())
 
 
 def check_settings(concurrency: int, patience_seconds: float) -> None:

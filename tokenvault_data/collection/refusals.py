@@ -2,16 +2,19 @@
 
 A 401 or 403 is about the account, or about the customer asked for: a gateway that dislikes an id.
 It waits here until one of two things is known. An answer to somebody asked *after* it shows that
-the account is in order, so that every refusal before was its customer's own. Such an answer mostly
-comes by itself; when too many refusals wait, a control is asked: a customer that was answered
-before. Where the controls are refused as well, and `MOST_IN_ROW` refusals came with no answer
-between, it is the account.
+the account is in order: the customer is asked once more, and a second refusal is its own. Where a
+control was refused meanwhile, nobody was answered, and the first refusal does not count. Such an
+answer mostly comes by itself; when too many refusals wait, a control is asked: a customer that was
+answered before. Where the controls are refused as well, and `MOST_IN_ROW` refusals came with no
+answer between, it is the account.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
+
+from tokenvault_data.collection.outage import Suspects
 
 T = TypeVar("T")
 
@@ -32,13 +35,15 @@ class Refusals(Generic[T]):
         Each with how many questions had been asked when it was refused.
     most_in_row : int
         How many refusals in a row prove that it is the account.
+    controls_refused : int
+        How many were refused since somebody was answered that had been answered before.
     """
 
     waiting: list[tuple[int, T]] = field(default_factory=list)
     most_in_row: int = MOST_IN_ROW
+    controls_refused: int = 0
     _tolerated: int = 1
     _is_pressed: bool = False
-    _controls_refused: int = 0
 
     def refused(self, customer: T, asked: int) -> None:
         """Note a customer that was refused, and how many questions had been asked by then."""
@@ -46,19 +51,21 @@ class Refusals(Generic[T]):
 
     def control_refused(self) -> None:
         """Note that a customer was refused that had been answered before."""
-        self._controls_refused += 1
+        self.controls_refused += 1
 
-    def answered(self, number: int) -> list[T]:
+    def answered(self, number: int) -> Suspects[T]:
         """Note that question `number`, counted from 1, was answered; gives those it clears up."""
         proven = [customer for asked, customer in self.waiting if asked < number]
-        if proven:
-            if self.is_due:  # it took a control: next time more may come together before one does
-                self._tolerated = min(MOST_IN_ROW, 2 * self._tolerated)
-            self.waiting = [one for one in self.waiting if one[0] >= number]
-            self._controls_refused = 0
+        innocent = self.controls_refused > 0
+        if proven and self.is_due:  # it took a control: next time more may wait for one
+            self._tolerated = min(MOST_IN_ROW, 2 * self._tolerated)
+        if proven or not self.waiting:
+            self.controls_refused = 0
+            self.most_in_row = MOST_IN_ROW
+        self.waiting = [one for one in self.waiting if one[0] >= number]
         if not self.waiting:
             self._is_pressed = False
-        return proven
+        return Suspects(proven, innocent)
 
     def press(self) -> None:
         """Have what waits cleared up now: nobody is asked any more who could do it."""
@@ -72,4 +79,4 @@ class Refusals(Generic[T]):
     @property
     def in_row(self) -> int:
         """How many were refused, controls included, since somebody was answered."""
-        return len(self.waiting) + self._controls_refused
+        return len(self.waiting) + self.controls_refused

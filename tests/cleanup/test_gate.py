@@ -59,6 +59,18 @@ def test_it_tells_how_long_nothing_was_answered_but_refusals():
     assert gate.refused_seconds(90.0) == 0
 
 
+def test_time_in_which_nothing_was_asked_is_no_time_of_refusals():
+    """Two refusals an hour apart are a minute of them; a wait that was obeyed is one wait."""
+    gate = Gate(0.0)
+    gate.note(429, {"retry-after": "1"}, 0.0)
+    gate.note(429, {"retry-after": "1"}, 3600.0)
+    assert gate.refused_seconds(3600.0) == 60.0
+    gate = Gate(0.0)
+    for number, told in enumerate((0.0, 900.0, 1800.0)):
+        gate.note(429, {"retry-after": "900"}, 900.5 * number)
+        assert gate.refused_seconds(900.5 * number) == told
+
+
 @pytest.mark.parametrize(("remaining", "closed"), [("30", 0.0), ("29", 25.0), ("0", 25.0)])
 def test_a_reserve_is_left_to_others(remaining, closed):
     """Below 30 % of the window nothing is sent until it starts anew."""

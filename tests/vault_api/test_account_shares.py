@@ -2,17 +2,21 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-import time
+from contextlib import contextmanager, suppress
 
 import pytest
+from filelock import FileLock
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tokenvault_data.errors import Locked
 from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.vault_api import account_shares
 from tokenvault_data.vault_api.account_shares import (
+    IDLE_SECONDS,
     LEAST_SHARE,
     AccountShare,
     Holder,
@@ -173,17 +177,50 @@ time.sleep(60)
         parent.stdout.close()
 
 
-def test_who_sends_nothing_leaves_its_part_to_others(tmp_path, monkeypatch):
-    """An open notebook that does nothing has no part, until it sends something again."""
-    idle, busy = share(tmp_path), share(tmp_path)
-    idle.division()
+def folder_of(folder):
+    return account_folder(PROFILE, folder)
+
+
+def shift(path, seconds):
+    """Set the time at which a file was last touched."""
+    told = path.stat()
+    os.utime(path, (told.st_atime, told.st_mtime + seconds))
+
+
+@pytest.mark.parametrize("seconds", [-IDLE_SECONDS - 1, IDLE_SECONDS + 3600])
+def test_who_sends_nothing_leaves_its_part_to_others(tmp_path, seconds):
+    """An open notebook of any process that does nothing has no part, until it sends something.
+
+    Nor has one that was idle when the clock was put back: its time is yet to come.
+    """
+    idle = Child(tmp_path)
+    busy = share(tmp_path)
     assert busy.division().share == 0.25
-    later = time.monotonic() + account_shares.IDLE_SECONDS + 1
-    monkeypatch.setattr(account_shares.time, "monotonic", lambda: later)
+    [path] = (path for path in folder_of(tmp_path).glob(f"{idle.process.pid}-*.json"))
+    shift(path, seconds)
     assert busy.division().share == 0.5
-    assert idle.division().share == 0.25
-    idle.leave()
+    assert idle.share() == 0.25
+    assert busy.division().share == 0.25
+    idle.kill()
     busy.leave()
+
+
+def test_a_named_share_stays_held_while_nothing_is_sent(tmp_path):
+    """Idle as it is, it is not free for others; a second client of its process has all of it."""
+    child = Child(tmp_path, named=0.6)
+    for path in folder_of(tmp_path).glob("*.json"):
+        shift(path, -3600)
+    with pytest.raises(Locked):
+        share(tmp_path, named=0.5)
+    first = share(tmp_path, named=0.4)
+    [own] = folder_of(tmp_path).glob(f"{os.getpid()}-*.json")
+    shift(own, -3600)
+    second = share(tmp_path, named=0.4)
+    assert second.division().share == 0.4
+    assert first.division().share == second.division().share == 0.2
+    for each in (first, second):
+        each.leave()
+    child.kill()
 
 
 def test_two_clients_of_one_process_hold_a_named_share_together(tmp_path):
@@ -232,3 +269,147 @@ def test_without_a_folder_it_is_alone(tmp_path, caplog):
     mine = share(tmp_path)
     assert mine.division() == (0.5, 0.5)
     assert "not divided" in caplog.text
+
+
+SOUND = {
+    "named": None,
+    "at_most": 0.5,
+    "command": "x",
+    "pid": 1,
+    "since": 0.0,
+    "process": "q",
+}
+
+
+def test_what_a_file_says_of_its_command_cannot_steer_a_terminal(tmp_path):
+    """A holder with control characters in its name is none."""
+    for command in ("x", "x\x1b[31m", ["x"]):
+        content = json.dumps(SOUND | {"named": 0.6, "command": command}).encode()
+        with held_file(folder_of(tmp_path) / "1-x.json", content):
+            if command == "x":
+                with pytest.raises(Locked, match=r"0\.6 by x "):
+                    share(tmp_path, named=0.5)
+            else:
+                share(tmp_path, named=0.5).leave()
+
+
+@contextmanager
+def held_file(path, content):
+    """A file of some other program's making, locked as a living process locks its own."""
+    fcntl = pytest.importorskip("fcntl")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(content)
+        file.flush()
+        yield path
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(), st.lists(st.none()),
+    st.just(10**400), st.just("0.3"), st.just("\x1b[31m"), st.just("\ud800"),
+)  # fmt: skip
+
+
+@given(st.fixed_dictionaries(dict.fromkeys(SOUND, ODD)), st.sampled_from(list(SOUND)))
+def test_a_living_file_with_anything_in_it_raises_nothing(tmp_path_factory, odd, field):
+    """Whatever one field, or all, may hold: neither dividing nor claiming ends in an accident."""
+    tmp_path = tmp_path_factory.mktemp("shares")
+    for content in (odd, SOUND | {field: odd[field]}):
+        with held_file(folder_of(tmp_path) / "1-x.json", json.dumps(content).encode()):
+            mine = share(tmp_path)
+            assert 0 < mine.division().share <= 0.5
+            mine.leave()
+            with suppress(Locked):
+                share(tmp_path, named=1.0).leave()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[" * 4000,
+        b"\xff",
+        b"{}",
+        b'{"named":"x"}',
+        b" " * 9_000_000,
+        b'{"pid":1,"named":NaN}',
+    ],
+)
+def test_a_living_file_that_cannot_be_read_is_no_holder(tmp_path, content):
+    """Deep, long, empty or foreign, it is passed over, and left to who holds it."""
+    with held_file(folder_of(tmp_path) / "1-x.json", content) as path:
+        mine = share(tmp_path)
+        assert mine.division() == (0.5, 0.5)
+        assert path.exists()
+        mine.leave()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes among files")
+def test_things_that_are_no_files_are_passed_over(tmp_path):
+    """A folder, a pipe, a link to nowhere and a thousand dead files stop nothing."""
+    folder = folder_of(tmp_path)
+    (folder / "1-folder.json").mkdir(parents=True)
+    (folder / "1-link.json").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(folder / "1-pipe.json")
+    for number in range(1000):
+        (folder / f"2-{number}.json").touch()
+    mine = share(tmp_path)
+    for _ in range(4):
+        assert mine.division() == (0.5, 0.5)
+    assert not list(folder.glob("2-*.json"))
+    mine.leave()
+
+
+def test_dividing_waits_for_no_lock(tmp_path):
+    """Whoever blocks the folder's lock, those without a named share divide as ever."""
+    mine = share(tmp_path)
+    mine.division()
+    with FileLock(folder_of(tmp_path) / ".lock"):
+        child = Child(tmp_path)
+        assert mine.division().share == child.share() == 0.25
+    child.kill()
+    mine.leave()
+
+
+@pytest.mark.parametrize("in_the_way", ["a lock", "a folder"])
+def test_a_named_share_that_cannot_be_checked_is_refused(tmp_path, in_the_way):
+    """It says what is in the way; once that is gone, the share is held."""
+    lock = folder_of(tmp_path) / ".lock"
+    lock.parent.mkdir(parents=True)
+    if in_the_way == "a folder":
+        lock.mkdir()
+        with pytest.raises(Locked, match="could not be found out"):
+            share(tmp_path, named=0.9)
+        lock.rmdir()
+    else:
+        with FileLock(lock), pytest.raises(Locked, match="could not be found out"):
+            share(tmp_path, named=0.9)
+    mine = share(tmp_path, named=0.9)
+    assert mine.division().share == 0.9
+    mine.leave()
+
+
+def test_a_place_that_was_removed_is_taken_again(tmp_path):
+    """Who cleans the folder up while we work divides us from nobody for longer than a second."""
+    mine, child = share(tmp_path), Child(tmp_path)
+    mine.division()
+    shutil.rmtree(folder_of(tmp_path))
+    assert mine.division().share == 0.5
+    assert child.share() == mine.division().share == 0.25
+    child.kill()
+    mine.leave()
+
+
+def test_what_cannot_be_divided_is_divided_once_it_can(tmp_path, caplog):
+    """The log says so once, and not every second."""
+    (tmp_path / "shares").write_text("in the way")
+    mine = share(tmp_path)
+    for _ in range(3):
+        assert mine.division() == (0.5, 0.5)
+    assert caplog.text.count("not divided") == 1
+    (tmp_path / "shares").unlink()
+    child = Child(tmp_path)
+    assert mine.division().share == 0.25
+    child.kill()
+    mine.leave()

@@ -315,7 +315,7 @@ def test_refusals_without_end_end_in_an_error():
 def test_a_wait_beyond_the_deadline_is_not_waited_out():
     """An account that asks for ten minutes ends a call of five at once."""
     with RawServer(answer(b"", 429, ("retry-after: 600",))) as server:
-        assert "429 for 10 minutes" in str(failure(server, "list"))
+        assert "a wait of 10 minutes" in str(failure(server, "list"))
         assert len(server.seen) == 1
 
 

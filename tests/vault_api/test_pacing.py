@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
+from itertools import pairwise
 
 import pytest
 from pacing_simulation import ALL_DIALECTS, run_virtual, simulate
 
 from tokenvault_data.errors import CallAbandoned, UsageError
+from tokenvault_data.vault_api.blind_search import MOST_PER_MINUTE, BlindSearch, Learned
 from tokenvault_data.vault_api.pacing import Pacer
 
 LIMIT_AND_REMAINING = frozenset({"limit", "remaining"})
@@ -171,7 +173,67 @@ def test_a_rate_that_is_given_skips_the_search():
         await send(0.05, status=429)
         assert await send(60.0) == pytest.approx(310, rel=0.05)
         await send(1200.0)
-        assert await send(60.0) == pytest.approx(588, rel=0.01)
+        assert await send(60.0) == pytest.approx(600, rel=0.01)
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("refused_part", [0.05, 1.0])
+def test_a_rate_that_is_given_comes_back_after_hours_of_refusals(refused_part):
+    """Refused at random, or all, for two hours, it is back at the rate in half an hour."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, rate_per_minute=100)
+        rng, sent = random.Random(2), []
+        while loop.time() < 3 * 3600.0:
+            sent_at = await pacer.slot()
+            sent.append(sent_at)
+            bad = 60.0 < sent_at < 7200.0 and rng.random() < refused_part
+            pacer.observe(429 if bad else 200, {}, sent_at=sent_at)
+        counted = sum(9000.0 <= at < 9600.0 for at in sent)
+        assert counted == pytest.approx(1000, rel=0.01)
+        assert max(b - a for a, b in pairwise(sent) if a > 9000.0) < 0.7
+
+    run_virtual(main)
+
+
+def test_a_limit_that_was_found_is_believed_for_a_day_however_many_sessions_it_lasts():
+    """Ten sessions of twenty-two hours each hand the finding on with its age."""
+    learned, now = Learned(15.0, 30.0), 0.0
+    told = []
+    for _ in range(3):
+        search = BlindSearch()
+        search.adopt(learned, now, 0.5)
+        now += 80_000.0
+        search.sent(now, 1.0, 0.5)
+        learned = search.learned
+        told.append(learned.limit_per_minute)
+    assert told == [30.0, None, None]
+
+
+def test_without_a_limit_the_rate_has_an_end():
+    """However long nothing is refused, and whatever was learned, it stays below 100 a second."""
+    search = BlindSearch()
+    search.adopt(Learned(1e9, None), 0.0, 1.0)
+    for minute in range(20_000):
+        search.sent(60.0 * minute, 60.0, 1.0)
+    assert 60.0 * search.rate == MOST_PER_MINUTE
+    assert search.learned.is_sound
+
+
+def test_time_in_which_nothing_is_asked_is_no_time_of_refusals():
+    """Two 429s an hour apart are a minute at the most, and a wait counts once it has passed."""
+
+    async def main(loop):
+        pacer = virtual_pacer(loop, share=0.5)
+        for _ in range(2):
+            sent_at = await pacer.slot()
+            pacer.observe(429, {"retry-after": "900"}, sent_at=sent_at)
+            waited, wait = pacer.refused_seconds, pacer.blocked_seconds
+            await asyncio.sleep(3600.0)
+        assert (waited, wait) == (900.0, 900.0)
+        pacer.observe(200, {}, sent_at=await pacer.slot())
+        assert pacer.refused_seconds == 0.0
 
     run_virtual(main)
 

@@ -127,6 +127,21 @@ def test_refusals_without_end_count_against_the_patience(patience):
     assert "nothing was answered but 429" in str(ended.error)
 
 
+@pytest.mark.parametrize("patience", [None, 900.0])
+def test_a_wait_as_long_as_the_patience_is_waited_for(patience):
+    """One that is longer ends the call at once, and the error says what was asked for."""
+    longest = 300.0 if patience is None else patience
+    effort = Effort(1, 1, 1, blocked_seconds=longest, patience_seconds=patience)
+    effort.refused_seconds = 0.3
+    assert decide(status(429), effort=effort) == Retry(0.0)
+    effort.blocked_seconds += 60.0
+    ended = decide(status(429), effort=effort)
+    assert isinstance(ended, GiveUp)
+    minutes = f"{effort.blocked_seconds / 60:.0f} minutes"
+    assert f"the vault asks for a wait of {minutes}" in str(ended.error)
+    assert "nothing was answered" not in str(ended.error)
+
+
 def test_an_outage_that_says_how_long_is_waited_for():
     """503 with Retry-After waits at least that long, and not beyond the deadline."""
     told = status(503, **{"retry-after": "40"})

@@ -9,6 +9,7 @@ from tokenvault_data.vault_api.limit_reading import (
     SHORTEST_WAIT_SECONDS,
     read_limits,
 )
+from tokenvault_data.vault_api.refused_time import RefusedTime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +32,7 @@ class Gate:
     def __init__(self, reserve: float) -> None:
         self._reserve = reserve
         self._refusals = 0
-        self._refused_since: float | None = None
+        self._refused_time = RefusedTime()
         self._closed_until = float("-inf")
         self._narrow_until = float("-inf")
 
@@ -41,8 +42,8 @@ class Gate:
         return max(0.0, until - now)
 
     def refused_seconds(self, now: float) -> float:
-        """For how long nothing has been answered but 429; 0 while something is."""
-        return 0.0 if self._refused_since is None else now - self._refused_since
+        """As `RefusedTime.seconds`."""
+        return self._refused_time.seconds(now)
 
     def note(self, status: int | None, headers: Mapping[str, str], now: float) -> None:
         """Take in an answer.
@@ -58,14 +59,14 @@ class Gate:
         """
         if status is None:
             return
-        if status != 429:
-            self._refused_since = None
-        elif self._refused_since is None:
-            self._refused_since = now
         reading = read_limits(headers)
         wait = self._wait_asked(status, reading, 0)
         if wait:
             self._closed_until = max(self._closed_until, now + wait)
+        if status == 429:
+            self._refused_time.refused(now, self._closed_until)
+        else:
+            self._refused_time.answered()
         # A question of which the answer would close the gate, before what hangs on it could leave,
         # is not worth asking.
         soon = self._wait_asked(status, reading, 1)

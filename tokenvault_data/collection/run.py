@@ -18,7 +18,6 @@ was requested less what has an outcome, so going on after a crash is the normal 
 from __future__ import annotations
 
 import json
-import math
 import re
 import shutil
 import threading
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+_LONGEST_RATE_BYTES: Final = 4096
 _OUTCOMES_OF_PART: Final = re.compile(r"\d{6,}-outcomes\.parquet")
 
 
@@ -287,18 +287,19 @@ class Run:
     def read_learned(self) -> Learned | None:
         """What an earlier session learned of a limit that the vault does not tell; None if old."""
         try:
-            content = json.loads((self.path / "rate.json").read_bytes())
+            with (self.path / "rate.json").open("rb") as file:
+                content = json.loads(file.read(_LONGEST_RATE_BYTES))
             learned_at = datetime.fromisoformat(content["learned_at"])
+            age = (datetime.now(UTC) - learned_at).total_seconds()
             limit = content["limit_per_minute"]
             learned = Learned(
-                float(content["rate_per_minute"]), None if limit is None else float(limit)
+                float(content["rate_per_minute"]),
+                None if limit is None else float(limit),
+                float(content.get("limit_age_seconds", 0.0)) + (0.0 if limit is None else age),
             )
-        except (OSError, ValueError, TypeError, KeyError):
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return None
-        age = (datetime.now(UTC) - learned_at).total_seconds()
-        values = [value for value in learned if value is not None]
-        is_sound = all(0 < value < math.inf for value in values) and 0 <= age <= KEPT_SECONDS
-        return learned if is_sound else None
+        return learned if learned.is_sound and 0 <= age <= KEPT_SECONDS else None
 
     def write_learned(self, learned: Learned) -> None:
         """Keep what was learned, for the next session; it is no loss where that fails."""

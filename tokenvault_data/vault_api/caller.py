@@ -150,6 +150,7 @@ class Caller:
                     effort.refused_beside += self._pacer.answers > answers
                     answers = self._pacer.answers
                     effort.refused_seconds = self._pacer.refused_seconds
+                    effort.blocked_seconds = self._pacer.blocked_seconds
                     effort.patience_seconds = patience_seconds
                 jitter = random.random()  # noqa: S311  spreads callers out, guards nothing
                 decision = after_trouble(trouble, call, effort, self._policy, jitter)

@@ -14,11 +14,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from tokenvault_data.vault_api.blind_search import BlindSearch, Learned
+from tokenvault_data.vault_api.blind_search import BlindSearch, FixedRate, Learned
 from tokenvault_data.vault_api.budget import Budget
 from tokenvault_data.vault_api.credit import WINDOW_SECONDS, Credit, Refill
 from tokenvault_data.vault_api.limit_reading import LimitReading, read_limits
 from tokenvault_data.vault_api.rate_search import RateSearch
+from tokenvault_data.vault_api.refused_time import RefusedTime
 from tokenvault_data.vault_api.send_log import SendLog
 
 if TYPE_CHECKING:
@@ -78,7 +79,9 @@ class Governor:
         self._sends = SendLog()
         self._credit = Credit(self._sends)
         self._search = RateSearch(ventures=share >= 1.0)
-        self._blind = BlindSearch(self._ceiling)
+        self._blind = (
+            BlindSearch() if rate_per_minute is None else FixedRate(rate_per_minute / 60.0)
+        )
         self._asking = _ASKING_PART
         self._caution = 0.0  # requests kept in reserve because of refusals
         self._eased_at = math.inf
@@ -94,8 +97,7 @@ class Governor:
         self._refused_at: list[float] = []
         self._refusals = 0
         self._refusals_in_row = 0
-        self._refused_since: float | None = None
-        self._answered_at = -math.inf
+        self._refused_time = RefusedTime()
         self._began_at = -math.inf
         self.answers = 0  # other than refusals
 
@@ -247,11 +249,9 @@ class Governor:
         self._paced_at += jump
         self._blocked_at += jump
         self._blocked_until += jump
-        self._answered_at += jump
         self._began_at += jump
         self._blind.follow_clock(jump)
-        if self._refused_since is not None:
-            self._refused_since += jump
+        self._refused_time.follow_clock(jump)
         if self._probed_at is not None:
             self._probed_at += jump
 
@@ -295,8 +295,6 @@ class Governor:
         self._refused_at.append(sent_at)
         if len(self._refused_at) > 4096:
             del self._refused_at[:2048]
-        if self._refused_since is None:
-            self._refused_since = max(sent_at, self._answered_at)
         if sent_at <= self._blocked_at:
             return  # on its way when another was refused: no news
         self._blocked_at = now
@@ -322,6 +320,7 @@ class Governor:
         self._blocked_until = max(
             self._blocked_until, now + self._wait_after_refusal(reading, believed_rate)
         )
+        self._refused_time.refused(now, self._blocked_until)
 
     def _wait_after_refusal(self, reading: LimitReading, believed_rate: float) -> float:
         told = math.isfinite(believed_rate)
@@ -348,8 +347,7 @@ class Governor:
         self._caution = max(0.0, self._caution - eased)
         self._eased_at = now
         self.answers += 1
-        self._answered_at = now
-        self._refused_since = None
+        self._refused_time.answered()
         if sent_at < self._blocked_until:
             return
         self._backoff_seconds = 0.0
@@ -369,8 +367,8 @@ class Governor:
     # Looking
 
     def refused_seconds(self, now: float) -> float:
-        """How long there has been no answer but refusals; 0 while there is."""
-        return 0.0 if self._refused_since is None else max(0.0, now - self._refused_since)
+        """As `RefusedTime.seconds`."""
+        return self._refused_time.seconds(now)
 
     def blocked_seconds(self, now: float) -> float:
         """How long nothing may leave because of a refusal."""

@@ -314,10 +314,13 @@ class Pacer:
 
     @property
     def refused_seconds(self) -> float:
-        """How long there has been no answer but refusals, up to the end of the wait after them."""
-        now = self._clock()
-        refused = self._governor.refused_seconds(now)
-        return refused + self._governor.blocked_seconds(now) if refused else 0.0
+        """How long there has been no answer but refusals, without the wait that is to come."""
+        return self._governor.refused_seconds(self._clock())
+
+    @property
+    def blocked_seconds(self) -> float:
+        """How long nothing leaves because of a refusal."""
+        return self._governor.blocked_seconds(self._clock())
 
     @property
     def learned(self) -> Learned | None:

@@ -53,9 +53,9 @@ class RetryPolicy:
         callers that failed together do not come back together.
     deadline_seconds : float
         No attempt starts after this much time in exchanges and waits between them. Waiting for a
-        slot of the account's budget does not count: at a slow rate that is most of the time. Nor
-        does one start after this much time without any answer but 429, nor is a longer wait that a
-        429 asks for waited out.
+        slot of the account's budget does not count: at a slow rate that is most of the time. A
+        429 after this much time without any other answer is the last, and so is one that asks for
+        a longer wait; a wait up to this long that was begun in time is waited out.
     """
 
     attempts: int = 5
@@ -84,10 +84,12 @@ class Effort:
     refused_beside : int
         429s since each of which, or since the call began, another call was answered.
     refused_seconds : float
-        For how long nobody has been answered with anything but 429, up to the end of the wait
-        that follows; 0 while somebody is.
+        For how long nobody has been answered with anything but 429, without the wait that
+        follows; 0 while somebody is.
+    blocked_seconds : float
+        How long the wait that follows is.
     patience_seconds : float or None
-        How long that is borne; the policy's deadline when None.
+        How long either is borne; the policy's deadline when None.
     """
 
     attempts: int = 0
@@ -97,6 +99,7 @@ class Effort:
     request_id: str | None = None
     refused_beside: int = 0
     refused_seconds: float = 0.0
+    blocked_seconds: float = 0.0
     patience_seconds: float | None = None
 
     def count(self, result: Answer | httpx.TransportError, seconds: float) -> None:
@@ -159,7 +162,8 @@ def after_trouble(
         patience = effort.patience_seconds
         if patience is None:
             patience = policy.deadline_seconds
-        is_spent = effort.refused_beside >= policy.refusals or effort.refused_seconds > patience
+        longest = max(effort.refused_seconds, effort.blocked_seconds)
+        is_spent = effort.refused_beside >= policy.refusals or longest > patience
         return GiveUp(error) if is_spent else Retry(0.0)
     if isinstance(error, CertificateRejected):
         return GiveUp(error)
@@ -279,12 +283,13 @@ def _rate_limited(
     said: str, effort: Effort, common: dict[str, Any], *, is_alone: bool
 ) -> RateLimited:
     if not is_alone:
-        minutes = effort.refused_seconds / 60
-        what = (
-            f"nothing was answered but 429 for {minutes:.0f} minutes, waits included ({said})"
-            if minutes >= 1
-            else f"the account's rate limit left no room for this call ({said})"
-        )
+        refused, wait = effort.refused_seconds / 60, effort.blocked_seconds / 60
+        if refused >= 1:
+            what = f"nothing was answered but 429 for {refused:.0f} minutes ({said})"
+        elif wait >= 1:
+            what = f"the vault asks for a wait of {wait:.0f} minutes ({said})"
+        else:
+            what = f"the account's rate limit left no room for this call ({said})"
         then = "run again later, or lower the share or the rate"
     else:
         what = f"this call was refused {effort.refused} times while others were answered ({said})"

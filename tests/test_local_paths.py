@@ -26,15 +26,43 @@ def test_an_address_is_refused_without_what_it_holds(scheme, make):
         assert private not in str(caught.value).lower()
 
 
-@pytest.mark.parametrize("address", ["postgresql+psycopg://u:p@h/db", "github::x", "s3:/bucket"])
-def test_odd_addresses_are_refused_too(address):
-    """A dialect behind a plus, a chained address, and one that lost a slash."""
-    with pytest.raises(UsageError):
-        local_path(address)
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("postgresql+psycopg://u:sesame@h/db", "github::sesame", "s3:/sesame", "az:sesame/x"),
+        *("jdbc:postgresql://u:sesame@h/db", "jdbc:sqlserver:sesame", "arn:aws:s3:::b/sesame"),
+        *("u:sesame@host:/p/x.csv", "sesame@host:/p/x.csv", "snowflake:sesame", "sftp:sesame"),
+    ],
+)
+@pytest.mark.parametrize("make", [str, Path])
+def test_odd_addresses_are_refused_too(address, make):
+    """Dialects, chained and opaque addresses, copies over ssh, and one that lost a slash."""
+    with pytest.raises(UsageError) as caught:
+        local_path(make(address))
+    assert "sesame" not in str(caught.value)
+
+
+def test_bytes_are_no_path():
+    """One sentence in place of a TypeError."""
+    with pytest.raises(UsageError, match="bytes"):
+        local_path(b"vault-data")
 
 
 @pytest.mark.parametrize(
-    "path", ["vault-data", "/tmp/a:b", "C:/data", "C:\\data", "./s3:/x", "a/s3://b", "10:30", "x:"]
+    "path",
+    [
+        "vault-data",
+        "/tmp/a:b",
+        "C:/data",
+        "C:\\data",
+        "./s3:/x",
+        "a/s3://b",
+        "10:30",
+        "x:",
+        "a@b.csv",
+        "2026-12-01T10:30:00/x",
+        "me@home/x:y",
+    ],
 )
 def test_a_path_is_a_path(path):
     """Colons elsewhere, and drives, are no addresses."""

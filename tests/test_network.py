@@ -29,7 +29,7 @@ def test_variables_come_before_the_profile():
     [
         *("proxy.example:3128", "http://proxy.example", "socks5://h:1", "ftp://h:1", "http://:1"),
         *("http://a b:1", "http://h:1/path", "", "http://u:p/w@h:1"),
-        *("http://h:99999", "http://h:0", "http://[1:::2]:8080"),
+        *("https://h:1", "http://h:99999", "http://h:0", "http://[1:::2]:8080"),
     ],
 )
 def test_what_is_no_proxy_is_refused_and_not_shown(address):
@@ -61,3 +61,9 @@ def test_variables_of_other_tools_are_named_where_they_are_not_followed():
         "Requests go through the proxy http://proxy.example:3128.",
     )
     assert connection_notes(Network(), {"HTTP_PROXY": PROXY, "HTTPS_PROXY": ""}) == ()
+
+
+def test_a_proxy_is_given_as_text():
+    """Anything else is one sentence."""
+    with pytest.raises(ProfileError, match="as text"):
+        Network().replace(proxy=Path("http://h:1"))

@@ -12,8 +12,14 @@ from pathlib import Path
 
 from tokenvault_data.errors import UsageError
 
-# Two letters at least, for `C:/` is a drive; one slash, for pathlib makes one of two.
-_address = re.compile(r"\s*(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)(?:::|:[/\\])").match
+# Two letters at least, for `C:/` is a drive; one slash, for pathlib makes one of two. Behind it may
+# stand another scheme, as in `jdbc:mysql:`.
+_address = re.compile(
+    r"\s*(?P<scheme>[A-Za-z][A-Za-z0-9+.-]+)(?:::|:[/\\]|:(?=[A-Za-z][A-Za-z0-9+.-]+:))"
+    r"|\s*(?P<opaque>arn|az|duckdb|ftp|gs|hdfs|https?|jdbc|mailto|odbc|s3|sftp|snowflake|sqlite):",
+    re.IGNORECASE,
+).match
+_remote_copy = re.compile(r"[^/\\]*[:@][^/\\]*@[^/\\]*:|[^/\\\s]+@[^/\\\s]+:[/~]").match
 
 
 def local_path(place: str | os.PathLike[str]) -> Path:
@@ -40,10 +46,15 @@ def local_path(place: str | os.PathLike[str]) -> Path:
     >>> local_path("vault-data").name
     'vault-data'
     """
-    found = _address(os.fspath(place))
-    if found is None:
+    text = os.fspath(place)
+    if not isinstance(text, str):
+        raise UsageError(
+            f"A path was given as {type(text).__name__}; give it as text or as a pathlib.Path."
+        )
+    found = _address(text)
+    if found is None and _remote_copy(text) is None:
         return Path(place)
-    scheme = found["scheme"].lower()
+    scheme = "ssh" if found is None else (found["scheme"] or found["opaque"]).lower()
     hint = (
         "give the path without the scheme"
         if scheme == "file"

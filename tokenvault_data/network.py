@@ -32,7 +32,7 @@ _PROXY_VARIABLES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy
 _CA_VARIABLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 
 _proxy = re.compile(
-    r"(?P<scheme>https?)://(?:(?P<user>[^\s:/?#@]*)(?::[^\s/?#@]*)?@)?"
+    r"(?P<scheme>http)://(?:(?P<user>[^\s:/?#@]*)(?::[^\s/?#@]*)?@)?"
     r"(?P<place>(?:[A-Za-z0-9._-]+|\[(?P<six>[0-9A-Fa-f:.]+)\]):(?P<port>[0-9]{1,5}))/?"
 ).fullmatch
 
@@ -147,4 +147,8 @@ def _is_usable(proxy: str) -> bool:
 
 
 def _stated(proxy: str) -> Secret | None:
+    if not isinstance(proxy, str):
+        raise ProfileError(
+            f"The proxy was given as {type(proxy).__name__}; give its address as text."
+        )
     return None if proxy.strip().lower() == DIRECT else Secret(proxy.strip())

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from cli_bench import publish
@@ -52,12 +53,28 @@ def test_a_list_from_a_closed_stream_is_an_empty_list(alone):
 
 
 @pytest.mark.parametrize(
-    "line",
-    ["tokenvault show latest | true", "tokenvault --help | true", "tokenvault show x 2>&1 | true"],
+    ("line", "code"),
+    [
+        ("tokenvault show latest | true", 0),
+        ("tokenvault --help | true", 0),
+        ("tokenvault show x 2>&1 | true", 1),
+        ("tokenvault export latest --to cards.csv | true", 0),
+    ],
 )
-def test_a_reader_that_goes_is_no_news(alone, line):
-    """No traceback, and no word of it."""
+def test_a_reader_that_goes_is_no_news(alone, line, code):
+    """No traceback, no word of it, and the exit code of what was done."""
     publish(alone.folder / "vault-data", *["HDFC Bank"] * 50)
     ended = shell_line(alone, line)
     assert (ended.stdout, ended.stderr) == ("", "")
-    assert ended.returncode in {0, 1}
+    assert ended.returncode == code
+    assert (alone.folder / "cards.csv").exists() == ("export" in line)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+def test_a_full_disk_behind_stdout_stops_no_work(alone):
+    """The file is written whole, and it is said what could not be."""
+    publish(alone.folder / "vault-data", "HDFC Bank")
+    ended = shell_line(alone, "tokenvault export latest --to cards.csv --json > /dev/full")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: standard output could not be written (No space left")
+    assert (alone.folder / "cards.csv").read_text().count("\n") == 2

@@ -404,6 +404,8 @@ def test_a_vault_that_answers_for_nobody_alone_is_not_asked_for_ever(emulator):
     emulator.set_faults(";".join(f"403#customer={name}" for name in ids))
     results, error, _ = fan_out(emulator, ids, concurrency=4)
     assert isinstance(error, AccessDenied)
+    assert "although it accepts the credentials" in str(error)
+    assert "put others first in the list" in str(error)
     assert results == {}
     assert asked_for(emulator).total() <= MOST_IN_ROW_AT_BEST + 4 + 1
 

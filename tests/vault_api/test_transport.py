@@ -442,6 +442,7 @@ def test_a_named_proxy_is_tunnelled_through(authority, ca_file):
             server, network=Network(Secret(f"http://127.0.0.1:{proxy.port}"), ca_file)
         )
         assert type(refused) is httpx.ConnectError
+        assert "asks for a user and password" in str(refused)
         assert refused.__notes__ == [
             f"Requests go through the proxy http://127.0.0.1:{proxy.port}."
         ]

@@ -115,7 +115,6 @@ def _vault(name: str | None) -> Iterator[Finding]:
         f"{profile.name}: {profile.environment}, API version {profile.api_version},"
         f" credentials {profile.masked_account}",
     )
-    yield _network(profile)
     yield from _answer(profile)
 
 
@@ -124,8 +123,11 @@ def _answer(profile: Profile) -> Iterator[Finding]:
     import httpx
 
     from tokenvault_data.vault_api.probe import probe
+    from tokenvault_data.vault_api.transport import check_network
 
     try:
+        check_network(profile.network)
+        yield _network(profile)
         result = anyio.run(probe, profile)
     except UsageError as error:
         yield Finding("network", "problem", str(error))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from contextlib import suppress
 from typing import Annotated, NoReturn
 
 import typer
@@ -30,7 +28,7 @@ from tokenvault_data.cli.quality import quality
 from tokenvault_data.cli.registering import as_command
 from tokenvault_data.cli.report import report
 from tokenvault_data.cli.snapshots import show, snapshots
-from tokenvault_data.cli.streams import open_closed_streams
+from tokenvault_data.cli.streams import lost_output, open_closed_streams, outlive_readers
 
 app = typer.Typer(
     name="tokenvault",
@@ -70,16 +68,18 @@ def run() -> NoReturn:
     """Run the command line and exit with its code."""
     treat_termination_as_interrupt()
     open_closed_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")  # whatever the terminal's encoding
+    outlive_readers()
     try:
         code = app(prog_name="tokenvault", standalone_mode=False) or exit_codes.DONE
         if code == exit_codes.INTERRUPTED:  # typer has made a bare code of Ctrl-C
             code = _report(KeyboardInterrupt())
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = exit_codes.FAILED  # the reader has gone, and knows it
+        lost = lost_output()
+        if lost is not None:
+            print_error(
+                f"standard output could not be written ({lost.strerror}); the command itself was"
+                " carried out"
+            )
+            code = code or exit_codes.FAILED
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  whatever it is, it is reported
         code = _report(error)
     _leave(code)
@@ -87,19 +87,15 @@ def run() -> NoReturn:
 
 def _report(error: BaseException) -> int:
     failure = failure_of(error)
-    with suppress(OSError):  # nobody may be left to tell
-        if "--json" in sys.argv[1:]:
-            print_json(failure.document())
-        print_error(failure.message, failure.notes)
+    if "--json" in sys.argv[1:]:
+        print_json(failure.document())
+    print_error(failure.message, failure.notes)
     return failure.exit_code
 
 
 def _leave(code: int) -> NoReturn:
-    """Exit with what is decided: nothing is left to interrupt, and a gone reader is no news."""
+    """Exit with what is decided: nothing is left to interrupt."""
     let_it_finish()
     for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        stream.flush()
     sys.exit(code)

@@ -432,8 +432,22 @@ class FanOut:
             self._stop_refused()
 
     def _stop_refused(self) -> None:
-        if self._last_refusal is not None:
-            self.stop(self._last_refusal)
+        last = self._last_refusal
+        if last is None:
+            return
+        if self._refusals.most_in_row == MOST_IN_ROW_AT_BEST:
+            told = AccessDenied(
+                f"the vault refused {self._refusals.in_row} customers in a row ({last.status}),"
+                " although it accepts the credentials. Nothing more was sent. Perhaps the account"
+                " may not read its customers; if only some are refused, put others first in the"
+                " list",
+                status=last.status,
+                code=last.code,
+                attempts=last.attempts,
+            )
+            told.request_id = last.request_id
+            last = told
+        self.stop(last)
 
     async def _answers_for_nobody(self) -> bool:
         """Whether the account is answered at all; asked after a while, which a hiccup may take."""

@@ -84,8 +84,9 @@ def canonicalise(
     named = _blank_to_null(sent["customer_id"], "customer_id", found)
     differs = pc.not_equal(named, customer_ids).fill_null(False)
     found.add("customer_id", "differs", differs)
-    columns["customer_id_received"] = (
-        pc.if_else(differs, named, None) if differs.true_count else pa.nulls(rows, pa.string())
+    other = pc.if_else(differs, named, None) if differs.true_count else pa.nulls(rows, pa.string())
+    columns["customer_id_received"] = _without_numbers(
+        other, differs.to_numpy(zero_copy_only=False), "customer_id", found
     )
 
     created = _blank_to_null(sent["created_at"], "created_at", found)

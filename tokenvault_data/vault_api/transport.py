@@ -245,6 +245,17 @@ def _build(settings: WireSettings, network: Network) -> Client:
         raise
 
 
+def check_network(network: Network) -> None:
+    """Make sure that the network's certificates can be used.
+
+    Raises
+    ------
+    UsageError
+        They cannot.
+    """
+    _build(WireSettings(), network)
+
+
 def _certificates(ca_file: Path) -> bytes:
     try:
         certificates = ca_file.read_bytes()
@@ -297,6 +308,18 @@ _TLS_REFUSALS = (
 )
 
 
+_PROXY_REFUSALS = {
+    "tunnel error: proxy authorization required": (
+        "the proxy asks for a user and password, or refuses those it was given (407)"
+    ),
+    "tunnel error: unsuccessful": (
+        "the proxy refuses to connect to this address, or did not answer as a proxy; its own log"
+        " says why"
+    ),
+    "tunnel error: unexpected end of file": "the proxy broke the connection off",
+}
+
+
 def _as_httpx(error: engine_errors.PyreqwestError) -> httpx.TransportError:
     """Name the engine's error in httpx's words.
 
@@ -308,6 +331,7 @@ def _as_httpx(error: engine_errors.PyreqwestError) -> httpx.TransportError:
     causes = [cause["message"] for cause in details.get("causes") or ()]
     reason = _without_url(causes[-1]) if causes else type(error).__name__
     if "client error (Connect)" in causes:
+        reason = _PROXY_REFUSALS.get(reason, reason)
         if reason.startswith(_TLS_REFUSALS):
             return CertificateError(reason)
         if isinstance(error, engine_errors.RequestTimeoutError):

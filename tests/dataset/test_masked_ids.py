@@ -143,6 +143,7 @@ def test_lists_of_ids_are_masked():
         ("SELECT year(expires_on)::VARCHAR AS y, count(par) FROM instruments GROUP BY 1", []),
         ("SELECT bank AS x FROM instruments UNION SELECT customer_id FROM instruments", ["x"]),
         ("SELECT c FROM (SELECT customer_id FROM instruments) AS t(c)", ["c"]),
+        ("SELECT x.min AS m FROM (SUMMARIZE SELECT customer_id FROM instruments) AS x", ["m"]),
     ],
 )  # fmt: skip
 def test_an_id_under_another_name_is_masked_too(query, hidden):

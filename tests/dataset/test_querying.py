@@ -58,6 +58,16 @@ def test_only_one_select_over_the_snapshot_is_answered(tmp_path, query):
     assert secret_variable
 
 
+@pytest.mark.parametrize("kind", ["INTEGER", "DATE", "DOUBLE", "UUID", "BOOLEAN", "STRUCT(a INT)"])
+def test_an_error_about_values_quotes_none(tmp_path, kind):
+    """The value that does not fit may be an id."""
+    snapshot = publish(tmp_path, "fetched")
+    (one,) = snapshot.outcomes().to_table()["customer_id"].to_pylist()
+    with pytest.raises(UsageError) as refused:
+        snapshot.sql(f"SELECT customer_id::{kind} FROM outcomes")
+    assert one not in str(refused.value)
+
+
 def test_nothing_is_left_behind(tmp_path, monkeypatch):
     """A query leaves no temporary file where it was run."""
     monkeypatch.chdir(tmp_path)

@@ -62,7 +62,8 @@ def _renames_unseen(node: dict[str, Any]) -> bool:
     """Say whether columns get names here otherwise than behind AS."""
     kind = node.get("type")
     aliases = node.get("column_name_alias") or node.get("aliases")
-    return bool(aliases) or kind in {"SET_OPERATION_NODE", "PIVOT", "RECURSIVE_CTE_NODE"}
+    unseen = {"SET_OPERATION_NODE", "PIVOT", "RECURSIVE_CTE_NODE", "SHOW_REF"}  # SUMMARIZE, too
+    return bool(aliases) or kind in unseen
 
 
 def _name(item: dict[str, Any]) -> str:

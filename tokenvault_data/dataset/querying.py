@@ -6,6 +6,7 @@ extensions, or pick up variables of the program around it.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,14 @@ def connection_to(
         yield connection
 
 
+_ABOUT_VALUES = (
+    duckdb.ConversionException,
+    duckdb.InvalidInputException,
+    duckdb.OutOfRangeException,
+)
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+
+
 def select(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()
 ) -> pa.Table:
@@ -76,6 +85,8 @@ def select(
         return connection.sql(query, params=list(parameters)).to_arrow_table()
     except duckdb.Error as error:
         reason = " ".join(str(error).split())
+        if isinstance(error, _ABOUT_VALUES):  # quotes the value, which may be an id
+            reason = _QUOTED.sub("'…'", reason)
         raise UsageError(
             f"The query was not answered: {reason}. The tables are `instruments` and `outcomes`;"
             " docs/columns.md says what their columns mean."

@@ -212,3 +212,16 @@ def test_odd_ids_that_are_nobody_are_said(shell):
     assert ended.document["list"]["unlike_the_others"] == {"count": 1, "first_rows": [31]}
     assert "1 id that looks unlike the others" in ended.document["notices"][0]
     assert "desconocido" not in ended.out
+
+
+def test_many_rows_of_another_width_are_said(shell):
+    """Beside "complete", and by quality, as long as the snapshot is there."""
+    rows = [f"cust_{number:07d},x" for number in range(10)]
+    listed = shell.write_list("ids.csv", ["customer_id,name", *rows, *["Doe, J,cust_0000011"] * 10])
+    ended = shell.run("collect", listed, "--json")
+    assert ended.code == 0
+    assert "10 of 20 rows of the list (50%)" in ended.document["notices"][0]
+    checks = shell.run("quality", "latest", "--json").document["rows"]
+    (found,) = [one for one in checks if one["check"] == "customer_list"]
+    assert found["verdict"] == "warn"
+    assert "10 of 20 rows of the list" in found["finding"]

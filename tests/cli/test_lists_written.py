@@ -1,20 +1,26 @@
 """Every file of customers that a command writes means the same customers to every command."""
 
+import csv
 import json
+from contextlib import suppress
 from datetime import timedelta
 
 import pyarrow as pa
 import pytest
 from cli_bench import NOW, Shell
 
-from tokenvault_data import open_snapshot
+from tokenvault_data import open_snapshot, quality
+from tokenvault_data.analysis.quality import quality_rows
+from tokenvault_data.cleanup.completion_table import COMPLETION
 from tokenvault_data.cleanup.holds import read_hold
 from tokenvault_data.cleanup.rules import listed
+from tokenvault_data.collection.our_files import OUR_COLUMNS, OUR_RESULTS
 from tokenvault_data.dataset.columns import OUTCOMES
 from tokenvault_data.dataset.flatten import ReceivedBody, flatten
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
+from tokenvault_data.errors import UsageError
 
-pytestmark = pytest.mark.timeout(600)  # sixteen commands before the first test
+pytestmark = pytest.mark.timeout(600)  # two dozen commands before the first test
 
 IDS = (
     *("+919876500000", "@user0", "-7", "=1+1", "'+91", "'alice", "o'neil", "''x'", "'q'"),
@@ -31,6 +37,13 @@ WRITING = {
     "export --columns": ("export", "latest", "--columns", "customer_id", "--to"),
     "export of pairs": ("export", "latest", "--columns", "customer_id,instrument_id", "--to"),
     "quality --to": ("quality", "latest", "--check", "expired_but_active", "--to"),
+}
+
+COUNTING = {
+    "breakdown --to": ("breakdown", "latest", "--by", "bank", "--to"),
+    "breakdown by two": ("breakdown", "latest", "--by", "card_network,expires_in", "--to"),
+    "quality of all": ("quality", "latest", "--to"),
+    "identity --to": ("identity", "latest", "--to"),
 }
 
 
@@ -77,7 +90,7 @@ def written(tmp_path_factory, running_emulator):
     store = shell.folder / "vault-data"
     old = _publish(store, "INACTIVE", NOW - timedelta(days=30))
     _publish(store, "ACTIVE", NOW)
-    for number, arguments in enumerate(WRITING.values()):
+    for number, arguments in enumerate((WRITING | COUNTING).values()):
         for suffix in ("csv", "parquet"):
             given = [old.id if one == "OLD" else one for one in arguments]
             ended = shell.run(*given, f"{number}.{suffix}")
@@ -100,3 +113,32 @@ def test_a_list_that_a_command_wrote_is_read_as_the_same_customers(written, name
         assert set(listed(path).pairs) == {(one, one) for one in IDS}
         ended = written.run("cleanup", "simulate", "latest", "--from", path, "--json")
         assert ended.document["cards"] == len(IDS)
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("name", COUNTING)
+def test_a_table_that_counts_customers_is_no_list_of_them(written, name, suffix):
+    """Nothing is requested of it, and the error says what it is."""
+    path = written.folder / f"{list(WRITING | COUNTING).index(name)}.{suffix}"
+    ended = written.run("collect", path, "--fresh", "--store", "none", "--json")
+    assert ended.code == 2
+    assert "results without customer ids" in ended.document["error"]["message"]
+    assert not (written.folder / "none").exists()
+
+
+def test_every_column_that_we_write_is_known_as_ours(written):
+    """A column that no list of ours has makes our own file a stranger's."""
+    for number, name in enumerate(WRITING | COUNTING):
+        with (written.folder / f"{number}.csv").open(newline="") as file:
+            heading = set(next(csv.reader(file)))
+        assert heading <= (OUR_RESULTS if name in COUNTING else OUR_COLUMNS), name
+    snapshot = open_snapshot(written.folder / "vault-data", "latest")
+    checks = quality(snapshot)
+    assert set(checks.columns) <= OUR_RESULTS
+    tables = 0
+    for check in checks["check"]:
+        with suppress(UsageError):  # a check of the whole
+            assert set(quality_rows(snapshot, check).columns) <= OUR_COLUMNS, check
+            tables += 1
+    assert tables > 5
+    assert set(COMPLETION.names) <= OUR_COLUMNS

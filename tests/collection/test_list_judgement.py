@@ -1,6 +1,7 @@
 """A list is judged as a whole: what is no id is dropped by line, what is unclear is asked for."""
 
 import csv
+import hashlib
 import io
 import re
 
@@ -34,6 +35,7 @@ NO_IDS = (
     *("<null>", "(null)", "[NULL]", "{null}", "(blank)", "<empty>", "(leer)", "[sin-dato]"),
     *("-", "--", "---", "----------", "+-----+", "***", "...", "_", "!!", "~", "`x`"),
     *("nil", "Nil", "none", "NONE", "unknown", "Undefined", "missing", "not_set", "NotAvailable"),
+    *("keine", "Gesamt", "Summe", "Anzahl", "EOF", "END", "n.a.", "N.A", "none.", "null_"),
     *("0", "00", "0000000", "Total", "TOTAL", "subtotal", "customer_id", "customerid"),
 )
 
@@ -96,6 +98,50 @@ def test_files_put_below_each_other_have_their_headings_dropped(tmp_path):
         listed(tmp_path, [*lines, "name,customer_id", "z,cust_3"], "ids.csv")
 
 
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "name,region,customer_id",
+        "name,Region,Cust ID",
+        "customer_id,name,zz_top",
+        "Name,Customer_ID",
+        "customer_id",
+        "city,customer_id",
+    ],
+)
+def test_a_second_heading_of_other_columns_stops_the_list(tmp_path, heading):
+    """Of any width and in any order, when the ids below it cannot be read by the first one."""
+    table = ["customer_id,name", *(f"{one},x" for one in MANY), heading]
+    with pytest.raises(CustomerListError, match="second heading"):
+        listed(tmp_path, table, "ids.csv")
+
+
+@pytest.mark.parametrize("row", ["alice,Customer", "bob,name", "cust_9,customer_id"])
+def test_a_value_that_is_a_name_is_no_second_heading(tmp_path, row):
+    """Somebody may be called Customer."""
+    customers = listed(tmp_path, ["customer,name", "cust_1,x", row, "cust_2,y"], "ids.csv")
+    assert list(customers) == ["cust_1", row.split(",")[0], "cust_2"]
+
+
+def test_many_rows_of_another_width_are_a_notice(tmp_path):
+    """A twentieth and more is said; a few are only counted."""
+    good = ["customer_id,name", *(f"{one},x" for one in MANY)]
+    customers = listed(tmp_path, [*good, *["a,b,c"] * 3], "ids.csv")
+    assert "3 of 43 rows of the list (7%)" in customers.notices[0]
+    assert listed(tmp_path, [*good, "a,b,c"], "ids.csv").notices == ()
+
+
+def test_commas_at_the_ends_of_lines_are_no_column(tmp_path):
+    """One column is one column, quoted or not, with a heading or without."""
+    for quote in ("", '"'):
+        lines = [f"{quote}{one}{quote}," for one in MANY]
+        assert list(listed(tmp_path, lines)) == MANY
+        assert list(listed(tmp_path, ["customer_id,", *lines[:2], MANY[2]])) == MANY[:3]
+    customers = listed(tmp_path, [f"{MANY[0]},", f"{MANY[1]},Pune"])
+    assert list(customers) == MANY[:1]
+    assert list(dropped(customers).values()) == [[2]]
+
+
 def test_quotes_around_every_id_are_taken_away_and_around_some_are_said(tmp_path):
     """An SQL list has quotes all through; a few quoted ones are not requested."""
     customers = listed(tmp_path, [f"'{one}'" for one in MANY])
@@ -106,6 +152,21 @@ def test_quotes_around_every_id_are_taken_away_and_around_some_are_said(tmp_path
     assert dropped(customers) == {"in quotes, unlike the others": [41]}
 
 
+@pytest.mark.parametrize(
+    "quotes", ["``", "\u201c\u201d", "\u201e\u201c", "\u2018\u2019", "«»", "»«"]
+)
+@pytest.mark.parametrize("heading", [[], ["customer_id"]])
+def test_any_quotes_around_every_id_are_taken_away(tmp_path, quotes, heading):
+    """Of a database or a word processor; a null word needs none, and some quoted are not asked."""
+    wrapped = [one.join(quotes) for one in MANY]
+    for name in ("ids.txt", "ids.csv"):
+        assert list(listed(tmp_path, [*heading, *wrapped], name)) == MANY
+        assert list(listed(tmp_path, [*heading, *wrapped, "keine"], name)) == MANY
+        customers = listed(tmp_path, [*heading, *MANY[1:], wrapped[0]], name)
+        assert list(customers) == MANY[1:]
+        assert len(customers.dropped) == 1 + (heading != [] and name == "ids.txt")
+
+
 @pytest.mark.parametrize("first", ["sep=;", '"sep=;"', "SEP=;"])
 def test_the_line_that_names_excels_separator_is_no_id(tmp_path, first):
     """Above a table and above a plain list."""
@@ -113,7 +174,7 @@ def test_the_line_that_names_excels_separator_is_no_id(tmp_path, first):
     assert list(listed(tmp_path, [first, "customer_id", "c1", "c2"])) == ["c1", "c2"]
 
 
-@pytest.mark.parametrize("odd", ["keine", "desconocido", "admin", "_x_"])
+@pytest.mark.parametrize("odd", ["guest", "desconocido", "admin", "_x_"])
 @pytest.mark.parametrize("count", [4, 40])
 def test_what_looks_unlike_the_others_is_requested_and_said(tmp_path, odd, count):
     """An id of a form of its own may be one: it is fetched, with its line in the summary."""
@@ -122,6 +183,44 @@ def test_what_looks_unlike_the_others_is_requested_and_said(tmp_path, odd, count
     assert customers.unlike.first_rows == [3]
     assert re.search(r"unlike the others.*line 3", customers.describe())
     assert odd not in customers.describe()
+
+
+SOME_WORDS = ["kunde", "dummy", "test", "guest", "admin", "_x_", "sconosciuto", "inconnu"]
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        [f"cust_{number:07d}" for number in range(24)],
+        [f"{'SF' if number % 2 else 'cust_'}{number:06d}" for number in range(24)],
+        [hashlib.sha256(bytes([number])).hexdigest() for number in range(24)],
+    ],
+    ids=["one form", "two forms", "random"],
+)
+def test_words_among_numbered_ids_are_named_up_to_a_third(tmp_path, ids, count):
+    """However many there are, and in lists of every size."""
+    customers = listed(tmp_path, [*ids, *SOME_WORDS[:count]])
+    assert list(customers) == [*ids, *SOME_WORDS[:count]]
+    assert customers.unlike.count == count
+    assert customers.unlike.first_rows[0] == 25
+
+
+def test_a_few_ids_of_another_system_are_named(tmp_path):
+    """Below a tenth they are not usual, though they are like each other."""
+    customers = listed(tmp_path, [*MANY, *(f"SF{number:08d}" for number in range(4))])
+    assert customers.unlike.first_rows == [41, 42, 43, 44]
+    halves = [*MANY, *(f"SF{number:08d}" for number in range(40))]
+    assert listed(tmp_path, halves).unlike is None
+
+
+def test_a_count_of_customers_is_no_column_of_ids(tmp_path):
+    """Only alone does `customers` name a list."""
+    with pytest.raises(CustomerListError, match="not obvious"):
+        listed(tmp_path, ["shop,customers", "a,137"], "x.csv")
+    with pytest.raises(CustomerListError, match="results without customer ids"):
+        listed(tmp_path, ["bank,cards,customers,share", "a,1,137,1.0"], "x.csv")
+    assert list(listed(tmp_path, ["customers", *MANY], "x.csv")) == MANY
 
 
 def test_the_message_about_columns_quotes_nobody(tmp_path):
@@ -180,6 +279,8 @@ def test_a_crm_undoes_the_guard_by_one_rule(tmp_path_factory, ids):
 
 def test_a_spreadsheet_that_saved_our_file_is_no_obstacle(tmp_path):
     """Without our quotes, with semicolons, carriage returns and a byte order mark: the same ids."""
+    (tmp_path / "one.csv").write_text("customer_id\r\n'+91980\r\n'@user0\r\ncust_1\r\n")
+    assert list(read_customers(tmp_path / "one.csv")) == ["+91980", "@user0", "cust_1"]
     text = "\ufeffcustomer_id;cards_expiring\r\n'+91980;1\r\n'@user0;1\r\ncust_1;1\r\n"
     (tmp_path / "saved.csv").write_bytes(text.encode())
     assert list(read_customers(tmp_path / "saved.csv")) == ["+91980", "@user0", "cust_1"]

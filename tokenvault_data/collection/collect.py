@@ -156,6 +156,7 @@ def _facts(profile: Profile, customers: CustomerList) -> RunFacts:
         api_version=profile.api_version,
         customers_digest=customers.digest,
         requested=len(customers),
+        list_notices=customers.notices,
     )
 
 

@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.collection.list_judgement import is_name, shown_names
+from tokenvault_data.collection.our_files import is_our_result
+from tokenvault_data.dataset.formula_guard import GUARD
 from tokenvault_data.errors import CustomerListError
 
 if TYPE_CHECKING:
@@ -17,12 +19,16 @@ OBVIOUS_NAMES: Final = (
     "custid",
     "custids",
     "customer",
-    "customers",
 )
-"""Names that can only mean this, best first, in the spelling of `_plain_name`."""
+"""Names that can only mean this, best first, in the spelling of `_plain_name`.
 
-_LIST_HEADINGS: Final = (*OBVIOUS_NAMES, "id", "ids")
+Beside other columns, ``customers`` is a count of them.
+"""
+
+_LIST_HEADINGS: Final = (*OBVIOUS_NAMES, "customers", "id", "ids")
+_NEVER_VALUES: Final = frozenset(("customerid", "customerids", "custid", "custids"))
 _SHOWN_COLUMNS: Final = 20
+_HAS_DIGIT: Final = re.compile("[0-9]").search
 
 
 def choose_column(names: Sequence[str], wanted: str | None, *, described: str) -> int:
@@ -62,6 +68,13 @@ def choose_column(names: Sequence[str], wanted: str | None, *, described: str) -
         found = [at for at, name in enumerate(names) if _plain_name(name) == obvious]
         if len(found) == 1:
             return found[0]
+    if is_our_result(names):
+        raise CustomerListError(
+            f"Nothing was read: {described} is a table of results without customer ids;"
+            f" {_listing(names)}. Give a file with a"
+            " column customer_id, as export writes it; if another column holds them, name it with"
+            " --column, in Python with column=."
+        )
     raise CustomerListError(
         f"Nothing was read, because it is not obvious which column of {described} holds the"
         f" customer ids; {_listing(names)}; name one with --column, in Python with column=."
@@ -76,6 +89,35 @@ def is_list_heading(text: str) -> bool:
 def is_column_heading(text: str) -> bool:
     """Tell whether a text can only be the name of a column."""
     return is_list_heading(text) or is_name(text)
+
+
+def is_another_heading(row: Sequence[str], heading: Sequence[str], at: int) -> bool:
+    """Tell whether a row below a heading is one, too, of a table with its ids elsewhere.
+
+    Parameters
+    ----------
+    row : sequence of str
+    heading : sequence of str
+        The first one.
+    at : int
+        The column of ids in it.
+    """
+    width = len(heading)
+    # Hardly a row gets further: its id has a digit.
+    if len(row) == width and _HAS_DIGIT(row[at]):
+        return False
+    # An apostrophe says that it is an id.
+    names = ["" if name.startswith(GUARD) else _plain_name(name) for name in row]
+    known = [_plain_name(name) for name in heading]
+    if len(row) == width:
+        is_same_place = names[at] == known[at] or names[at] in _NEVER_VALUES
+        if is_same_place or width == 1:
+            return False
+        if sorted(row) == sorted(heading) or (known[at] and sorted(names) == sorted(known)):
+            return True
+    if not _NEVER_VALUES.isdisjoint(names):
+        return True
+    return bool(known[at]) and known[at] in names and all(map(is_column_heading, filter(None, row)))
 
 
 def _plain_name(name: str) -> str:

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 from tokenvault_data.collection.customer_columns import (
     choose_column,
+    is_another_heading,
     is_column_heading,
     is_list_heading,
 )
@@ -153,7 +154,7 @@ def columns_of(stream: IO[bytes], name: str) -> tuple[str, ...]:
         return ()
     delimiter = separator or _delimiter(first_line, None)
     fields = next(csv.reader([first_line], delimiter=delimiter), [])
-    return tuple(field.strip() for field in fields)
+    return tuple(field.strip() for field in fields) if any(fields[1:]) else ()
 
 
 def _unpacked(stream: IO[bytes]) -> tuple[bytes, IO[bytes]]:
@@ -210,7 +211,7 @@ def _rows_of_lines(text: io.TextIOWrapper, first_line: str, name: str) -> Rows:
             first_row + 1,
             "line",
             (first_row,),
-            guards="unclear",
+            guards="ours" if is_our_heading(first_line, [first_line.strip()]) else "unclear",
             heading=first_line,
         )
     lines = itertools.chain(blank, [first_line] if first_line.strip() else [], text)
@@ -230,6 +231,8 @@ def _rows_of_csv(
         ),
         (1, []),
     )
+    if heading and not any(heading[1:]):
+        heading, rows = heading[:1], map(_without_empty_end, rows)
     if len(heading) == 1 and column is None and not is_column_heading(heading[0]):
         return Rows(
             f"{name}, one column",
@@ -243,23 +246,28 @@ def _rows_of_csv(
     shown = repr(names[at]) if column is not None or is_column_heading(names[at]) else f"{at + 1}"
     return Rows(
         f"{name}, column {shown}",
-        _chunked(_cells(_without_other_order(rows, heading, name), at, len(heading))),
+        _chunked(_cells(_without_other_order(rows, heading, at, name), at, len(heading))),
         first_row=heading_row + 1,
         guards="ours" if is_our_heading(first_line, names) else "unclear",
         heading=names[at],
     )
 
 
+def _without_empty_end(row: list[str]) -> list[str]:
+    """Take away the empty fields behind a lone one: a comma at the end of every line."""
+    return row if any(row[1:]) else row[:1]
+
+
 def _without_other_order(
-    rows: Iterator[list[str]], heading: list[str], name: str
+    rows: Iterator[list[str]], heading: list[str], at: int, name: str
 ) -> Iterator[list[str]]:
     """Give rows on, and stop where a second file with other columns was put below the first."""
-    names = sorted(heading)
     for row in rows:
-        if row != heading and len(heading) > 1 and sorted(row) == names:
+        if row != heading and row and is_another_heading(row, heading, at):
             raise CustomerListError(
-                f"Nothing was requested: {name} has a second heading with its columns in another"
-                " order, so the ids below it are in another column; give the two lists apart."
+                f"Nothing was requested: {name} has a second heading, with other columns or in"
+                " another order, so the ids below it are in another column; give the two lists"
+                " apart."
             )
         yield row
 

@@ -7,6 +7,7 @@ their bytes and twelve more each.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -37,6 +38,17 @@ FIRST_ROWS: Final = 5
 
 DUPLICATE: Final = "duplicate"
 MISFIT: Final = "row with more or fewer fields than the heading"
+
+_IN_TYPOGRAPHIC_QUOTES: Final = re.compile(
+    "[\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
+    "\N{DOUBLE LOW-9 QUOTATION MARK}\N{LEFT SINGLE QUOTATION MARK}"
+    "\N{RIGHT SINGLE QUOTATION MARK}\N{SINGLE LOW-9 QUOTATION MARK}"
+    "\N{LEFT-POINTING DOUBLE ANGLE QUOTATION MARK}\N{RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK}]"
+    "(.*)"
+    "[\N{LEFT DOUBLE QUOTATION MARK}\N{RIGHT DOUBLE QUOTATION MARK}"
+    "\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
+    "\N{LEFT-POINTING DOUBLE ANGLE QUOTATION MARK}\N{RIGHT-POINTING DOUBLE ANGLE QUOTATION MARK}]"
+).fullmatch
 
 RowWord = Literal["row", "line"]
 
@@ -283,13 +295,20 @@ class _Sieve:
         if isinstance(value, MisfitRow):
             self._drop(MISFIT, row)
             return None
-        judged = judge_id(value)
+        judged = judge_id(self._in_plain_quotes(value))
         if not isinstance(judged, RefusedId):
             return judged
         if judged.reason is Refusal.NOT_TEXT and not self._number_kind:
             self._number_kind = type(value).__name__
         self._drop(judged.reason, row, judged.explanation)
         return None
+
+    def _in_plain_quotes(self, value: object) -> object:
+        """Put an id of a file that stands in typographic quotes into `'...'`, which are judged."""
+        if self._rows.guards in (None, "none") or not isinstance(value, str):
+            return value
+        found = _IN_TYPOGRAPHIC_QUOTES(value.strip())
+        return value if found is None else f"'{found[1]}'"
 
     def _drop(self, reason: str, row: int, explanation: str = "") -> None:
         dropped = self._dropped.get(reason)

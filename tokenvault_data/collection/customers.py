@@ -15,7 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenvault_data.collection.customer_files import rows_of_path, rows_of_stream
-from tokenvault_data.collection.customer_sifting import CHUNK_ROWS, FIRST_ROWS, Dropped, Rows, sift
+from tokenvault_data.collection.customer_sifting import (
+    CHUNK_ROWS,
+    FIRST_ROWS,
+    MISFIT,
+    Dropped,
+    Rows,
+    sift,
+)
 from tokenvault_data.collection.customer_values import rows_of_values
 from tokenvault_data.collection.list_judgement import HEADING, NO_ID, QUOTED
 from tokenvault_data.errors import CustomerListError
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
 
 _BY_ITS_LOOK: Final = frozenset({NO_ID, HEADING, QUOTED})
 _MAY_BE: Final = ("ours", "unclear")  # guarded; values in memory and in Parquet never are
+_MANY_MISFITS: Final = 0.05
 _LOST_FORM: Final = frozenset({Refusal.NOT_TEXT, Refusal.DAMAGED_NUMBER})
 
 
@@ -141,6 +149,19 @@ class CustomerList:
                 " (in Python as_written=True)."
             )
         return text
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What a snapshot of these customers has to say about the list; no id is quoted."""
+        misfits = sum(one.count for one in self.dropped if one.reason == MISFIT)
+        if misfits < _MANY_MISFITS * self.rows_read or not misfits:
+            return ()
+        said = (
+            f"{misfits:,} of {self.rows_read:,} {self.row_word}s of the list"
+            f" ({misfits / self.rows_read:.0%}) have more or fewer fields than its heading and were"
+            " not requested: check the list."
+        )
+        return (said,)
 
     def _count_dropped(self) -> int:
         return sum(dropped.count for dropped in self.dropped)

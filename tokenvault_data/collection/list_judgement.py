@@ -38,9 +38,12 @@ Guards: TypeAlias = Literal["ours", "said", "unclear", "none"]
 """Whether apostrophes are those of our exports, or to be taken away as said, or unclear, or ids."""
 
 _IN_QUOTES: Final = r"\A'.*'\z"
+_IN_BACKTICKS: Final = r"\A`.*`\z"
 _WITH_A_NUMBER: Final = r"[0-9@]"
 _LIKE_THE_OTHERS: Final = 0.9
+_MOST: Final = 2 / 3
 _FEW: Final = 0.02
+_COMMON: Final = 0.25
 _ENOUGH: Final = 10
 _A_THIRD: Final = 1 / 3
 
@@ -96,9 +99,12 @@ def judge_list(
     is_literal = np.zeros(len(texts), np.bool_)
     if guards != "none":
         quoted = _matches(texts, _IN_QUOTES)
-        is_ours = guards == "ours" and has_our_guards(texts)
-        if quoted.all() and not is_ours:
-            texts = pc.utf8_slice_codeunits(texts, 1, -1)
+        wrapped = quoted | _matches(texts, _IN_BACKTICKS)
+        has_guard = bool(_matches(texts, rf"\A{GUARD}").any())
+        is_ours = guards == "ours" and has_guard and has_our_guards(texts)
+        if wrapped.any() and (wrapped | _matches(texts, LOOKS_LIKE_NO_ID)).all() and not is_ours:
+            bare = pc.utf8_slice_codeunits(texts, 1, -1)
+            texts = pc.if_else(pa.array(wrapped), bare, texts)
             notes.append("The quotes around every id were taken away.")
         else:
             reason[quoted & (not is_ours)] = 3
@@ -170,20 +176,38 @@ def is_heading(first: str, others: pa.Array) -> bool:
 
 
 def unlike(texts: pa.Array, kept: Bools) -> Bools:
-    """Find the ids whose form hardly another one has, where nearly all others share one."""
+    """Find the ids unlike most others: of another form, or the only ones without a digit.
+
+    Where nearly all ids share one form, every other form counts; where most do, forms that hardly
+    another id has. Words without a digit count up to a third of the list.
+    """
     found = np.zeros(len(texts), np.bool_)
     forms = _forms(texts.filter(pa.array(kept)))
     few = kept & ~_matches(texts, _WITH_A_NUMBER)
+    if few.sum() > _A_THIRD * len(forms):
+        return found
     if len(forms) < _ENOUGH:
-        return few if few.sum() <= _A_THIRD * len(forms) else found
+        return few
     counts = pc.value_counts(forms)
     often = counts.field("counts").to_numpy()
-    usual = often >= max(2, _FEW * len(forms))
-    if often.max() >= _LIKE_THE_OTHERS * len(forms):
+    has_digits = _matches(counts.field("values"), _WITH_A_NUMBER)
+    common = often[has_digits & (often >= _COMMON * len(forms))].sum() >= _MOST * len(forms)
+    if often.max() >= _MOST * len(forms):
+        is_main = often >= _LIKE_THE_OTHERS * len(forms)
+        usual = is_main if is_main.any() else often >= max(2, _FEW * len(forms))
         rare = counts.field("values").filter(pa.array(~usual))
         found[kept] = pc.is_in(forms, value_set=rare).to_numpy(zero_copy_only=False)
+    if common or few.sum() <= _FEW * len(forms):
+        return found | few
+    # Random ids have many forms and one length.
+    lengths = pc.value_counts(pc.utf8_length(texts.filter(pa.array(kept))))
+    often = lengths.field("counts").to_numpy()
+    if often.max() < _MOST * len(forms):
         return found
-    return few if few.sum() <= _FEW * len(forms) else found
+    usual_length = lengths.field("values")[int(often.argmax())]
+    is_of_it: Bools = pc.equal(pc.utf8_length(texts), usual_length).to_numpy(zero_copy_only=False)
+    few &= ~is_of_it
+    return found | few
 
 
 def is_name(text: str) -> bool:

@@ -86,7 +86,10 @@ def _publish(store: Path, run: Run, vault: str | None) -> Snapshot:
             started_at=run.started_at,
             finished_at=finished_at,
             merchant=run.facts.merchant,
-            notices=_of_the_odd(int(odd.sum()), int((odd & with_cards).sum())),
+            notices=(
+                *run.facts.list_notices,
+                *_of_the_odd(int(odd.sum()), int((odd & with_cards).sum())),
+            ),
             vault=vault,
         )
         return writer.publish(facts)

@@ -22,7 +22,7 @@ import re
 import shutil
 import threading
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -55,6 +55,8 @@ class RunFacts:
         Of the requested ids in their order.
     requested : int
         How many they are.
+    list_notices : tuple of str
+        What the snapshot has to say about the list they were read from.
     """
 
     environment: str
@@ -62,6 +64,7 @@ class RunFacts:
     api_version: str
     customers_digest: str
     requested: int
+    list_notices: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(slots=True)

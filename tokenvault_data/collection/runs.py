@@ -105,6 +105,7 @@ def _load(path: Path) -> Run:
         content: dict[str, Any] = json.loads((path / "run.json").read_bytes())
         version = content.pop("format")
         started_at = datetime.fromisoformat(content.pop("started_at")).astimezone(UTC)
+        content["list_notices"] = tuple(map(str, content.get("list_notices", ())))
         facts = RunFacts(**{**content, "requested": int(content["requested"])})
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise CollectionError(

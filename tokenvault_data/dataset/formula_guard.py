@@ -34,16 +34,17 @@ HEADING_WORDS: Final = r"customers?|(?:customer|cust|instrument)[ _\-]?ids?"
 NULL_WORDS: Final = (
     "null|nil|none|nan|nat|na|void|empty|blank|missing|unknown|undefined|undef|unset|unassigned"
     "|not[ _\\-]?(?:set|available|applicable|assigned|known|found|provided|given)"
-    "|unavailable|tb[adc]"
+    "|unavailable|tb[adc]|n[./_\\-]a|keine?|unbekannt"
 )
-TOTAL_WORDS: Final = r"(?:grand|sub)?[ _\-]?totals?|sum|count|average"
+TOTAL_WORDS: Final = r"(?:grand|sub)?[ _\-]?totals?|sum|count|average|gesamt|summe|anzahl|eof|end"
 LOOKS_LIKE_NO_ID: Final = (
     r"(?i)\A(?:[^a-z0-9]+|0+|<.*>|\(.*\)|\[.*\]|\{.*\}|`.*`"
-    rf"|{HEADING_WORDS}|{NULL_WORDS}|{TOTAL_WORDS})\z"
+    rf"|{HEADING_WORDS}|[^a-z0-9]*(?:{NULL_WORDS}|{TOTAL_WORDS})[^a-z0-9]*)\z"
 )
 """Pattern (RE2) of text that is an id in no list, unless the list says so by an apostrophe.
 
-By form: no letter and no digit in it, nothing but zeros, in brackets; and a few words.
+By form: no letter and no digit in it, nothing but zeros, in brackets; and a few words, with or
+without punctuation around them.
 """
 
 

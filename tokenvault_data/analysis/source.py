@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import pyarrow as pa
 
+from tokenvault_data.analysis.table_types import with_schema_types
 from tokenvault_data.dataset.columns import INSTRUMENTS
 from tokenvault_data.dataset.frames import read_stream
 from tokenvault_data.dataset.querying import connection_to
@@ -86,21 +87,22 @@ def open_source(source: ArrowStream | Source, needs: Iterable[str] = ()) -> Sour
     Parameters
     ----------
     source : Snapshot, or object with ``__arrow_c_stream__``
-        A table has the columns of `INSTRUMENTS`, or those of them that are needed.
+        A table has the columns of `INSTRUMENTS`, or those of them that are needed; other types,
+        as `read_csv` makes them, are brought to the ones of the schema.
     needs : iterable of str
         Columns the analysis cannot do without.
 
     Raises
     ------
     UsageError
-        It gives no Arrow stream, or lacks a column.
+        It gives no Arrow stream, lacks a column, or one does not hold what the schema says.
     """
     if isinstance(source, Source):
         opened = source
     elif isinstance(source, Snapshot):
         opened = Source(source, None)
     elif isinstance(source, ArrowStream):
-        opened = Source(None, _with_days(read_stream(source).read_all()))
+        opened = Source(None, with_schema_types(_rows_of(source)))
     else:
         raise UsageError(
             f"{type(source).__name__} cannot be analysed; nothing was counted; give a snapshot, a"
@@ -115,17 +117,11 @@ def open_source(source: ArrowStream | Source, needs: Iterable[str] = ()) -> Sour
     return opened
 
 
-def _with_days(table: pa.Table) -> pa.Table:
-    """Return a table in which days that went through pandas, where they are times, are days."""
-    for place, field in enumerate(table.schema):
-        known = field.name in INSTRUMENTS.names and INSTRUMENTS.field(field.name).type
-        if known == pa.date32() and pa.types.is_timestamp(field.type) and field.type.tz is None:
-            try:
-                days = table.column(place).cast(pa.date32())
-            except pa.ArrowInvalid:
-                raise UsageError(
-                    f"The column {field.name} of the table holds times of a day, not days; nothing"
-                    " was counted; round them to days first."
-                ) from None
-            table = table.set_column(place, field.name, days)
-    return table
+def _rows_of(source: ArrowStream) -> pa.Table:
+    try:
+        return read_stream(source).read_all()
+    except (pa.ArrowException, ValueError, TypeError):
+        raise UsageError(
+            f"The {type(source).__name__} cannot be read as a table of cards; nothing was counted;"
+            " give a snapshot, a DataFrame or an Arrow table."
+        ) from None

@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tokenvault_data.dataset.columns import INSTRUMENTS
 from tokenvault_data.dataset.masked_ids import holds_text, id_array, is_identifying
 from tokenvault_data.errors import UsageError
 
@@ -121,8 +122,8 @@ def to_table(frame: pd.DataFrame) -> pa.Table:
         table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None)
     except (pa.ArrowException, ValueError, TypeError):
         raise UsageError(
-            "The DataFrame cannot be read as a table: it has two columns of one name, or values of"
-            " several types in one column; nothing was done; rename or convert them."
+            f"The DataFrame cannot be read as a table: {_unreadable(frame)}; nothing was done;"
+            " rename or convert them."
         ) from None
     for place, field in enumerate(table.schema):
         column = table.column(place)
@@ -131,6 +132,17 @@ def to_table(frame: pd.DataFrame) -> pa.Table:
         elif pa.types.is_large_string(field.type):
             table = table.set_column(place, field.name, column.cast(pa.string()))
     return table
+
+
+def _unreadable(frame: pd.DataFrame) -> str:
+    """Say what Arrow does not take; a label that the schema does not know may be an id."""
+    for place, name in enumerate(frame.columns):
+        try:
+            pa.array(frame.iloc[:, place], from_pandas=True)
+        except (pa.ArrowException, ValueError, TypeError):
+            known = f"its column {name}" if name in INSTRUMENTS.names else "one of its columns"
+            return f"{known} holds values of several types"
+    return "it has two columns of one name"
 
 
 def _are_days(column: pa.ChunkedArray) -> bool:

@@ -211,7 +211,7 @@ def _rows_of_lines(text: io.TextIOWrapper, first_line: str, name: str) -> Rows:
             first_row + 1,
             "line",
             (first_row,),
-            guards="ours" if is_our_heading(first_line, [first_line.strip()]) else "unclear",
+            guards="unclear",
             heading=first_line,
         )
     lines = itertools.chain(blank, [first_line] if first_line.strip() else [], text)

@@ -11,7 +11,8 @@ from analysis_cases import NOW, card, publish
 
 from tokenvault_data import analysis
 from tokenvault_data.analysis.cube import cube_of
-from tokenvault_data.analysis.partial import partial_document, partial_notes
+from tokenvault_data.analysis.partial import partial_document
+from tokenvault_data.dataset.partial import partial_notes
 
 SAID = "2 of 3 customers were not fetched (1 failed, 1 not attempted)"
 
@@ -55,6 +56,15 @@ def snapshots(tmp_path):
     old = publish(tmp_path, {"c1": [card()]}, now=NOW - timedelta(days=31))
     new = publish(tmp_path, {"c1": [card()]}, failed=["c2"], not_attempted=["c3"])
     return old, new
+
+
+def test_an_answer_in_sql_says_what_a_partial_snapshot_lacks(snapshots):
+    """A table of `snapshot.sql` has the note that tables of analyses have; a complete one none."""
+    old, new = snapshots
+    query = "SELECT count(*) AS cards FROM instruments"
+    assert new.sql(query).notes == tuple(partial_notes(new.manifest))
+    assert SAID in new.sql(query).notes[0]
+    assert old.sql(query).notes == ()
 
 
 def test_every_analysis_is_tried():

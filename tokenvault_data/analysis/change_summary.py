@@ -24,7 +24,7 @@ _MEANINGS: Final = {
     "rows_old": "Rows of the old list.",
     "rows_new": "Rows of the new list.",
     "unchanged": "Cards in both lists, nothing compared differs.",
-    "changed": "Cards in both lists with at least one of the last four kinds of event.",
+    "changed": "Cards in both lists whose status, expiry or details differ; each is counted once.",
     "added": "Cards in the new list only, whose customer was fetched both times.",
     "gone": "Cards in the old list only, whose customer was fetched both times.",
     "replaced": "Cards that came back under another id: gone and added, one card or account.",

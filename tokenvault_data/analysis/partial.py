@@ -6,9 +6,9 @@ forget them; commands add `partial_document` to their JSON.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from tokenvault_data.analysis.wording import counted
+from tokenvault_data.dataset.partial import not_fetched, partial_notes
 from tokenvault_data.dataset.result_table import ResultTable, result_table
 
 if TYPE_CHECKING:
@@ -19,36 +19,6 @@ if TYPE_CHECKING:
 
     from tokenvault_data.analysis.source import Source
     from tokenvault_data.dataset.manifest import Manifest
-
-
-_NAMED: Final = 2
-
-
-def not_fetched(facts: Manifest) -> int:
-    """Return how many customers of a snapshot failed or were not attempted."""
-    return facts.outcomes["failed"] + facts.outcomes["not_attempted"]
-
-
-def partial_notes(*manifests: Manifest) -> list[str]:
-    """Return a sentence for each snapshot that is partial, with how many customers are missing."""
-    partial = list({facts.id: facts for facts in manifests if not_fetched(facts)}.values())
-    if len(partial) > _NAMED:
-        missing = counted(sum(map(not_fetched, partial)), "customer's list", "customers' lists")
-        return [f"{len(partial):,} of the snapshots are partial: {missing} had no answer."]
-    return [_note(facts) for facts in partial]
-
-
-def _note(facts: Manifest) -> str:
-    causes = [
-        f"{facts.outcomes[name]:,} {name.replace('_', ' ')}"
-        for name in ("failed", "not_attempted")
-        if facts.outcomes[name]
-    ]
-    return (
-        f"Snapshot {facts.id} is partial: {not_fetched(facts):,} of"
-        f" {counted(facts.requested, 'customer')} were not fetched ({', '.join(causes)}). What they"
-        " have saved is not known."
-    )
 
 
 def partial_document(*manifests: Manifest) -> list[dict[str, Any]]:

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 SHOWN_CASES = 15
 _MEANINGS = {
     "same_card": "one card saved by several customers",
-    "same_account": "one account behind several cards",
+    "same_account": "one account behind several cards, or saved by several customers",
     "repeated_id": "one id more than once in a customer's list",
-    "linked_customers": "customers linked by what they share",
+    "linked_customers": "three customers or more, linked by two shared cards or accounts",
 }
 _LEFT_OUT = ("case_id", "first_saved_at", "last_saved_at", "shared_values")
 
@@ -39,7 +39,9 @@ def identity(  # noqa: PLR0917  one parameter an option
     threshold: Annotated[
         int,
         typer.Option(
-            metavar="N", min=2, help="From how many customers, or cards, on it is a case."
+            metavar="N",
+            min=2,
+            help="Least customers, or cards of an account, of same card and same account.",
         ),
     ] = 2,
     to: options.ResultFile = None,

@@ -22,7 +22,7 @@ def print_figures_json(content: Mapping[str, Any], *snapshots: Snapshot) -> None
 
 def print_partial(*snapshots: Snapshot) -> None:
     """Say what snapshots lack, under figures that are no table of an analysis."""
-    from tokenvault_data.analysis.partial import partial_notes
+    from tokenvault_data.dataset.partial import partial_notes
 
     for note in partial_notes(*(snapshot.manifest for snapshot in snapshots)):
         print_paragraph(note, indent=INDENT, first="* ")

@@ -222,13 +222,14 @@ class Snapshot:
         Returns
         -------
         ResultTable
-            A DataFrame with the types of `to_pandas`.
+            A DataFrame with the types of `to_pandas`, and a note where the snapshot is partial.
 
         Raises
         ------
         UsageError
             The query cannot be answered; the message says why.
         """
+        from tokenvault_data.dataset.partial import partial_notes
         from tokenvault_data.dataset.query_ids import made_of_ids
         from tokenvault_data.dataset.querying import select
         from tokenvault_data.dataset.result_table import result_table
@@ -243,7 +244,9 @@ class Snapshot:
                 as_of=day_of(as_of),
             )
             answer = select(connection, query, parameters)
-        return result_table(answer, ids=made_of_ids(query, answer.schema))
+        return result_table(
+            answer, notes=partial_notes(self._manifest), ids=made_of_ids(query, answer.schema)
+        )
 
     @contextmanager
     def connection(

@@ -14,10 +14,10 @@ import pandas as pd
 
 from tokenvault_data.analysis.changes import compare
 from tokenvault_data.analysis.cube import cube_of
-from tokenvault_data.analysis.partial import not_fetched
 from tokenvault_data.analysis.quality import quality
 from tokenvault_data.analysis.source import open_source
 from tokenvault_data.analysis.wording import counted
+from tokenvault_data.dataset.partial import not_fetched
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.reports.check_groups import WITHOUT_ID, check_groups
 from tokenvault_data.reports.counted_groups import customers_of, start

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tokenvault_data.analysis.partial import partial_notes
 from tokenvault_data.analysis.wording import counted, long_day
 from tokenvault_data.dataset.instants import INDIA
 from tokenvault_data.dataset.manifest import Manifest
+from tokenvault_data.dataset.partial import partial_notes
 from tokenvault_data.dataset.snapshots import Snapshot
 
 if TYPE_CHECKING:

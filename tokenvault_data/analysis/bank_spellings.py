@@ -100,7 +100,8 @@ def _unlisted(table: pa.Table, total: int, settings: QualitySettings) -> Finding
     cards = sum(row["cards"] for row in unlisted)
     share = cards / total if total else None
     said = f"{counted(len(unlisted), 'spelling')} not in the table of banks: "
-    said += counted(cards, "card") + ("." if share is None else f" ({percent(share)}).")
+    said += f"{cards:,} of {counted(total, 'card')} that name a bank"
+    said += "." if share is None else f" ({percent(share)})."
     verdict = threshold.verdict(share)
     return Finding(
         "bank_unlisted", verdict, said, len(unlisted), share, threshold.sentence(), "card_bank"

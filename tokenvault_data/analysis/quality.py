@@ -127,7 +127,8 @@ def quality(
         - ``verdict``: ``pass``, ``warn``, ``fail``, or ``unknown`` when it cannot be told.
         - ``finding``: what was found, with figures.
         - ``rows``: how many rows `quality_rows` has for it; null when it cannot be told.
-        - ``share``: of the cards (of the customers for ``coverage`` and ``counts``) at fault.
+        - ``share``: of the cards at fault; of the customers for ``coverage`` and ``counts``, of the
+          cards that name a bank for ``bank_spellings`` and ``bank_unlisted``.
         - ``threshold``: what makes it warn or fail, in the measure of ``share`` (``freshness``: the
           age of the oldest answer; ``volume``: the change of cards per customer).
         - ``column``: the one it is about; null for a check of the whole.

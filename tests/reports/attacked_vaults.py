@@ -101,6 +101,7 @@ class Truth:
         ]
         self.people = {person for person, _ in self.rows}
         self.empty = sum(cards == [] for cards in found.values())
+        self.failed = sum(cards is None for cards in found.values())
 
     def group(self, condition):
         """Return how many cards meet a condition, and how many customers have one."""

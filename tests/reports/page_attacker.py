@@ -154,6 +154,8 @@ class Reader:
         found = re.fullmatch(r"(\S+) saved cards (?:of (\S+) customers?|hidden)", saved)
         self.told("N", found[1])
         self.told("C", found[2] or HIDDEN)
+        smallest = int(self.page.facts["Smallest cell"].split()[0])
+        self.lower[self.var("C")] = max(self.lower[self.var("C")], smallest)
         self.at_most("C", ["N"])
         for text in self.page.key_figures:
             if "still listed ACTIVE" in text:
@@ -245,8 +247,9 @@ class Reader:
         for name, (_, finding) in self.page.checks.items():
             check = f"check:{name}"
             found = re.search(r": ([\d,]+) of ([\d,]+) cards? \(", finding)
-            alone = re.search(r": ([\d,]+) cards?\.$", finding)
-            stale = re.search(r"old; ([\d,]+) cards? of", finding)
+            alone = re.search(r": ([\d,]+) (?:cards?|customers?)\.$", finding)
+            stale = re.search(r"old; ([\d,]+) cards? of ([\d,]+) are", finding)
+            differing = re.search(r"they differ for ([\d,]+) customers?\.$", finding)
             if found:
                 self.told(check, found[1])
                 self.told("N", found[2])
@@ -254,11 +257,12 @@ class Reader:
                 self.told(check, alone[1])
             elif stale:
                 self.told(check, stale[1])
-            elif finding.endswith(": hidden.") and not name.startswith(
-                ("coverage", "counts", "volume")
-            ):
+                self.told("N", stale[2])
+            elif differing:
+                self.told(check, differing[1])
+            elif finding.endswith("hidden.") and name != "volume":
                 self.told(check, HIDDEN)
-            if check in self.variables:
+            if check in self.variables and name not in ("coverage", "counts"):
                 self.at_most(check, ["N"])
         same = {
             "missing: card network": f"card_network={UNKNOWN}",
@@ -326,6 +330,7 @@ class Reader:
                 "Customers asked for", [one for one in facts if one != "Customers asked for"]
             )
             self.equal("answered", ["Customers fetched", "Customers empty"])
+            self.equal("check:coverage", ["Customers failed", "Customers not attempted"])
             self.at_most("C", ["Customers fetched"])
         coverage = re.match(r"Fetched: ([\d,]+) of ([\d,]+)", self._finding("coverage"))
         if coverage:

@@ -101,6 +101,9 @@ def check_targets(truth):
     }
     for name, condition in codes.items():
         yield name, [name], [], *truth.group(condition)
+    yield "customers not fetched", ["check:coverage"], [], truth.failed, SMALLEST
+    for name in ("counts", "freshness", "unique key", "saved in future", "expiry implausible"):
+        yield name, [f"check:{name}"], [], 0, 0  # none in these vaults
     yield "customers asked in vain", ["Customers empty"], [], truth.empty, truth.empty
     cards, people = truth.group(
         lambda row: row["card_network"] == "not known" and not row["network_sent"]
@@ -129,7 +132,7 @@ def line_targets(reader, truth, lines):
         yield "several kinds", kinds, ["line:changed"], twice, twice
 
 
-def found_out(page, truth, lines=None):
+def found_out(page, truth, lines=None, *, smallest=SMALLEST):
     """Return what a reader of the page can work out about few customers."""
     reader = Reader(page)
     reader.months_in(AS_OF, list(reader.page.rows("Cards by month of expiry")))
@@ -140,13 +143,17 @@ def found_out(page, truth, lines=None):
             reader.var(name)
     attack = Attack(reader)
     given_away = []
+    for name, plus, minus, value, _ in wanted:
+        at = reader.var(plus[0])
+        if len(plus) == 1 and not minus:
+            assert reader.lower[at] <= value <= reader.upper[at], f"the page is wrong about {name}"
     for name, plus, minus, value, people in wanted:
-        if not value or people >= SMALLEST:
+        if not value or people >= smallest:
             continue
         least, most = attack.interval(plus, minus)
         assert least <= value + 1e-6, (name, least, value)
         assert value <= most + 1e-6, (name, most, value)
-        if most < SMALLEST - 1e-6 or most - least < SMALLEST - 1 - 1e-6:
+        if most < smallest - 1e-6 or most - least < smallest - 1 - 1e-6:
             given_away.append(f"{name}: {value} of {people} customers, told {least:g} to {most:g}")
     return given_away
 
@@ -272,6 +279,58 @@ def test_figures_of_different_sections_tell_nothing_together(
     assert example(tmp_path / "forgetful")
 
 
+@pytest.mark.parametrize("smallest", [1, 5, 10])
+@pytest.mark.parametrize("customers", [5, 12, 25])
+def test_no_figure_that_is_0_is_hidden(customers, smallest, tmp_path, undrawn):
+    """Not even where all cards are hidden: no card, no customer, no share of anything unknown."""
+    found = one_each([(customers - 1, {}), (1, {"expires": "2026-05", "bank": "Village Bank"})])
+    if customers < smallest:
+        return
+    new = publish(tmp_path, found)
+    page = report_page(new, as_of=AS_OF, generated_at=WRITTEN, smallest_cell=smallest)
+    assert not found_out(page, Truth(found), smallest=smallest)
+    reader = Reader(page)
+    checks = reader.page.checks
+    assert checks["coverage"][0] == checks["counts"][0] == checks["freshness"][0] == "passes"
+    assert reader.page.rows("Cards by days left")["not known"] == ["0", "0%", "0"]
+    assert any(text.startswith("100% of customers answered") for text in reader.page.key_figures)
+    assert (">hidden<" in page) == (smallest > 1)
+
+
+def test_a_smallest_cell_of_one_hides_no_verdict(tmp_path, undrawn):
+    """The bank of a single customer that is in no table is a finding like any other."""
+    page = report_page(
+        publish(tmp_path, one_each([(11, {}), (1, {"bank": "Village Bank"})])),
+        as_of=AS_OF,
+        smallest_cell=1,
+    )
+    assert Reader(page).page.checks["bank unlisted"][0] == "look at it"
+    assert "hidden to protect" not in page
+    assert "have a hidden figure" not in page
+
+
+def test_a_hidden_share_has_nothing_beside_it(tmp_path, undrawn):
+    """Where it is not said who answered, the tile gives no number of those who did not."""
+    found = one_each([(5, {}), (1, {"expires": "2026-05"})])
+    people = list(found)
+    found[people[0]] = None
+    page = report_page(publish(tmp_path, found), as_of=AS_OF, generated_at=WRITTEN)
+    [tile] = [text for text in Reader(page).page.key_figures if "answered for" in text]
+    assert tile == "\N{EN DASH} of customers answered for hidden; collected today"
+    assert Reader(page).page.checks["coverage"] == ("hidden", "Customers not fetched: 1 customer.")
+
+
+def test_a_figure_of_hidden_numbers_alone_is_a_sentence(tmp_path):
+    """A table of one hidden line is not shown, and nothing is drawn where no bar would be."""
+    found = one_each([(4, {}), (1, {"expires": "2026-12"})])
+    page = report_page(publish(tmp_path, found), as_of=AS_OF, generated_at=WRITTEN)
+    assert "Cards by country of issue: not shown, because every figure of it is hidden." in page
+    assert "Cards by country of issue" not in Reader(page).page.tables
+    [calendar] = re.findall(r'<figure[^>]*id="calendar">.*?</figure>', page, flags=re.DOTALL)
+    assert "<svg" not in calendar
+    assert "Nothing to draw: each figure is 0 or hidden." in calendar
+
+
 NUMBER = re.compile(r"(?<![\w#&.-])\d[\d,]*(?:\.\d+)?%?(?![\w-])")
 DAY = re.compile(
     r"\d{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4}(?:, \d\d:\d\d)?"
@@ -281,10 +340,11 @@ NO_FIGURE = re.compile(
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4}"
     r"|0-30|31-60|61-90|within [369]0|[369]0 days|(?:warn|fail) above [\d.]+(?:%| hours| days)"
     r"|(?:about |than )\d+ customers|Smallest cell \d+ customers|tokenvault-data [\d.]+"
-    r"|[\d.]+ (?:hours|days) old|more than 20 years|Of \d+ checks?|\d+ fail(?: and|,) \d+ call"
-    r"|and \d+ have"
+    r"|[\d.]+ (?:hours|days) old|more than 20 years|Of \d+ checks?|\d+ fails?(?: and|,) \d+ calls?"
+    r"|and \d+ ha(?:ve|s)"
     r"|Checks \w+ [\w ]+\(\d+\)|\d+ days? before|\d+ figures? (?:is|are) hidden"
-    r"|\d+ (?:values?|spellings?|banks?) (?:of|not|in)|is not 0|over 99.9%|under 0.1%"
+    r"|\d+ (?:values?|spellings?|banks?) (?:of|not|in)|(?:that|figure) is 0 (?:is|or)"
+    r"|over 99.9%|under 0.1%"
 )
 
 

@@ -131,6 +131,29 @@ def test_a_figure_is_not_shown_without_the_one_it_belongs_to():
     assert figures.published("customers") is None
 
 
+@settings(deadline=None, max_examples=60)
+@given(CELLS, st.integers(1, 9))
+def test_no_figure_that_is_0_is_hidden(cells, smallest):
+    """Not even the customers, none of whom is known, of a group whose cards are hidden."""
+    figures, keys = table(cells, smallest)
+    for key in keys:
+        figures.add(("customers of", key), 0, shown=1, beside=key)
+    figures.protect()
+    for key in (*keys, *(("customers of", one) for one in keys), *"ABCabc"):
+        assert figures.value(key) or figures.published(key) == 0
+
+
+def test_what_the_page_says_of_a_hidden_figure_is_a_bound():
+    """Of nine cards of at least five customers, fewer than five are second ones."""
+    figures = Figures(5)
+    figures.add("customers", 6, shown=1, least=5)
+    figures.add("cards", 9, 6, shown=9)
+    figures.rest("cards", ["customers"])
+    figures.protect()
+    assert figures.published("customers") == 6
+    assert figures.published("cards") is None
+
+
 def test_a_number_that_is_no_figure_cannot_be_published():
     """Neither what only follows, nor anything before it is decided."""
     figures = Figures(5)

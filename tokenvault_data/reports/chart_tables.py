@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.labels import ALL_GROUPS, value_text
 from tokenvault_data.dataset.masked_ids import is_identifying
 from tokenvault_data.errors import UsageError
@@ -75,6 +76,8 @@ def bar_label(group: Mapping[str, Any]) -> str:
     """Return what is written at the end of a group's bar."""
     if group["cards"] is None:
         return HIDDEN_LABEL
+    if is_missing(group["share"]):
+        return count(group["cards"])
     return f"{count(group['cards'])} \N{MIDDLE DOT} {percent(group['share'])}"
 
 
@@ -89,9 +92,10 @@ def said(name: str, group: Mapping[str, Any]) -> str:
     """Return all figures of a group in words."""
     parts = [cards_said(group)]
     if group["cards"] is not None:
-        parts.append(percent(group["share"]))
+        share = group["share"]
+        parts.append("share hidden" if is_missing(share) else percent(share))
     if group.get("customers") is not None:
-        parts.append(f"{count(group['customers'])} customers")
+        parts.append(counted(group["customers"], "customer"))
     if group.get("active_cards") is not None:
         parts.append(f"{count(group['active_cards'])} of them ACTIVE")
     return f"{name}: {', '.join(parts)}"

@@ -37,7 +37,8 @@ def start(smallest_cell: int, cards: int, customers: int) -> Figures:
     """Return a register that holds the totals of a page."""
     figures = Figures(smallest_cell)
     figures.add(cards_of(ALL), cards, customers, shown=NEVER_BEFORE)
-    figures.add(customers_of(ALL), customers, shown=NEVER_BEFORE)
+    # With fewer customers there would be no figures at all.
+    figures.add(customers_of(ALL), customers, shown=NEVER_BEFORE, least=smallest_cell)
     figures.rest(cards_of(ALL), [customers_of(ALL)])
     return figures
 
@@ -94,6 +95,13 @@ def divide(figures: Figures, whole: Hashable, parts: Sequence[Hashable]) -> None
         figures.rest(together, [customers_of(whole)])
 
 
+def share_of(cards: int | None, total: int | None) -> float | None:
+    """Return a share as far as both figures tell it; nothing is 0 of any total."""
+    if cards is None or (cards and total is None):
+        return None
+    return cards / max(total or 0, 1)
+
+
 def line(figures: Figures, group: Hashable, all_cards: Hashable = ALL) -> dict[str, Any]:
     """Return what a table may say of a group; a share needs the total it is of, too."""
     cards = figures.published(cards_of(group))
@@ -104,5 +112,5 @@ def line(figures: Figures, group: Hashable, all_cards: Hashable = ALL) -> dict[s
         "cards": cards,
         "customers": customers,
         CUSTOMERS_HIDDEN: cards is None or (told in figures and customers is None),
-        "share": None if cards is None or total is None else cards / max(total, 1),
+        "share": share_of(cards, total),
     }

@@ -1,7 +1,8 @@
 """Checks of the data as a report shows them: no examples, and no number about few customers.
 
-A check of cards is a group of them like any other. Where its number is hidden its verdict is, too,
-because it says in which range the number lies.
+What a check finds is a group of cards, or of customers, like any other. Where its number or its
+share is hidden its verdict is, too, because it says in which range they lie. None that is 0 is
+hidden.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.analysis.drift import DRIFTING
+from tokenvault_data.analysis.partial import not_fetched
 from tokenvault_data.analysis.wording import counted
 from tokenvault_data.reports.chart_text import is_missing, one_line
 from tokenvault_data.reports.check_groups import check_groups
@@ -45,7 +47,7 @@ _OF_THE_LIST: Final = "customer_list"
 """What whoever collects has to look at; it counts customers, and is not for readers of a page."""
 
 _CLAIMS: Final = {
-    "coverage": "Customers fetched",
+    "coverage": "Customers not fetched",
     "counts": "Customers for whom outcomes and rows differ",
     "volume": "Cards per customer",
 }
@@ -105,6 +107,18 @@ class Check:
     threshold: str
 
 
+def not_fetched_of(about: Manifest) -> Hashable:
+    """Return the key of the customers that a snapshot lacks."""
+    return customers_of(("not fetched", about.id))
+
+
+def add_not_fetched(figures: Figures, about: Manifest) -> Hashable:
+    """Add how many customers a snapshot lacks, of whom the number says nothing."""
+    missing = not_fetched(about)
+    people = max(missing, figures.smallest_cell)
+    return figures.add(not_fetched_of(about), missing, people, shown=_COLLECTION_WEIGHT)
+
+
 class QualityFigures:
     """The figures on quality of a page.
 
@@ -141,6 +155,7 @@ class QualityFigures:
             if line["check"] != _OF_THE_LIST
         ]
         self.groups: dict[str, Hashable] = {}
+        self.not_fetched: Hashable | None = None
         self._add_collection(about)
         if old_customers is not None:
             self.figures.add(customers_of(OLD), old_customers, shown=_VOLUME_WEIGHT)
@@ -168,7 +183,7 @@ class QualityFigures:
             return verdict, finding
         if check in _NAMES_VALUES:
             return verdict, f"{claim}."
-        if check == "bank_unlisted":
+        if check == "bank_unlisted" and self.figures.smallest_cell > 1:
             return ("hidden" if line["rows"] else verdict), f"{claim}."
         if all(self.figures.published(key) is not None for key in self._needs(check)):
             # Examples name values that a single customer may have.
@@ -177,17 +192,27 @@ class QualityFigures:
 
     def _told_in_part(self, check: str, verdict: str, finding: str) -> tuple[str, str]:
         """Return what may be said of a finding of which a figure is hidden."""
-        if check == "freshness":
-            return verdict, f"{finding.partition(';')[0]}; the number of stale cards is hidden."
-        group = self.groups.get(check)
-        cards = None if group is None else self.figures.published(cards_of(group))
+        key = self._found(check)
+        found = None if key is None else self.figures.published(key)
+        thing = "customer" if check in ("coverage", "counts") else "card"
+        number = "hidden" if found is None else counted(found, thing)
         claim = _CLAIMS.get(check, finding.partition(":")[0].rstrip("."))
-        if cards is None:
-            return "hidden", f"{claim}: hidden."
-        return "hidden" if cards else verdict, f"{claim}: {counted(cards, 'card')}."
+        if check == "freshness":
+            claim = f"{finding.partition(';')[0]}; stale"
+        return verdict if found == 0 else "hidden", f"{claim}: {number}."
+
+    def _found(self, check: str) -> Hashable | None:
+        """Return the number of what a check found, None for one that compares two ratios."""
+        if check == "volume":
+            return None
+        if check == "coverage":
+            return self.not_fetched
+        return customers_of("miscounted") if check == "counts" else cards_of(self.groups[check])
 
     def _needs(self, check: str) -> list[Hashable]:
         """Return the figures without which a finding is not told."""
+        if check == "bank_unlisted":  # told only where nothing has to be hidden
+            return []
         if check == "coverage":
             return [customers_of("answered"), customers_of("requested")]
         if check == "counts":
@@ -219,6 +244,8 @@ class QualityFigures:
         )
         keys = [customers_of(("asked", name)) for name in others]
         self.figures.total(requested, [answered, *keys])
+        self.not_fetched = add_not_fetched(self.figures, about)
+        self.figures.total(self.not_fetched, keys)
         fetched = customers_of(("asked", "fetched"))
         if self.figures.value(fetched) >= self.figures.value(customers_of(ALL)):
             self.figures.rest(fetched, [customers_of(ALL)])

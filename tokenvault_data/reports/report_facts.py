@@ -20,7 +20,7 @@ from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.partial import not_fetched
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.reports.check_groups import WITHOUT_ID, check_groups
-from tokenvault_data.reports.counted_groups import customers_of, start
+from tokenvault_data.reports.counted_groups import start
 from tokenvault_data.reports.published_breakdowns import (
     BREAKDOWNS,
     add_breakdown,
@@ -30,11 +30,16 @@ from tokenvault_data.reports.published_breakdowns import (
 )
 from tokenvault_data.reports.published_changes import ChangeFigures, PublishedChanges
 from tokenvault_data.reports.published_expiry import ExpiryFigures, PublishedExpiry
-from tokenvault_data.reports.published_quality import Check, QualityFigures
+from tokenvault_data.reports.published_quality import (
+    Check,
+    QualityFigures,
+    add_not_fetched,
+    not_fetched_of,
+)
 from tokenvault_data.reports.suppression import SMALLEST_CELL, Figures, check_smallest_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Sequence
+    from collections.abc import Sequence
     from datetime import date, datetime
 
     from tokenvault_data.analysis.source import ArrowStream, Source
@@ -45,10 +50,6 @@ _NEEDED: Final = (
     *("customer_id", "card_network", "card_bank", "card_type", "card_country"),
     *("instrument_status", "expires_on"),
 )
-
-
-_PARTIAL_WEIGHT: Final = 5.0
-"""How much the number of customers who were not fetched would be missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +143,8 @@ def gather(
             old_people=_people_of_lines(older, smallest_cell),
         )
     for facts in partial:
-        missing = not_fetched(facts)
-        people = max(missing, smallest_cell)  # of whom the number says nothing
-        figures.add(_missing(facts), missing, people, shown=_PARTIAL_WEIGHT)
-        if facts is about:
-            parts = [customers_of(("asked", name)) for name in ("failed", "not_attempted")]
-            figures.total(_missing(facts), parts)
+        if not_fetched_of(facts) not in figures:
+            add_not_fetched(figures, facts)
     figures.protect()
     return Facts(
         about=about,
@@ -167,15 +164,11 @@ def _partial_of(*sources: Source | None) -> list[Manifest]:
     return [facts for facts in manifests if not_fetched(facts)]
 
 
-def _missing(facts: Manifest) -> Hashable:
-    return customers_of(("not fetched", facts.id))
-
-
 def _said(partial: Sequence[Manifest], figures: Figures | None) -> tuple[str, ...]:
     """Say which snapshots are partial, with the number of customers where it is published."""
     said = []
     for facts in partial:
-        missing = None if figures is None else figures.published(_missing(facts))
+        missing = None if figures is None else figures.published(not_fetched_of(facts))
         who = "some customers" if missing is None else counted(missing, "customer")
         said.append(
             f"Snapshot {facts.id} is partial: {who} {'was' if missing == 1 else 'were'} not"

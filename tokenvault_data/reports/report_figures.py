@@ -52,6 +52,8 @@ class Figure:
         Whether it is as wide as the page, not half as wide.
     notes : tuple of str
         Below the drawing, a sentence each.
+    is_drawn : bool
+        Whether there is anything to draw.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Figure:
     table: NumberTable
     is_full: bool
     notes: tuple[str, ...] = ()
+    is_drawn: bool = True
 
 
 def make_figure(
@@ -70,6 +73,7 @@ def make_figure(
     *,
     is_full: bool = False,
     notes: tuple[str, ...] = (),
+    is_drawn: bool = True,
 ) -> Figure:
     """Draw a figure.
 
@@ -82,6 +86,8 @@ def make_figure(
     is_full : bool
     notes : tuple of str
         Empty ones are left out.
+    is_drawn : bool
+        False where a drawing would be an empty panel.
     """
     wide = draw(FULL_WIDTH if is_full else HALF_WIDTH)
     narrow = draw(NARROW_WIDTH)
@@ -93,6 +99,7 @@ def make_figure(
         table,
         is_full,
         tuple(note for note in notes if note),
+        is_drawn,
     )
 
 

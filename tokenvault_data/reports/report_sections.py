@@ -15,9 +15,16 @@ from tokenvault_data.reports.report_tables import (
     kinds_by_bank_table,
     month_grid_table,
 )
+from tokenvault_data.reports.small_cells import HIDDEN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import pandas as pd
+
+    from tokenvault_data.reports.rendered_chart import Chart
     from tokenvault_data.reports.report_facts import Facts
+    from tokenvault_data.reports.report_tables import NumberTable
 
 _HEADINGS: Final = {
     "card_network": "Network",
@@ -39,21 +46,44 @@ class Section:
     notes: tuple[str, ...] = ()
 
 
+def _figure(
+    name: str,
+    table: pd.DataFrame,
+    numbers: NumberTable,
+    draw: Callable[[int], Chart],
+    *,
+    is_full: bool = True,
+) -> Figure | str:
+    """Return a figure, or a sentence where all of it is hidden; no bar, no drawing."""
+    if table[HIDDEN].all():
+        return f"{numbers.caption}: not shown, because every figure of it is hidden."
+    is_drawn = bool((table["cards"].fillna(0) > 0).any()) or not table[HIDDEN].any()
+    return make_figure(name, draw, numbers, is_full=is_full, is_drawn=is_drawn)
+
+
+def _section(name: str, title: str, lead: str, parts: Sequence[Figure | str]) -> Section:
+    figures = tuple(part for part in parts if isinstance(part, Figure))
+    return Section(
+        name, title, lead, figures, tuple(part for part in parts if isinstance(part, str))
+    )
+
+
 def breakdown_section(facts: Facts) -> Section:
     """Return the section on networks, banks, types, countries and statuses."""
     about = f"as of {day(facts.as_of)}"
     few = "Not shown: no group of it has enough customers to be shown beside the others."
-    figures, notes = [], []
+    parts: list[Figure | str] = []
     for column, heading in _HEADINGS.items():
         table = facts.breakdowns[column]
         if table is None:
-            notes.append(f"{heading}: {few}")
+            parts.append(f"{heading}: {few}")
             continue
-        figures.append(
-            make_figure(
+        parts.append(
+            _figure(
                 column.replace("_", "-"),
-                chart_of(charts.bars, table, column, about=about),
+                table,
                 counts_table(table, column, caption=f"Cards by {heading.lower()}", heading=heading),
+                chart_of(charts.bars, table, column, about=about),
                 is_full=column == "bank",
             )
         )
@@ -61,7 +91,7 @@ def breakdown_section(facts: Facts) -> Section:
         "Each figure counts every card once. A customer with cards in two groups counts in both, so"
         " customers do not add up."
     )
-    return Section("breakdowns", "What is saved", lead, tuple(figures), tuple(notes))
+    return _section("breakdowns", "What is saved", lead, parts)
 
 
 def expiry_section(facts: Facts) -> Section:
@@ -79,32 +109,32 @@ def expiry_section(facts: Facts) -> Section:
         facts.expiry.calendar,
         facts.expiry.heat_map,
     )
-    figures = (
-        make_figure(
+    parts: list[Figure | str] = []
+    parts.append(
+        _figure(
             "outlook",
+            outlook,
+            counts_table(outlook, "bucket", caption="Cards by days left", heading="Days left"),
             chart_of(charts.outlook_bars, outlook, about=about),
-            counts_table(
-                outlook,
-                "bucket",
-                caption="Cards by days left",
-                heading="Days left",
-            ),
-            is_full=True,
-        ),
-        make_figure(
-            "calendar",
-            chart_of(charts.expiry_calendar_bars, calendar, about=about),
-            calendar_table(calendar, caption="Cards by month of expiry"),
-            is_full=True,
-        ),
-        make_figure(
-            "banks-by-month",
-            chart_of(charts.bank_month_heatmap, tiles, about=about),
-            month_grid_table(tiles, caption="Cards by bank and month of expiry"),
-            is_full=True,
-        ),
+        )
     )
-    return Section("expiry", "What expires when", lead, figures)
+    parts.append(
+        _figure(
+            "calendar",
+            calendar,
+            calendar_table(calendar, caption="Cards by month of expiry"),
+            chart_of(charts.expiry_calendar_bars, calendar, about=about),
+        )
+    )
+    parts.append(
+        _figure(
+            "banks-by-month",
+            tiles,
+            month_grid_table(tiles, caption="Cards by bank and month of expiry"),
+            chart_of(charts.bank_month_heatmap, tiles, about=about),
+        )
+    )
+    return _section("expiry", "What expires when", lead, parts)
 
 
 def changes_section(facts: Facts) -> Section | None:
@@ -113,26 +143,24 @@ def changes_section(facts: Facts) -> Section | None:
     if changes is None:
         return None
     about = f"since {changes.old_name}"
-    figures = [
-        make_figure(
+    parts: list[Figure | str] = []
+    parts.append(
+        _figure(
             "kinds-of-change",
-            chart_of(changes_bars, changes.kinds, about=about),
+            changes.account,
             counts_table(
-                changes.account,
-                "what",
-                caption="What became of every card",
-                heading="Line",
+                changes.account, "what", caption="What became of every card", heading="Line"
             ),
-            is_full=True,
+            chart_of(changes_bars, changes.kinds, about=about),
         )
-    ]
+    )
     if len(changes.by_bank):
-        figures.append(
-            make_figure(
+        parts.append(
+            _figure(
                 "changes-by-bank",
-                chart_of(changes_by_bank, changes.by_bank, about=about),
+                changes.by_bank,
                 kinds_by_bank_table(changes.by_bank, caption="Changes by bank"),
-                is_full=True,
+                chart_of(changes_by_bank, changes.by_bank, about=about),
             )
         )
     asked = "" if changes.another_vault is None else f"{changes.another_vault} "
@@ -140,4 +168,4 @@ def changes_section(facts: Facts) -> Section | None:
         "Cards are compared only where their customer was fetched both times; all others are"
         " unknown, never gone. Shares are of the older list; of cards added, of this one."
     )
-    return Section("changes", "What has changed", lead, tuple(figures))
+    return _section("changes", "What has changed", lead, parts)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 from tokenvault_data.analysis.wording import counted, percent
 from tokenvault_data.dataset.instants import INDIA
 from tokenvault_data.reports.chart_text import count, day, is_missing, name_of
-from tokenvault_data.reports.counted_groups import ALL, cards_of, customers_of
+from tokenvault_data.reports.counted_groups import ALL, cards_of, customers_of, share_of
+from tokenvault_data.reports.published_quality import not_fetched_of
 from tokenvault_data.reports.small_cells import HIDDEN
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def key_figures(facts: Facts) -> list[KeyFigure]:
     cards = facts.figures.published(cards_of(ALL))
     customers = facts.figures.published(customers_of(ALL))
     active, unknown = facts.expiry.expired_active, facts.expiry.unknown
+    share = share_of(active, cards)
     figures = [
         KeyFigure(
             _number(cards),
@@ -62,9 +64,7 @@ def key_figures(facts: Facts) -> list[KeyFigure]:
         KeyFigure(
             _number(active),
             "expired, still listed ACTIVE",
-            _HIDDEN
-            if active is None or cards is None
-            else f"{percent(active / max(cards, 1))} of all cards",
+            _HIDDEN if share is None else f"{percent(share)} of all cards",
             is_alarming=bool(active),
         ),
     ]
@@ -104,11 +104,13 @@ def findings(facts: Facts, sections: Sequence[Section]) -> list[str]:
         for verdict in ("fail", "warn", "hidden")
     )
     if facts.checks:
-        said.append(
-            f"Of {counted(len(facts.checks), 'check')} of the data, {fail} fail"
-            + (f", {warn} call for a look and {hidden} have a hidden figure" if hidden else "")
-            + ("" if hidden else f" and {warn} call for a look")
-        )
+        verdicts = [counted(fail, "fails", "fail"), counted(warn, "calls for", "call for")]
+        verdicts[1] += " a look"
+        if hidden:
+            verdicts.append(f"{counted(hidden, 'has', 'have')} a hidden figure")
+        last = verdicts.pop()
+        checks = counted(len(facts.checks), "check")
+        said.append(f"Of {checks} of the data, {', '.join(verdicts)} and {last}")
     return said
 
 
@@ -191,14 +193,17 @@ def _within(facts: Facts) -> dict[int, int] | None:
 
 
 def _coverage(about: Manifest, figures: Figures, as_of: date) -> KeyFigure:
-    missing = about.requested - about.outcomes.get("fetched", 0) - about.outcomes.get("empty", 0)
+    missing = figures.published(not_fetched_of(about))
     answered = figures.published(customers_of("answered"))
     requested = figures.published(customers_of("requested"))
     age_days = (as_of - datetime.fromisoformat(about.finished_at).astimezone(INDIA).date()).days
     age = "today" if age_days == 0 else f"{counted(age_days, 'day')} before" if age_days > 0 else ""
     fresh = f"collected {age}" if age else "collected after the day of judgement"
+    lacking = share_of(missing, None if answered is None else requested)
+    if missing is None or lacking is None:
+        return KeyFigure(_NOT_SHOWN, "of customers answered for", f"{_HIDDEN}; {fresh}")
     return KeyFigure(
-        percent(answered / requested) if answered is not None and requested else _NOT_SHOWN,
+        percent(1 - lacking),
         "of customers answered for",
         f"{counted(missing, 'customer')} not known; {fresh}",
         is_alarming=missing > 0,

@@ -4,7 +4,8 @@ A page is a system of whole numbers that are not negative. Some are figures that
 follow from these, because a reader knows what makes up what. A number is small when it is about at
 least one customer and fewer than the smallest cell. No small number is published, and the published
 ones have to leave each small number in doubt: at least `smallest_cell` values of it must be
-possible, and one of them must be no small one.
+possible, and one of them must be no small one. No figure that is 0 is hidden: a reader knows that
+what is hidden is not 0.
 
 The first numbers hidden are called primary suppression, those hidden to protect them secondary, as
 in the *Handbook on Statistical Disclosure Control* (Hundepool and others), chapter 4. The proof is
@@ -53,6 +54,7 @@ class _Number:
     people: int
     weight: float | None
     with_: Hashable | None
+    least: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Figures:
         *,
         shown: float | None = None,
         beside: Hashable | None = None,
+        least: int = 0,
     ) -> Hashable:
         """Add a number and return its key.
 
@@ -109,12 +112,14 @@ class Figures:
             Weight of a figure of the page, larger for those that are missed more; not given for a
             number that the page does not show, and that may follow from those it shows.
         beside : hashable, optional
-            A figure without which this one is not shown either.
+            A figure without which this one is not shown either, unless it is 0.
+        least : int
+            What the page says of it even where it is hidden: that it is no smaller than this.
         """
         if key in self._numbers:
             raise KeyError(key)
         certain = value if people is None else max(people, min(value, 1))
-        self._numbers[key] = _Number(value, certain, shown, beside)
+        self._numbers[key] = _Number(value, certain, shown, beside, least)
         return key
 
     def show(self, key: Hashable, weight: float) -> None:
@@ -208,6 +213,9 @@ class _Audit:
         self.is_figure = np.array([one.weight is not None for one in self.numbers], bool)
         self.is_small = np.array(
             [one.value > 0 and one.people < smallest for one in self.numbers], bool
+        )
+        self.known_least = np.maximum(
+            self.is_figure & (self.values > 0), [one.least for one in self.numbers]
         )
         self.beside: dict[int, list[int]] = {}
         for at, one in enumerate(self.numbers):
@@ -334,8 +342,8 @@ class _Audit:
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return how far each number may differ: a hidden figure is known not to be 0."""
-        lowest = np.where(self.is_figure & (self.values > 0), 1, 0) - self.values
-        lower = np.where(self.is_hidden, np.maximum(lowest, -self.reach), 0)
+        lowest = np.maximum(self.known_least - self.values, -self.reach)
+        lower = np.where(self.is_hidden, lowest, 0)
         return lower, np.where(self.is_hidden, self.reach, 0)
 
     def _hideable(self, told_by: Iterable[int]) -> list[int]:
@@ -367,7 +375,8 @@ class _Audit:
 
     def _hide(self, at: int) -> None:
         for one in (at, *self.beside.get(at, ())):
-            self._set_hidden(one, hidden=True)
+            if self.values[one]:  # a reader is told that what is hidden is not 0
+                self._set_hidden(one, hidden=True)
 
     def _set_hidden(self, at: int, *, hidden: bool) -> None:
         self.is_hidden[at] = hidden

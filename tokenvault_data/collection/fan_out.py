@@ -42,9 +42,7 @@ if TYPE_CHECKING:
 CONCURRENCY = 64
 LARGEST_CONCURRENCY = 512
 PATIENCE_SECONDS = 15 * 60.0
-CONTROLS = (
-    3  # answered before, and asked again where it has to be known whether anybody is answered
-)
+CONTROLS = 3  # answered before, asked again to know whether anybody is answered
 _WAKING_STEPS = 8  # of the loop, after which whoever waits for a slot has heard of a hold
 VOUCH_SECONDS = 0.5  # so often it is looked whether all that is under way is met with 429
 # Answers that can only be about the customer asked for, as is a 429 while others are answered. Any

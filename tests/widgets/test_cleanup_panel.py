@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -337,8 +338,10 @@ def test_what_a_killed_process_left_is_found_and_gone_on_with(tmp_path):
     with cleanup_bench(tmp_path, customers=100, latency_ms=100) as bench:
         first = bench.sealed()
         type_and_run(first)
+        # Settings of its own: the bench holds all of the account's share.
         child = subprocess.Popen(
-            [sys.executable, "-c", APPLY, bench.emulator.base_url, tmp_path, first.plan.id]
+            [sys.executable, "-c", APPLY, bench.emulator.base_url, tmp_path, first.plan.id],
+            env={**os.environ, "TOKENVAULT_CONFIG": str(tmp_path / "of-the-child")},
         )
         wait_for(lambda: len(bench.deletes()) > len(first.plan.canary))
         child.kill()

@@ -1,11 +1,7 @@
 """`snapshots`, `show` and `export` over stores made for them."""
 
 import csv
-import os
-import subprocess
-import sys
 from datetime import timedelta
-from pathlib import Path
 
 import pexpect
 import pytest
@@ -185,43 +181,6 @@ def test_an_export_is_guarded(alone):
     with (alone.folder / "cards.csv").open(newline="", encoding="utf-8") as file:
         cells = [row[0] for row in csv.reader(file)]
     assert not [cell for cell in cells if cell.startswith("=")]
-
-
-def test_a_reader_that_goes_is_no_trouble(alone, store):
-    """When the reader of a pipe has gone the command ends without a word."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    try:
-        ended = subprocess.run(
-            [*COMMAND, "show", "latest"],
-            cwd=alone.folder,
-            env=alone.environ,
-            stdout=writer,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    finally:
-        os.close(writer)
-    assert (ended.returncode, ended.stderr) == (0, b"")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is of Linux")
-def test_a_full_disk_is_one_sentence(alone, store):
-    """When stdout cannot be written to the command says so once, and fails."""
-    with Path("/dev/full").open("wb") as full:
-        ended = subprocess.run(
-            [*COMMAND, "show", "latest"],
-            cwd=alone.folder,
-            env=alone.environ,
-            stdout=full,
-            stderr=subprocess.PIPE,
-            check=False,
-        )
-    assert ended.returncode == 1
-    assert ended.stderr == (
-        b"error: standard output could not be written (No space left on device); the command itself"
-        b" was carried out\n"
-    )
 
 
 def test_a_terminal_without_unicode(alone):

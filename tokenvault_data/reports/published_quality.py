@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.analysis.drift import DRIFTING
-from tokenvault_data.analysis.partial import not_fetched
 from tokenvault_data.analysis.wording import counted
+from tokenvault_data.dataset.partial import not_fetched
 from tokenvault_data.reports.chart_text import is_missing, one_line
 from tokenvault_data.reports.check_groups import check_groups
 from tokenvault_data.reports.counted_groups import ALL, add_group, cards_of, customers_of

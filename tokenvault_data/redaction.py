@@ -219,7 +219,7 @@ def keyed_hash(text: str, kind: str) -> str:
         key = _kept_key()
     except _NoKeptKeyError as error:
         raise UsageError(
-            "Nothing was exported: masked ids have to be the same in every export, but"
+            "No masked id was made: it has to be the same in every file and answer, but"
             f" {error}. Set TOKENVAULT_CONFIG to a folder of your own that can be written, or"
             " choose another policy."
         ) from None

@@ -1,5 +1,6 @@
 """Shared cards, shared accounts and repeated ids, against the rules written out row by row."""
 
+import json
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 
@@ -13,6 +14,7 @@ from tokenvault_data.analysis.identity import identity, identity_members
 from tokenvault_data.analysis.identity_cases import IDENTITY_KINDS
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.columns import INSTRUMENTS
+from tokenvault_data.dataset.flatten import ReceivedBody, flatten
 from tokenvault_data.errors import UsageError
 
 BANKS = load_bank_names()
@@ -184,3 +186,15 @@ def test_missing_values_link_nothing():
     nothing = {"instrument_uid": None, "par": None}
     vault = {name: [card(None, **nothing), card(None, **nothing)] for name in "abc"}
     assert len(identity(table_of(vault))) == 0
+
+
+def test_a_text_that_stands_for_no_account_links_nobody():
+    """`null`, `N/A` and `-` as account or card of many customers are the identity of none."""
+    words = ["null", "N/A", "-", "unknown"]
+    bodies = []
+    for number in range(40):
+        meta = {"card_token_details": {"par": words[number % 4]}}
+        ids = {"instrument_id": f"card_{number}", "instrument_uid": words[number % 3]}
+        content = json.dumps([ids | {"instrument_meta": meta}]).encode()
+        bodies.append(ReceivedBody(f"customer_{number}", content, 0, "2022-09-01"))
+    assert identity(flatten(bodies).table).empty

@@ -39,7 +39,9 @@ from tokenvault_data.errors import (
     UsageError,
 )
 from tokenvault_data.profiles import emulator_profile
+from tokenvault_data.vault_api.blind_search import Learned
 from tokenvault_data.vault_api.client import AsyncVault
+from tokenvault_data.vault_api.learned_rate import read_learned, write_learned
 
 
 @pytest.fixture
@@ -600,3 +602,14 @@ def test_an_abort_from_elsewhere_is_met(long_bench):
     (status,) = results
     assert (status.state, status.is_over) == ("aborted", True)
     assert status.finals["not_attempted"] > 0
+
+
+def test_the_pace_that_was_learned_is_gone_on_with(tmp_path):
+    """Where no answer tells a limit, a campaign applied again does not begin at the slowest."""
+    with running(tmp_path, customers=20) as bench:
+        folder = journal_of(bench).parent
+        folder.mkdir(parents=True, exist_ok=True)
+        write_learned(folder, Learned(3000.0, None))
+        bench.emulator.set_faults("limit-headers=absent")
+        assert bench.apply().state == "held"
+        assert read_learned(folder).rate_per_minute >= 3000.0

@@ -1,7 +1,6 @@
 """A run on disk: what counts, what is pending, who may write, and which one is gone on with."""
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -16,7 +15,6 @@ from tokenvault_data.collection.run import Publication, RunFacts
 from tokenvault_data.collection.runs import create_run, find_resumable, list_runs, open_run
 from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
 from tokenvault_data.errors import CollectionError, Locked, UsageError
-from tokenvault_data.vault_api.blind_search import Learned
 
 IDS = [f"cust_{number}" for number in range(10)]
 FACTS = RunFacts("emulator", "abcdef123456", "2023-08-01", "0" * 64, len(IDS))
@@ -268,69 +266,3 @@ def test_a_store_that_cannot_be_written_to_is_an_error_before_any_request(tmp_pa
     (tmp_path / "store").write_text("a file where a folder belongs")
     with pytest.raises(CollectionError, match="nothing was sent"):
         create_run(tmp_path / "store", FACTS, pa.array(IDS))
-
-
-def test_what_was_learned_of_the_rate_is_kept_for_a_day(run):
-    """A later session starts from it; what is old, or nonsense, is as if there were none."""
-    assert run.read_learned() is None
-    for learned in (Learned(45.0, None), Learned(200.0, 400.0)):
-        run.write_learned(learned)
-        assert open_run(run.path.parent.parent, run.run_id).read_learned()[:2] == learned[:2]
-    path = run.path / "rate.json"
-    written = path.read_text()
-    day = datetime.now(UTC) - timedelta(hours=25)
-    told = json.loads(written) | {"learned_at": day.isoformat()}
-    for content in (json.dumps(told), "{}", "[]", written.replace("200.0", "-1"), "\x00"):
-        path.write_text(content)
-        assert run.read_learned() is None
-
-
-NOW = datetime.now(UTC).isoformat()
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        {"learned_at": NOW[:19]},  # without a zone
-        {"learned_at": 5},
-        {"learned_at": "9999-12-31T23:59:59+00:00"},
-        {"rate_per_minute": 10**400},
-        {"rate_per_minute": 1e9},
-        {"rate_per_minute": 0.001},
-        {"rate_per_minute": math.nan},
-        {"rate_per_minute": [3]},
-        {"limit_per_minute": 0.0},
-        {"limit_per_minute": 1e9},
-        {"limit_per_minute": math.nan},
-        {"limit_age_seconds": -90_000.0},
-        {"limit_age_seconds": math.inf},
-        {"limit_age_seconds": None},
-        "[" * 100_000,
-        '{"a":' * 700,
-        "null",
-        '"x"',
-        " " * 9_000_000,
-    ],
-)
-def test_a_damaged_note_of_the_rate_is_as_if_there_were_none(run, content):
-    """No value in it raises an error, runs away or stands still."""
-    if isinstance(content, dict):
-        sound = {"rate_per_minute": 60.0, "limit_per_minute": 120.0, "learned_at": NOW}
-        content = json.dumps(sound | content)
-    (run.path / "rate.json").write_text(content)
-    assert run.read_learned() is None
-
-
-def test_a_limit_grows_older_between_sessions(run):
-    """Found twenty hours before the note of two hours ago, it is twenty-two hours old."""
-    noted = {
-        "rate_per_minute": 60.0,
-        "limit_per_minute": 120.0,
-        "limit_age_seconds": 72_000.0,
-        "learned_at": (datetime.now(UTC) - timedelta(hours=2)).isoformat(),
-    }
-    (run.path / "rate.json").write_text(json.dumps(noted))
-    assert run.read_learned().limit_age_seconds == pytest.approx(79_200.0, abs=60.0)
-    del noted["limit_age_seconds"]  # as older versions wrote it
-    (run.path / "rate.json").write_text(json.dumps(noted))
-    assert run.read_learned().limit_age_seconds == pytest.approx(7_200.0, abs=60.0)

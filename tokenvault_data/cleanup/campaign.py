@@ -79,6 +79,7 @@ from tokenvault_data.errors import (
     UsageError,
 )
 from tokenvault_data.local_paths import local_path
+from tokenvault_data.vault_api.learned_rate import LearnedRate
 
 if TYPE_CHECKING:
     import os
@@ -135,6 +136,7 @@ class Campaign:
         self._config = config
         self._engine: Engine | None = None
         self._wanted: Literal["pause", "abort"] | None = None
+        self._rate: LearnedRate | None = None
         self._asked_at = float("-inf")
         self._file_digest = ""
         self._report: Callable[[CampaignStatus], None] | None = None
@@ -488,6 +490,8 @@ class Campaign:
         if now - self._looked_at >= _LOOK_EVERY_SECONDS:
             self._looked_at = now
             self._forbidden = self._forbidden_now()
+            if self._rate is not None:
+                self._rate.keep_if_old()
         return self._forbidden
 
     def _forbidden_now(self) -> str | None:
@@ -733,10 +737,12 @@ class Campaign:
             clock=self._clock,
             **more,
         )
+        self._rate = LearnedRate(self.folder, vault)
         try:
             await self._engine.run()
         finally:
-            self._engine, self._wanted = None, None
+            self._rate.keep()
+            self._engine, self._wanted, self._rate = None, None, None
             clear_word(self.folder)
         with suppress(CampaignPaused):  # the campaign is what it is, though the disk is full
             memory.close(self.plan, journal.mark)

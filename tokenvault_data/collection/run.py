@@ -21,7 +21,7 @@ import json
 import re
 import shutil
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Final
 from tokenvault_data.dataset.durable import read_parquet, write_bytes, write_parquet
 from tokenvault_data.errors import CollectionError, Locked, SnapshotError
 from tokenvault_data.folders import named
-from tokenvault_data.vault_api.blind_search import KEPT_SECONDS, Learned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-_LONGEST_RATE_BYTES: Final = 4096
 _OUTCOMES_OF_PART: Final = re.compile(r"\d{6,}-outcomes\.parquet")
 
 
@@ -284,31 +282,6 @@ class Run:
     def _write_published(self, publications: list[Publication], *, finished: bool) -> None:
         content = {"snapshots": [asdict(noted) for noted in publications], "finished": finished}
         write_bytes(self.path / "published.json", json.dumps(content).encode())
-
-    # -- the pace ---------------------------------------------------------------------------------
-
-    def read_learned(self) -> Learned | None:
-        """What an earlier session learned of a limit that the vault does not tell; None if old."""
-        try:
-            with (self.path / "rate.json").open("rb") as file:
-                content = json.loads(file.read(_LONGEST_RATE_BYTES))
-            learned_at = datetime.fromisoformat(content["learned_at"])
-            age = (datetime.now(UTC) - learned_at).total_seconds()
-            limit = content["limit_per_minute"]
-            learned = Learned(
-                float(content["rate_per_minute"]),
-                None if limit is None else float(limit),
-                float(content.get("limit_age_seconds", 0.0)) + (0.0 if limit is None else age),
-            )
-        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            return None
-        return learned if learned.is_sound and 0 <= age <= KEPT_SECONDS else None
-
-    def write_learned(self, learned: Learned) -> None:
-        """Keep what was learned, for the next session; it is no loss where that fails."""
-        content = {**learned._asdict(), "learned_at": datetime.now(UTC).isoformat()}
-        with suppress(OSError, CollectionError):
-            write_bytes(self.path / "rate.json", json.dumps(content).encode())
 
     # -- files ------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ from tokenvault_data.collection.fan_out import Customer, FanOut
 from tokenvault_data.collection.progress import Phase, Progress, Report
 from tokenvault_data.collection.recorder import Recorder, Tally
 from tokenvault_data.errors import CollectionError, CollectionInterrupted, NotSent, TokenVaultError
+from tokenvault_data.vault_api.learned_rate import LearnedRate
 
 if TYPE_CHECKING:
     import threading
@@ -22,14 +23,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from tokenvault_data.collection.run import Run
-    from tokenvault_data.vault_api.blind_search import Learned
     from tokenvault_data.vault_api.blocking import Vault
     from tokenvault_data.vault_api.client import AsyncVault
 
 _REPORT_EVERY_SECONDS = 0.25
 _PACE_OVER_SECONDS = 30.0
 _SLICE_CUSTOMERS = 10_000
-_KEEP_RATE_EVERY_SECONDS = 10.0
 
 
 class _Mark(NamedTuple):
@@ -72,8 +71,6 @@ class Session:
         self._fan_out: FanOut | None = None
         self._recorder: Recorder | None = None
         self._vault: AsyncVault | None = None
-        self._learned: Learned | None = None
-        self._learned_at = 0.0
 
     @property
     def emulated_vault(self) -> str | None:
@@ -144,9 +141,7 @@ class Session:
         ids = self._run.customers()
         known = None if answered is None else Customer(answered, ids[answered].as_py())
         self._vault = vault
-        self._learned = self._run.read_learned()
-        if self._learned is not None:
-            vault.adopt(self._learned)
+        rate = LearnedRate(self._run.path, vault)
         if self._stop is not None and self._stop.is_set():
             self._is_interrupted = True
         recorder = self._recorder = Recorder(
@@ -160,7 +155,7 @@ class Session:
             known=known,
         )
         ended = asyncio.Event()
-        minding = asyncio.create_task(self._mind(vault, fan_out, recorder, ended))
+        minding = asyncio.create_task(self._mind(rate, fan_out, recorder, ended))
         try:
             if not self._is_interrupted:
                 await fan_out.run(_customers(ids, pending))
@@ -169,11 +164,11 @@ class Session:
             try:
                 await minding
             finally:
-                self._keep_rate(vault.learned)
+                rate.keep()
                 await recorder.write_rest()
 
     async def _mind(
-        self, vault: AsyncVault, fan_out: FanOut, recorder: Recorder, ended: asyncio.Event
+        self, rate: LearnedRate, fan_out: FanOut, recorder: Recorder, ended: asyncio.Event
     ) -> None:
         """Keep the clock: write what has waited long enough, tell of progress."""
         try:
@@ -181,8 +176,7 @@ class Session:
                 self.report("out_of_reach" if fan_out.out_for_seconds else "collecting")
                 if self._stop is not None and self._stop.is_set():
                     self._interrupt()
-                if time.monotonic() - self._learned_at > _KEEP_RATE_EVERY_SECONDS:
-                    self._keep_rate(vault.learned)
+                rate.keep_if_old()
                 try:
                     await recorder.write_if_old()
                 except CollectionError as error:
@@ -193,12 +187,6 @@ class Session:
             if not ended.is_set():
                 fan_out.halt()
             raise
-
-    def _keep_rate(self, learned: Learned | None) -> None:
-        self._learned_at = time.monotonic()
-        if learned is not None and learned != self._learned:
-            self._learned = learned
-            self._run.write_learned(learned)
 
     def _interrupt(self) -> None:
         """Start no more requests; called on the vault's loop."""

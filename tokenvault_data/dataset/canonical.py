@@ -72,7 +72,7 @@ def canonicalise(
         "extra": sent["extra"],
     }
     for leaf in _AS_SENT:
-        columns[leaf] = _blank_to_null(sent[leaf], leaf, found)
+        columns[leaf] = _id_or_null(sent[leaf], leaf, found)
     found.add("instrument_id", "missing", _objects_without_id(sent))
 
     for leaf, reader in _READERS.items():
@@ -119,6 +119,21 @@ def _blank_to_null(column: pa.StringArray, name: str, found: AnomalyRows) -> pa.
         return column
     found.add(name, "empty", blank)
     return pc.if_else(blank, None, column)
+
+
+def _id_or_null(column: pa.StringArray, name: str, found: AnomalyRows) -> pa.StringArray:
+    """Let nothing that stands for no id be one: it would link all who have it."""
+    column = _blank_to_null(column, name, found)
+    short = pc.less_equal(pc.utf8_length(column), vocabulary.LONGEST_PLACEHOLDER)
+    if not short.true_count:
+        return column
+    texts = column.filter(short).unique().to_pylist()
+    words = [text for text in texts if vocabulary.stands_for_nothing(text)]
+    if not words:
+        return column
+    placeholder = pc.is_in(column, pa.array(words, pa.string()))
+    found.add(name, "placeholder", placeholder)
+    return pc.if_else(placeholder, None, column)
 
 
 def _without_numbers(

@@ -73,6 +73,9 @@ _STANDS_FOR_NOTHING = frozenset(
     | {"notavailable", "notapplicable", "notknown", "notspecified", "notprovided", "notset"}
     | {"nobank", "unknownbank", "bankunknown", "empty", "tbd"}
 )
+LONGEST_PLACEHOLDER = 24
+"""Signs that a text which stands for nothing has at most, where it is to be looked for."""
+
 _OUTSIDE_BRACKETS = re.compile(r"[^\w()\[\]]|_")
 
 _NOT_LETTERS = re.compile(r"[\W_]+")
@@ -144,9 +147,18 @@ def read_bank(text: str) -> str | None:
     >>> read_bank("  HDFC   BANK "), read_bank("N/A"), read_bank("-"), read_bank("(none)")
     ('HDFC BANK', None, None, '(none)')
     """
-    if _OUTSIDE_BRACKETS.sub("", text).casefold() in _STANDS_FOR_NOTHING:
-        return None
-    return " ".join(text.split()) if any(sign.isalnum() for sign in text) else None
+    return None if stands_for_nothing(text) else " ".join(text.split())
+
+
+def stands_for_nothing(text: str) -> bool:
+    """Return whether a text is written where there is no value, as ``N/A``, ``null`` or ``-`` are.
+
+    >>> stands_for_nothing("N/A"), stands_for_nothing("--"), stands_for_nothing("0")
+    (True, True, False)
+    """
+    return _OUTSIDE_BRACKETS.sub("", text).casefold() in _STANDS_FOR_NOTHING or not any(
+        sign.isalnum() for sign in text
+    )
 
 
 def read_month(text: str) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from datetime import UTC, datetime
 
@@ -40,9 +39,9 @@ def card(instrument_id="i0", **changes):
 
     ``expires="2028-02"`` sets both parts of the expiry.
     """
-    made = copy.deepcopy(_CARD) | {"instrument_id": instrument_id}
-    meta = made["instrument_meta"]
-    token = meta["card_token_details"]
+    token = dict(_CARD["instrument_meta"]["card_token_details"])
+    meta = _CARD["instrument_meta"] | {"card_token_details": token}
+    made = _CARD | {"instrument_id": instrument_id, "instrument_meta": meta}
     expires = changes.pop("expires", None)
     if expires is not None:
         token["expiry_year"], token["expiry_month"] = expires.split("-")
@@ -60,6 +59,29 @@ def table_of(vault, version="2025-01-01", fetched_at_us=NOW_US):
         if cards
     ]
     return flatten(bodies).table if bodies else INSTRUMENTS.empty_table()
+
+
+def table_of_one(number, first=0, **changes):
+    """Flatten one card, and repeat its row under the ids ``i0``, ``i1`` and so on, for customer c.
+
+    Parameters
+    ----------
+    number : int
+        How many rows.
+    first : int
+        The number in the first id.
+    **changes
+        As for `card`.
+    """
+    table = table_of({"c": [card(**changes)]}).take([0] * number)
+    for name, values in (
+        ("instrument_id", [f"i{n}" for n in range(first, first + number)]),
+        ("list_position", range(number)),
+    ):
+        place = table.schema.get_field_index(name)
+        field = table.schema.field(name)
+        table = table.set_column(place, field, pa.array(values, field.type))
+    return table
 
 
 def publish(store, vault, *, failed=(), not_attempted=(), now=NOW, version="2025-01-01"):

@@ -8,8 +8,12 @@ documentation of the API and the descriptions of the columns.
 from __future__ import annotations
 
 import json
+from functools import cache
+from itertools import count
 
 import duckdb
+
+_NUMBERS = count()
 
 _MACROS = r"""
 CREATE MACRO text_at(v, p) AS CASE
@@ -52,7 +56,7 @@ CREATE MACRO the_last_four(t) AS CASE
 """
 
 _CARDS = """
-CREATE VIEW {name} AS
+CREATE TABLE {name} AS
 WITH elements AS (
     SELECT customer, v, place - 1 AS position
     FROM (SELECT customer, unnest(cards) AS v, generate_subscripts(cards, 1) AS place
@@ -82,8 +86,16 @@ FROM sent
 """
 
 
+@cache
+def _database():
+    """Open the one database of all oracles, in which a value means what the macros say."""
+    connection = duckdb.connect()
+    connection.execute(_MACROS)
+    return connection
+
+
 class Oracle:
-    """One vault, or two of different times, and what is true of them.
+    """One vault, or two of different times, and what is true of them, until it is closed.
 
     Parameters
     ----------
@@ -94,9 +106,11 @@ class Oracle:
     """
 
     def __init__(self, folder, **vaults):
-        self._connection = duckdb.connect()
+        self._connection = _database().cursor()
+        self._schema = f"vaults_{next(_NUMBERS)}"
+        self._connection.execute(f"CREATE SCHEMA {self._schema}")
+        self._connection.execute(f"SET search_path = '{self._schema},main'")
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._connection.execute(_MACROS)
         for name, customers in vaults.items():
             path = folder / f"{name}.jsonl"
             with path.open("w", encoding="utf-8") as file:
@@ -118,3 +132,9 @@ class Oracle:
         """Answer a query that has one row."""
         (row,) = self.rows(query, *parameters)
         return row
+
+    def close(self):
+        """Forget the vaults, and every table that was made of them."""
+        self._connection.execute("SET search_path = 'main'")
+        self._connection.execute(f"DROP SCHEMA {self._schema} CASCADE")
+        self._connection.close()

@@ -3,21 +3,27 @@
 import copy
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 import pytest
 from analysis_cases import card, publish
 
-from tokenvault_data.analysis.another_vault import Overlap
+from tokenvault_data.analysis.another_vault import Overlap, vault_check
 from tokenvault_data.analysis.changes import compare
 from tokenvault_data.analysis.quality import quality
+from tokenvault_data.analysis.source import open_source
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.manifest import read_manifest
 from tokenvault_data.emulator.population import Population
 from tokenvault_data.emulator.settings import EmulatorSettings
 
 BORN = date(2026, 11, 1)
+BANKS = load_bank_names()
+QUESTION = "Another account, or another emulated vault? "
 OLD, NEW = datetime(2026, 11, 1, 9, tzinfo=UTC), datetime(2026, 12, 1, 9, tzinfo=UTC)
 
 
+@cache
 def vault(customers=120, **settings):
     population = Population(EmulatorSettings(customers=customers, **{"as_of": BORN} | settings))
     return {
@@ -35,25 +41,41 @@ def mapped(cards_of, change):
     return made
 
 
+def checked(old, new):
+    """What the check of quality says of two lists."""
+    return vault_check(open_source(new), [open_source(old)], day=NEW.date(), banks=BANKS)
+
+
 def asked(old, new):
-    """What changes and quality ask of two lists; both have to agree."""
-    comparison = compare(old, new)
-    table = quality(new, against=old, as_of=NEW)
-    first = table.iloc[0]
-    assert first["check"] == "same_vault"
+    """What changes and the check of quality ask of two lists; both have to agree."""
+    comparison = compare(old, new, banks=BANKS)
+    finding = checked(old, new)
+    assert finding.check == "same_vault"
     if comparison.another_vault is None:
-        assert first["verdict"] == "pass"
-        assert "Another account" not in table.title + comparison.summary.title
+        assert finding.verdict == "pass"
+        assert "Another account" not in comparison.summary.title
         return None
-    assert first["verdict"] in {"warn", "fail"}
-    for titled in (table, comparison.summary, comparison.events, comparison.by("bank")):
-        assert titled.title.startswith("Another account, or another emulated vault? ")
+    assert finding.verdict in {"warn", "fail"}
+    for titled in (comparison.summary, comparison.events, comparison.by("bank")):
+        assert titled.title.startswith(QUESTION)
     return comparison.another_vault
 
 
 @pytest.fixture
 def pair(tmp_path):
     return lambda old, new: (publish(tmp_path, old, now=OLD), publish(tmp_path, new, now=NEW))
+
+
+@pytest.mark.parametrize("other", [{"seed": 8}, {"aged_months": 1}], ids=["another", "the same"])
+def test_quality_asks_first_of_all(pair, other):
+    """The check is the first row of the table, and its question stands in the title too."""
+    old, new = pair(vault(), vault(**other))
+    table = quality(new, against=old, as_of=NEW, banks=BANKS)
+    first, finding = table.iloc[0], checked(old, new)
+    said = (finding.check, finding.verdict, finding.finding)
+    assert (first["check"], first["verdict"], first["finding"]) == said
+    assert table.title.startswith(QUESTION) == (other == {"seed": 8})
+    assert ("Another account" in table.title) == (other == {"seed": 8})
 
 
 @pytest.mark.parametrize("months", [0, 1, 12, 36])
@@ -72,7 +94,7 @@ def test_another_emulated_vault_is_noticed(pair, other):
     assert "emulated vault?" in asked(*pair(vault(), vault(**other)))
 
 
-def test_a_month_of_mass_changes_is_no_other_vault(pair):
+def test_a_month_of_mass_changes_is_no_other_vault(tmp_path):
     """New ids for the same cards, a renamed bank of most cards, and a status for all, are none."""
 
     def renumber(one, _):
@@ -85,9 +107,10 @@ def test_a_month_of_mass_changes_is_no_other_vault(pair):
     def block(one, _):
         one["instrument_status"] = "INACTIVE"
 
+    before = mapped(vault(), lambda one, _: one.update(instrument_uid=one["instrument_id"] * 2))
+    old = publish(tmp_path, before, now=OLD)
     for change in (renumber, rename, block):
-        before = mapped(vault(), lambda one, _: one.update(instrument_uid=one["instrument_id"] * 2))
-        assert asked(*pair(before, mapped(before, change))) is None
+        assert asked(old, publish(tmp_path, mapped(before, change), now=NEW)) is None
 
 
 def test_new_accounts_for_all_cards_are_asked_about(pair):
@@ -100,8 +123,9 @@ def test_new_accounts_for_all_cards_are_asked_about(pair):
 
     before = mapped(vault(), retokenise)
     after = mapped(before, lambda one, place: retokenise(one, place + 9))
-    assert "differ in their details" in asked(*pair(before, after))
-    assert "re-tokenisation" in asked(*pair(before, after))
+    question = asked(*pair(before, after))
+    assert "differ in their details" in question
+    assert "re-tokenisation" in question
 
 
 def test_lists_of_nothing_and_of_little_raise_no_question(pair):
@@ -121,16 +145,16 @@ def manifested(snapshot, **facts):
 
 def test_what_both_manifests_say_decides(pair):
     """Two names of emulated vaults, or one; the cards are asked where one of them is not known."""
-    old, new = pair(vault(), vault(seed=8))
-    assert asked(manifested(old, vault="a"), manifested(new, vault="a")) is None
-    assert asked(old, manifested(new, vault=None)) is not None
-    old, new = pair(vault(), vault())
-    assert "hold different cards" in asked(manifested(old, vault="a"), manifested(new, vault="b"))
-    assert asked(old, manifested(new, vault=None)) is None
-    real = {"environment": "production"}
-    old, new = (manifested(one, **real) for one in pair(vault(), vault(seed=8)))
-    assert asked(old, new) is None, "both are of one account by its digest"
-    assert asked(old, manifested(new, merchant=None)) is not None
+    old, other = pair(vault(), vault(seed=8))
+    assert asked(manifested(old, vault="a"), manifested(other, vault="a")) is None
+    assert asked(old, manifested(other, vault=None)) is not None
+    _, same = pair({}, vault())
+    assert "hold different cards" in asked(old, manifested(same, vault="b"))
+    assert asked(old, manifested(same, vault=None)) is None
+    real = {"environment": "production", "vault": None}
+    old, other = manifested(old, **real), manifested(other, **real)
+    assert asked(old, other) is None, "both are of one account by its digest"
+    assert asked(old, manifested(other, merchant=None)) is not None
 
 
 def test_tables_are_asked_about(pair):

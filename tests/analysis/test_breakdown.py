@@ -7,6 +7,7 @@ import pytest
 from analysis_cases import card, publish, table_of
 from cube_cases import (
     AS_OF,
+    BANKS,
     conditions,
     counted,
     dimensions,
@@ -54,7 +55,7 @@ def _expected(rows, by, top):
     return found
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=60)
 @given(
     rows_of_cards(),
     dimensions().filter(bool),
@@ -64,7 +65,9 @@ def _expected(rows, by, top):
 def test_breakdown_is_that_of_the_rows(rows, by, condition, top):
     """Rows, their order, shares, the other row and the sum of cards are those of the rows."""
     predicate, plain = (None, lambda _: True) if condition is None else condition
-    found = breakdown(table_of_rows(rows), by, where=predicate, top=top, as_of=AS_OF).arrow()
+    found = breakdown(
+        table_of_rows(rows), by, where=predicate, top=top, as_of=AS_OF, banks=BANKS
+    ).arrow()
     passing = [row for row in rows if plain(row) is True]
     expected = _expected(passing, by, top)
     if top is not None:

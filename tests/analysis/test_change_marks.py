@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tokenvault_data.analysis.change_marks import Marks, odd_keys, take_marks
 
+CONNECTION = duckdb.connect()
 NONE = np.empty(0, np.uint64)
 # Few values in the upper and in the lower bits, so that keys and contents meet, and every slice
 # of the numbers has a chance.
@@ -26,9 +27,8 @@ LISTS = st.lists(st.tuples(NUMBER, NUMBER), max_size=30)
 def taken(rows, row_bits):
     columns = zip(*rows, strict=True) if rows else ((), ())
     table = pa.table([pa.array(column, pa.uint64()) for column in columns], ["key", "row"])
-    with duckdb.connect() as connection:
-        connection.register("hashes", table)
-        return take_marks(connection.sql("SELECT key, row FROM hashes"), row_bits)
+    CONNECTION.register("hashes", table)
+    return take_marks(CONNECTION.sql("SELECT key, row FROM hashes"), row_bits)
 
 
 def cut(rows, row_bits):

@@ -6,14 +6,32 @@ from datetime import timedelta
 import pytest
 from analysis_cases import NOW, card, publish, table_of
 
+from tokenvault_data.analysis.card_view import card_view
+from tokenvault_data.analysis.drift import drift_checks, open_older
 from tokenvault_data.analysis.quality import quality, quality_rows
+from tokenvault_data.analysis.quality_settings import QUALITY_SETTINGS
+from tokenvault_data.analysis.source import open_source
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.snapshots import Snapshot
 from tokenvault_data.errors import UsageError
+
+BANKS = load_bank_names()
 
 
 def checks(source, **options):
     found = quality(source, as_of=NOW, **options).arrow().to_pylist()
     return {row["check"]: row for row in found}
+
+
+def drift(source, against):
+    """What the checks for drift alone find, of those of `quality`."""
+    opened = open_source(source)
+    older = open_older(against, opened)
+    with card_view(opened, as_of=NOW.date(), banks=BANKS) as connection:
+        found = drift_checks(
+            connection, opened, older, QUALITY_SETTINGS, day=NOW.date(), banks=BANKS
+        )
+    return {one.check: one for one in found}
 
 
 OLD = {"c": [card("a"), card("b", card_network="rupay")], "d": []}
@@ -29,13 +47,13 @@ def test_a_value_never_seen_before_is_named(tmp_path):
     assert "'diners' 1 card" in row["finding"]
     listed = quality_rows(snapshot, "drift:card_network", against=[first, second])
     assert listed["instrument_id"].to_list() == ["b"]
-    assert checks(snapshot, against=first)["drift:card_network"]["rows"] == 2
+    assert drift(snapshot, first)["drift:card_network"].rows == 2
 
 
 def test_missing_values_do_not_drift(tmp_path):
     """A value that is missing is no new value; missing values are counted elsewhere."""
     older, snapshot = publish(tmp_path, OLD), publish(tmp_path, {"c": [card(card_network=None)]})
-    assert checks(snapshot, against=older)["drift:card_network"]["verdict"] == "pass"
+    assert drift(snapshot, older)["drift:card_network"].verdict == "pass"
 
 
 def test_a_new_spelling_is_no_new_bank(tmp_path):
@@ -43,8 +61,8 @@ def test_a_new_spelling_is_no_new_bank(tmp_path):
     older = publish(tmp_path, {"c": [card(card_bank_name="HDFC BANK")]})
     spelled = publish(tmp_path, {"c": [card(card_bank_name="HDFC Bank Limited")]})
     other = publish(tmp_path, {"c": [card(card_bank_name="AXIS BANK")]})
-    assert checks(spelled, against=older)["drift:bank"]["verdict"] == "pass"
-    assert checks(other, against=older)["drift:bank"]["verdict"] == "warn"
+    assert drift(spelled, older)["drift:bank"].verdict == "pass"
+    assert drift(other, older)["drift:bank"].verdict == "warn"
     assert len(quality_rows(other, "drift:bank", against=older)) == 1
 
 
@@ -58,15 +76,21 @@ def test_a_new_api_version_shows(tmp_path):
     assert drifted == {"drift:api_version"}
 
 
+@pytest.fixture(scope="module")
+def older(tmp_path_factory):
+    """Twenty cards of the two customers fetched."""
+    vault = {"c": [card(f"i{at}") for at in range(20)], "d": []}
+    return publish(tmp_path_factory.mktemp("store"), vault, failed=["x"])
+
+
 @pytest.mark.parametrize(
     ("cards", "verdict"),
     [(20, "pass"), (22, "pass"), (23, "warn"), (30, "warn"), (31, "fail"), (9, "fail")],
 )
-def test_cards_per_customer(tmp_path, cards, verdict):
+def test_cards_per_customer(tmp_path, older, cards, verdict):
     """More or fewer cards per customer than before: above 10% it warns, above 50% it fails."""
-    older = publish(tmp_path, {"c": [card(f"i{at}") for at in range(20)], "d": []}, failed=["x"])
     snapshot = publish(tmp_path, {"c": [card(f"i{at}") for at in range(cards)], "d": []})
-    assert checks(snapshot, against=older)["volume"]["verdict"] == verdict
+    assert drift(snapshot, older)["volume"].verdict == verdict
 
 
 def test_the_newest_of_several_is_what_volume_is_compared_with(tmp_path):
@@ -75,9 +99,9 @@ def test_the_newest_of_several_is_what_volume_is_compared_with(tmp_path):
     lately = publish(tmp_path, {"c": [card("a"), card("b")]}, now=NOW - timedelta(days=30))
     snapshot = publish(tmp_path, {"c": [card("a"), card("b")]})
     for against in ([long_ago, lately], [lately, long_ago]):
-        row = checks(snapshot, against=against)["volume"]
-        assert row["verdict"] == "pass"
-        assert lately.id in row["finding"]
+        volume = drift(snapshot, against)["volume"]
+        assert volume.verdict == "pass"
+        assert lately.id in volume.finding
 
 
 def test_without_older_data_drift_is_unknown():
@@ -94,12 +118,13 @@ def test_without_older_data_drift_is_unknown():
 def test_tables_can_be_compared_and_not_mixed(tmp_path):
     """Tables compare with tables; a table and a snapshot count customers differently."""
     table, snapshot = table_of(OLD), publish(tmp_path, OLD)
-    assert checks(table, against=table)["volume"]["verdict"] == "pass"
-    assert checks(snapshot, against=table)["volume"]["verdict"] == "unknown"
-    assert checks(snapshot, against=table)["drift:bank"]["verdict"] == "pass"
+    assert drift(table, table)["volume"].verdict == "pass"
+    mixed = drift(snapshot, table)
+    assert mixed["volume"].verdict == "unknown"
+    assert mixed["drift:bank"].verdict == "pass"
     lacking = table.drop_columns(["card_country"])
-    assert checks(table, against=lacking)["drift:card_country"]["verdict"] == "unknown"
-    assert checks(table, against=table.slice(0, 0))["volume"]["verdict"] == "unknown"
+    assert drift(table, lacking)["drift:card_country"].verdict == "unknown"
+    assert drift(table, table.slice(0, 0))["volume"].verdict == "unknown"
 
 
 def test_another_environment_is_refused(tmp_path):

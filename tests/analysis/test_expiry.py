@@ -21,6 +21,7 @@ COLUMNS = [
     *("last_four", "instrument_status", "expires_on"),
 ]
 EMPTY = INSTRUMENTS.empty_table()
+BANKS = load_bank_names()
 
 
 def listed(table, column):
@@ -30,11 +31,11 @@ def listed(table, column):
     )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(VAULTS, DAYS, st.integers(0, 500))
 def test_expiring_lists_every_card_of_the_horizon(vault, day, within):
     """Cards whose last day lies from the day through the horizon are listed, and no others."""
-    table = expiring(table_from(vault), within, as_of=day)
+    table = expiring(table_from(vault), within, as_of=day, banks=BANKS)
     wanted = [
         (customer, row["instrument_id"], last, (last - day).days)
         for customer, _, row, last in cards_in(vault)
@@ -47,11 +48,11 @@ def test_expiring_lists_every_card_of_the_horizon(vault, day, within):
     assert f"and {unknown:,} of unknown expiry" in " ".join(table.notes)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(VAULTS, DAYS)
 def test_expired_but_active_lists_what_looks_usable_and_is_not(vault, day):
     """ACTIVE cards whose last day is before the day are listed; unknown expiry is never expired."""
-    table = expired_but_active(table_from(vault), as_of=day)
+    table = expired_but_active(table_from(vault), as_of=day, banks=BANKS)
     wanted = [
         (customer, row["instrument_id"], last, (day - last).days)
         for customer, _, row, last in cards_in(vault)
@@ -65,7 +66,7 @@ HORIZONS = st.lists(st.integers(1, 400), min_size=1, max_size=5, unique=True).ma
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(VAULTS, DAYS, st.one_of(st.just((30, 60, 90)), HORIZONS))
 def test_the_outlook_adds_up_and_every_bucket_is_right(vault, day, horizons):
     """Each card falls into the bucket that its days left say, and the buckets add up to all."""
@@ -94,7 +95,7 @@ def test_the_outlook_adds_up_and_every_bucket_is_right(vault, day, horizons):
     assert table["cards"].sum() == len(cards)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(VAULTS, DAYS, st.integers(1, 30))
 def test_the_outlook_by_months_is_that_of_the_calendar(vault, day, months):
     """Each card is in the bucket of its month, none lies between them, and they are all cards."""

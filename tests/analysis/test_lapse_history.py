@@ -49,7 +49,7 @@ def scheduled(vault, failed):
 
 
 @settings(
-    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(_VAULT, _VAULT, st.tuples(_FAILED, _FAILED), st.integers(1, 3))
 def test_steps_count_what_survived_and_what_came(tmp_path, old, new, failures, gap):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -59,8 +59,10 @@ CONDITIONS = {
 @contextmanager
 def asked(**vaults_by_name):
     """Give an oracle, and a snapshot for each vault."""
-    with tempfile.TemporaryDirectory() as folder:
-        oracle = Oracle(Path(folder), **vaults_by_name)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        closing(Oracle(Path(folder), **vaults_by_name)) as oracle,
+    ):
         snapshots = [
             publish(
                 Path(folder) / name,

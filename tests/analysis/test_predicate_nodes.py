@@ -43,7 +43,7 @@ def chosen(predicate, table=CARDS):
     return predicate.selected(table)["list_position"].to_pylist()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(tables(), predicates())
 def test_the_mask_is_what_kleene_defines(table, predicate):
     """Every row's answer, unknown included, is that of an evaluator written from the definition."""
@@ -51,7 +51,7 @@ def test_the_mask_is_what_kleene_defines(table, predicate):
     assert predicate.mask(table).to_pylist() == expected
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(tables(), predicates())
 def test_one_card_is_decided_as_in_a_table(table, predicate):
     """A card alone is selected exactly when the table's row is."""
@@ -60,7 +60,7 @@ def test_one_card_is_decided_as_in_a_table(table, predicate):
     assert selected.schema == table.schema
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(tables(), predicates())
 def test_a_batch_and_plain_columns_are_decided_alike(table, predicate):
     """How the rows are held does not matter: a batch, plain or long text, or string views."""
@@ -79,7 +79,7 @@ def test_a_batch_and_plain_columns_are_decided_alike(table, predicate):
         assert predicate.mask(plain).to_pylist() == expected
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(tables(max_rows=5), predicates())
 def test_sql_gives_the_same_three_values(connection, table, predicate):
     """DuckDB, given the expression, answers every row alike: true, false, or null."""
@@ -94,7 +94,7 @@ def test_sql_gives_the_same_three_values(connection, table, predicate):
     assert [row for (row,) in kept] == [n for n, answer in enumerate(expected) if answer is True]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(tables(), predicates())
 def test_a_condition_and_its_negation_share_no_card(table, predicate):
     """No card is selected by both; those selected by neither are the unknown ones."""

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from tokenvault_data.analysis.quality import quality, quality_rows
 from tokenvault_data.analysis.quality_settings import QUALITY_SETTINGS
 from tokenvault_data.analysis.verdicts import Threshold
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.columns import INSTRUMENTS
 from tokenvault_data.errors import UsageError
 
+BANKS = load_bank_names()
 COLUMNS = ["check", "verdict", "finding", "rows", "share", "threshold", "column"]
 
 
@@ -60,7 +62,7 @@ def test_every_count_has_its_rows(tmp_path):
     counted = checks(snapshot, against=older, as_of=late)
     for check, row in counted.items():
         if check not in {"volume", "same_vault"}:
-            listed = quality_rows(snapshot, check, against=older, as_of=late)
+            listed = quality_rows(snapshot, check, against=older, as_of=late, banks=BANKS)
             assert len(listed) == row["rows"], check
     assert {"coverage", "freshness", "anomalies", "anomaly:expiry_month:unreadable"} <= set(counted)
     assert counted["freshness"]["rows"] == 4
@@ -190,7 +192,7 @@ def test_dates_that_cannot_be():
 @given(VAULTS, DAYS)
 def test_repeated_ids_and_lapsed_cards_agree_with_a_count_by_hand(vault, day):
     """Ids twice in one list, ACTIVE cards past their day, and missing values, card by card."""
-    found = checks(table_from(vault), as_of=day)
+    found = checks(table_from(vault), as_of=day, banks=BANKS)
     cards = cards_in(vault)
     keys = [(customer, row["instrument_id"]) for customer, _, row, _ in cards]
     wanted = {

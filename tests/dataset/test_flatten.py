@@ -30,7 +30,7 @@ def codes_in(table):
     return counts
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.lists(elements, max_size=3), max_size=6), st.booleans())
 def test_nonsense_never_raises_and_never_drops_a_row(lists, single_objects):
     """Any JSON in any field gives one row an element, and every anomaly is counted once."""
@@ -50,7 +50,7 @@ def test_nonsense_never_raises_and_never_drops_a_row(lists, single_objects):
     table.validate(full=True)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(st.lists(st.lists(elements, max_size=3) | st.just(UNREADABLE), max_size=8))
 @example([[{"": [None, None]}]])  # Arrow infers an array that it then refuses itself
 def test_both_readers_give_the_same_table(contents):

@@ -58,7 +58,7 @@ def test_documented_spellings(text, moment):
     assert when(text) == moment
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=200)
 @given(
     st.lists(NEARLY | st.none() | st.just("2021-11-11 16:57:57") | st.text(max_size=30), max_size=8)
 )

@@ -31,7 +31,7 @@ def assert_same(bodies, shape):
     return True
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.lists(elements, max_size=3), min_size=1, max_size=3), st.booleans())
 def test_accepted_means_read_alike(lists, pretty):
     """For any JSON in any field the two readers agree, wherever the fast one has an opinion."""

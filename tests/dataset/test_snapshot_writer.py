@@ -115,6 +115,7 @@ import os, sys
 from pathlib import Path
 sys.path[:0] = sys.argv[2:]
 import dataset_cases
+import pandas  # once for all: what is written loads it, and a child would load it again
 
 def die_at(step):
     left = [step]

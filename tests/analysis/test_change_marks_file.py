@@ -18,8 +18,10 @@ from tokenvault_data.analysis.change_detection import Hashing
 from tokenvault_data.analysis.change_marks import Marks
 from tokenvault_data.analysis.change_marks_file import keep_marks, marks_path, read_marks
 from tokenvault_data.analysis.changes import changes, compare
+from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.snapshots import open_snapshot
 
+BANKS = load_bank_names()
 LATER = NOW + timedelta(days=31)
 OLD = {f"c{n}": [card(f"i{n}"), card(f"j{n}")] for n in range(40)}
 NEW = {name: [cards[0], card(f"k{name}")] for name, cards in OLD.items()} | {
@@ -42,7 +44,7 @@ def snapshot(tmp_path_factory):
 
 
 def kinds(old, new, **settings):
-    return Counter(compare(old, new, **settings).events["kind"])
+    return Counter(compare(old, new, banks=BANKS, **settings).events["kind"])
 
 
 def recipe_of(snapshot):

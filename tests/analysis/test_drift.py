@@ -19,7 +19,7 @@ BANKS = load_bank_names()
 
 
 def checks(source, **options):
-    found = quality(source, as_of=NOW, **options).arrow().to_pylist()
+    found = quality(source, as_of=NOW, banks=BANKS, **options).arrow().to_pylist()
     return {row["check"]: row for row in found}
 
 

@@ -26,6 +26,12 @@ def aged(tmp_path_factory):
     return vault.history(tmp_path_factory.mktemp("store"), 8)
 
 
+@pytest.fixture(scope="module")
+def tested(aged):
+    """The backtest of them all; read only."""
+    return backtest(aged)
+
+
 def test_one_snapshot_only_counts_what_is_scheduled(tmp_path):
     """ACTIVE cards are counted in their month, the first included, without any interval."""
     cards = [
@@ -133,18 +139,18 @@ def test_the_backtest_compares_with_what_came(aged):
     assert len(table) == len(wanted)
 
 
-def test_the_backtest_knows_nothing_of_the_future(aged):
+def test_the_backtest_knows_nothing_of_the_future(aged, tested):
     """The first cut predicts the same whether or not later snapshots exist yet."""
-    short, long = backtest(aged[:3]), backtest(aged)
+    short, long = backtest(aged[:3]), tested
     first = long[(long["cut"] == short["cut"][0]) & (long["month"].isin(short["month"]))]
     assert len(short) == 1
     # The draws of an interval depend on what is drawn before them, the mean does not.
     assert short["predicted"].to_list() == first["predicted"].to_list()
 
 
-def test_the_backtest_shows_what_learning_is_worth(aged):
+def test_the_backtest_shows_what_learning_is_worth(tested):
     """With rates that are steady the intervals hold and the error is far below bare counting."""
-    table = backtest(aged)
+    table = tested
     assert table["inside"].mean() >= 0.6
     learnt = (table["predicted"] - table["actual"]).abs().mean()
     naive = (table["scheduled"] - table["actual"]).abs().mean()

@@ -8,10 +8,14 @@ import sys
 
 import pytest
 from emulator_bench import AS_OF
+from typer.exceptions import TyperException
 
+from tokenvault_data.cli.failures import failure_of
+from tokenvault_data.cli.main import app
 from tokenvault_data.emulator.population import Population
 from tokenvault_data.emulator.process import emulator_process
 from tokenvault_data.emulator.settings import EmulatorSettings
+from tokenvault_data.errors import UsageError
 
 COMMAND = (sys.executable, "-c", "from tokenvault_data.cli.main import run; run()")
 
@@ -83,12 +87,12 @@ def test_the_command_ages_and_writes_its_ledger(tmp_path):
         (("--as-of", "1999-12-31"), "as_of"),
     ],
 )
-def test_the_command_refuses_what_it_cannot_do(tmp_path, arguments, named):
+def test_the_command_refuses_what_it_cannot_do(tmp_path, monkeypatch, arguments, named):
     """A ledger without months, and ages out of reach, are wrong usage; nothing is written."""
-    ended = subprocess.run(
-        [*COMMAND, "emulator", "--port", "0", *arguments],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
-    assert ended.returncode == 2
-    assert named in ended.stderr.splitlines()[0]
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((UsageError, TyperException)) as refused:
+        app(["emulator", "--port", "0", *arguments], standalone_mode=False)
+    failure = failure_of(refused.value)
+    assert failure.exit_code == 2
+    assert named in failure.message
     assert list(tmp_path.iterdir()) == []

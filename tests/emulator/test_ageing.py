@@ -95,7 +95,7 @@ def test_a_month_shows_dozens_of_each_kind():
 
 def test_a_vault_stays_itself_over_the_years():
     """After ten years there are still about as many cards, most of them ACTIVE and unexpired."""
-    born, old = population_of(0, 1500), population_of(120, 1500)
+    born, old = population_of(0, 800), population_of(120, 800)
     before = [card for rows in all_cards(born) for card in rows]
     after = [card for rows in all_cards(old) for card in rows]
     assert 0.8 < len(after) / len(before) < 1.25
@@ -158,7 +158,7 @@ def test_both_kinds_of_replacement_are_seen():
 
 def test_a_card_of_a_shared_account_is_never_reissued():
     """Of two cards on one account none gets a successor that both could be the parent of."""
-    born, aged = population_of(0), population_of(30)
+    born, aged = population_of(0, 1500), population_of(30, 1500)
     seen = 0
     for index, rows in enumerate(all_cards(born)):
         accounts = Counter({card.instrument_id: card.par for card in rows}.values())
@@ -172,7 +172,7 @@ def test_a_card_of_a_shared_account_is_never_reissued():
 
 def test_rows_with_a_flaw_or_a_repeated_id_never_change():
     """What was not sent cannot be seen to change: such rows are kept as they were or deleted."""
-    born, aged = population_of(0), population_of(30)
+    born, aged = population_of(0, 1500), population_of(30, 1500)
     fates = Counter()
     for index, rows in enumerate(all_cards(born)):
         ids = Counter(card.instrument_id for card in rows)
@@ -195,7 +195,7 @@ def test_rows_with_a_flaw_or_a_repeated_id_never_change():
 
 def test_ids_are_never_used_again():
     """Every id that ever was belongs to one card, over all customers and months."""
-    born, aged = population_of(0), population_of(24)
+    born, aged = population_of(0, 1000), population_of(24, 1000)
     ids = Counter({card.instrument_id for rows in all_cards(born) for card in rows})
     for event in aged.all_events():
         if event.kind in {"added", "replaced"}:
@@ -206,7 +206,7 @@ def test_ids_are_never_used_again():
 
 def test_new_ids_were_created_in_their_month_and_stand_at_the_end():
     """What an event brought was created between that month's days; the order of the rest stays."""
-    born, aged = population_of(0), population_of(18)
+    born, aged = population_of(0, 2000), population_of(18, 2000)
     brought = 0
     for index, rows in enumerate(all_cards(born)):
         months = {

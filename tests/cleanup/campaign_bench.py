@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -20,7 +25,6 @@ from tokenvault_data.profiles import emulator_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tokenvault_data.cleanup.plan import Plan
     from tokenvault_data.cleanup.status import CampaignStatus
@@ -78,17 +82,37 @@ def in_haste() -> Any:
     return patch.multiple(item_steps, **waits)
 
 
+def planned_in(store: Path, chosen: EmulatorSettings, limits: Limits) -> Plan:
+    """Plan for the expired cards of a vault, with the snapshot in a store: a plan of its own."""
+    shutil.copytree(_collected(chosen), store, dirs_exist_ok=True)
+    return replace(_planned(chosen, limits), note=store.name)
+
+
+@functools.cache
+def _planned(chosen: EmulatorSettings, limits: Limits) -> Plan:
+    snapshot = tv.open_snapshot(_collected(chosen))
+    return plan_cleanup(snapshot, expired(AS_OF), limits=limits, planner="Asha")
+
+
+@functools.cache
+def _collected(chosen: EmulatorSettings) -> Path:
+    """Collect a vault once; all that is as it says has the same cards."""
+    store = Path(tempfile.mkdtemp(prefix="tokenvault-collected-"))
+    atexit.register(shutil.rmtree, store, ignore_errors=True)
+    with (
+        Emulator(chosen) as emulator,
+        tv.connect(emulator_profile(emulator.base_url), share=1.0) as vault,
+    ):
+        ids = [f"cust_{number:07d}" for number in range(chosen.customers)]
+        tv.collect(vault, ids, store=store)
+    return store
+
+
 @contextmanager
 def bench(
     store: Path, *, customers: int = 60, limits: Any = (), **settings: Any
 ) -> Iterator[Bench]:
-    chosen = {"customers": customers, "as_of": AS_OF} | settings
-    with Emulator(EmulatorSettings(**chosen)) as emulator, in_haste():
-        with tv.connect(emulator_profile(emulator.base_url), share=1.0) as vault:
-            ids = [f"cust_{number:07d}" for number in range(customers)]
-            snapshot = tv.collect(vault, ids, store=store)
-        plan = plan_cleanup(
-            snapshot, expired(AS_OF), limits=Limits(**WIDE | dict(limits)), planner="Asha"
-        )
-        emulator.wire_log.clear()
+    chosen = EmulatorSettings(**{"customers": customers, "as_of": AS_OF} | settings)
+    with Emulator(chosen) as emulator, in_haste():
+        plan = planned_in(store, chosen, Limits(**WIDE | dict(limits)))
         yield Bench(emulator, store, plan)

@@ -14,15 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from campaign_bench import AS_OF, WIDE
+from campaign_bench import AS_OF, WIDE, planned_in
 from cleanup_witness import Case, Ids, entries_of, violations
 
-import tokenvault_data as tv
 from tokenvault_data.cleanup.audit import audit
 from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.plan import Plan, seal
-from tokenvault_data.cleanup.planning import plan_cleanup
-from tokenvault_data.cleanup.rules import expired
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.profiles import emulator_profile
@@ -255,20 +252,13 @@ def mortal(
     **settings: Any,
 ) -> Iterator[Mortal]:
     """Give an emulator, and a sealed plan of its expired cards that nobody has applied yet."""
-    chosen: dict[str, Any] = {
-        "customers": customers,
-        "as_of": AS_OF,
-        "record": store / "wire.jsonl",
-    } | settings
+    plain: dict[str, Any] = {"customers": customers, "as_of": AS_OF} | settings
+    chosen = EmulatorSettings(**plain)
     store.mkdir(parents=True, exist_ok=True)
-    with Emulator(EmulatorSettings(**chosen)) as emulator:
-        with tv.connect(emulator_profile(emulator.base_url), share=1.0) as vault:
-            asked = [f"cust_{number:07d}" for number in range(customers)]
-            snapshot = tv.collect(vault, asked, store=store)
+    with Emulator(replace(chosen, record=store / "wire.jsonl")) as emulator:
         caps: dict[str, Any] = {**WIDE, **PATIENT}
         wide = Limits(**caps)
-        plan = plan_cleanup(snapshot, expired(AS_OF), limits=wide, planner="Asha")
+        plan = planned_in(store, chosen, wide)
         plan = replace(plan, limits=replace(wide, **dict(limits)))
         seal(plan, store)
-        emulator.wire_log.clear()
         yield Mortal(forked_from, emulator, store, plan, dict(more))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from datetime import UTC, date, datetime, timedelta
 
@@ -85,7 +86,12 @@ def publish_vault(store, vault, *, fetched=FETCHED, failed=(), environment="emul
 
 def fetched_row(customer="c1", card=None):
     """Return the row that one card becomes when it is fetched."""
-    return table_of({customer: [card or raw_card("i1")]}).to_pylist()[0]
+    return dict(_fetched_row(customer, json.dumps(card or raw_card("i1"))))
+
+
+@functools.cache
+def _fetched_row(customer, text):
+    return table_of({customer: [json.loads(text)]}).to_pylist()[0]
 
 
 def as_planned(row, bank="HDFC Bank", number=0, keeper=None):

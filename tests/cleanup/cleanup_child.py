@@ -8,6 +8,7 @@ before the child loads it, to see whether somebody finds out.
 from __future__ import annotations
 
 import asyncio
+import gc
 import importlib
 import importlib.abc
 import importlib.machinery
@@ -28,6 +29,17 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 PACKAGE = "tokenvault_data"
+LOADED_BY_ALL = (
+    "anyio._backends._asyncio",
+    "duckdb",
+    "pandas",
+    "platformdirs",
+    "pyarrow.dataset",
+    "pyarrow.json",
+    "pyarrow.pandas_compat",
+    "pyarrow.parquet",
+)
+"""What the first request, plan and card would load, in each child anew."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -253,9 +265,13 @@ def _wait(pid: int, until: float, stop_seconds: float) -> int:
 
 
 def main(warm: Callable[[str], object] = importlib.import_module) -> None:
-    for name in ("cleanup.campaign", "vault_api.client", "profiles"):
+    for name in ("cleanup.campaign", "vault_api.client", "profiles", "dataset.flatten"):
         warm(f"{PACKAGE}.{name}")
-    warm("pandas")  # which the first card that is read would load
+    for name in LOADED_BY_ALL:
+        warm(name)
+    importlib.import_module(f"{PACKAGE}.dataset.bank_names").load_bank_names()
+    gc.collect()
+    gc.freeze()  # or a child's collector would write on, and so copy, all of this
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)

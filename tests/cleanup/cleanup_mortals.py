@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
-from campaign_bench import AS_OF, WIDE, planned_in
+from campaign_bench import AS_OF, WIDE, planned_for
 from cleanup_witness import Case, Ids, entries_of, violations
 
 from tokenvault_data.cleanup.audit import audit
@@ -249,6 +249,7 @@ def mortal(
     customers: int = 16,
     limits: Any = (),
     more: Any = (),
+    has_snapshot: bool = False,
     **settings: Any,
 ) -> Iterator[Mortal]:
     """Give an emulator, and a sealed plan of its expired cards that nobody has applied yet."""
@@ -258,7 +259,7 @@ def mortal(
     with Emulator(replace(chosen, record=store / "wire.jsonl")) as emulator:
         caps: dict[str, Any] = {**WIDE, **PATIENT}
         wide = Limits(**caps)
-        plan = planned_in(store, chosen, wide)
+        plan = planned_for(store, chosen, wide, has_snapshot=has_snapshot)
         plan = replace(plan, limits=replace(wide, **dict(limits)))
         seal(plan, store)
         yield Mortal(forked_from, emulator, store, plan, dict(more))

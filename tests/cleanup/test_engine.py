@@ -767,7 +767,7 @@ class Campaigns(RuleBasedStateMachine):
 
 
 Campaigns.TestCase.settings = settings(
-    max_examples=30,
+    max_examples=20,
     stateful_step_count=8,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -188,7 +188,7 @@ def _mutated(value, draw):
 
 
 @given(MUTATIONS, st.data())
-@settings(max_examples=300)
+@settings(max_examples=120)
 def test_a_header_changed_consistently_is_refused_or_shown(where_, data):
     """Any one value changed, digest and all: the plan is refused, or its words are other words.
 

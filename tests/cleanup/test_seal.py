@@ -34,7 +34,7 @@ def copy(whole, tmp_path):
     return shutil.copytree(whole, tmp_path / whole.name)
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_any_flipped_bit_is_found_and_its_file_named(whole, tmp_path_factory, data):
     """Of plan, journal, approval and seal there is no byte that can be changed unnoticed."""

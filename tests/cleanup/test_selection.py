@@ -380,7 +380,7 @@ CONDITIONS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(VAULTS, CONDITIONS, st.sampled_from(["condition", "duplicates"]))
 def test_selections_agree_with_the_oracle(tmp_path_factory, vault, condition, kind):
     """On random vaults the same cards go, the same are spared, and nobody is worse off."""

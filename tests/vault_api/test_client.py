@@ -783,6 +783,6 @@ def test_a_process_may_end_right_after_an_answer(emulator):
         "asyncio.run(main())\n"
     )
     command = [sys.executable, "-c", program, emulator.base_url]
-    processes = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(8)]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
     ends = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
-    assert ends == [(b"", 0)] * 8
+    assert ends == [(b"", 0)] * 4

@@ -119,7 +119,7 @@ def _collected(chosen: EmulatorSettings) -> Path:
 def bench(
     store: Path,
     *,
-    customers: int = 60,
+    customers: int = 40,
     limits: Any = (),
     has_snapshot: bool = False,
     **settings: Any,

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
+from unittest.mock import patch
 
 import pyarrow as pa
 
 from tokenvault_data.cleanup.limits import Limits
 from tokenvault_data.cleanup.plan import PlannedCard
+from tokenvault_data.cleanup.selection import select_cards
 from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.flatten import ReceivedBody, flatten
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
@@ -82,6 +85,31 @@ def publish_vault(store, vault, *, fetched=FETCHED, failed=(), environment="emul
         return writer.publish(
             CollectionFacts(len(rows), environment, "2025-01-01", fetched, fetched, "abcdef012345")
         )
+
+
+@contextmanager
+def selecting_once():
+    """Let plans and simulations share selections of equal cards: where caps are what is tested."""
+
+    def select(snapshot, rule, *, as_of, keep_last_usable, banks, holds):
+        assert banks is None
+        assert not holds.cards
+        assert not holds.customers
+        key = (snapshot.path, repr(rule), as_of, keep_last_usable)
+        if key not in _SELECTED:
+            _SELECTED[key] = select_cards(
+                snapshot, rule, as_of=as_of, keep_last_usable=keep_last_usable, holds=holds
+            )
+        return _SELECTED[key]
+
+    with (
+        patch("tokenvault_data.cleanup.planning.select_cards", select),
+        patch("tokenvault_data.cleanup.simulation.select_cards", select),
+    ):
+        yield
+
+
+_SELECTED = {}
 
 
 def fetched_row(customer="c1", card=None):

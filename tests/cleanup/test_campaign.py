@@ -60,7 +60,7 @@ def whole_bench(tmp_path):
 @pytest.fixture
 def long_bench(tmp_path):
     """Several times the cards that are in flight at once: a word left early is met in time."""
-    with running(tmp_path, customers=300) as made:
+    with running(tmp_path, customers=200) as made:
         yield made
 
 

@@ -5,7 +5,16 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cleanup_vaults import ALL_OPEN, DAY, FETCHED, NOW, expired_vault, publish_vault, raw_card
+from cleanup_vaults import (
+    ALL_OPEN,
+    DAY,
+    FETCHED,
+    NOW,
+    expired_vault,
+    publish_vault,
+    raw_card,
+    selecting_once,
+)
 
 from tokenvault_data.analysis.predicate import expired, where
 from tokenvault_data.cleanup import left_out, rules
@@ -25,6 +34,12 @@ def plan(snapshot, rule=EXPIRED, limits=ALL_OPEN, **given):
 def snapshot(tmp_path_factory):
     """Four expired cards of four customers, and four usable ones of others."""
     return publish_vault(tmp_path_factory.mktemp("store"), expired_vault(4))
+
+
+@pytest.fixture
+def selects_once():
+    with selecting_once():
+        yield
 
 
 def test_a_plan_holds_what_was_decided(snapshot):
@@ -82,6 +97,7 @@ def test_a_single_card_is_its_own_canary(snapshot):
     assert plan(snapshot, one).canary == (0,)
 
 
+@pytest.mark.usefixtures("selects_once")
 @pytest.mark.parametrize(
     ("cap", "at_the_cap", "below"),
     [
@@ -101,6 +117,7 @@ def test_every_cap_either_side(snapshot, cap, at_the_cap, below):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.usefixtures("selects_once")
 @pytest.mark.parametrize(
     "cap", ["rows", "vault_share", "bank_share", "per_customer", "snapshot_hours"]
 )
@@ -118,6 +135,7 @@ def test_a_missing_cap_refuses(value):
         Limits(rows=value)
 
 
+@pytest.mark.usefixtures("selects_once")
 def test_the_first_cap_is_said_and_the_others_counted(snapshot):
     """One sentence for the first, and the number and names of the rest."""
     with pytest.raises(RefusedByGuardRail) as error:
@@ -130,6 +148,7 @@ def test_the_first_cap_is_said_and_the_others_counted(snapshot):
     )
 
 
+@pytest.mark.usefixtures("selects_once")
 def test_default_limits_hold_when_none_are_given(snapshot):
     """Half of a vault is over one per cent of it."""
     with pytest.raises(RefusedByGuardRail, match="vault_share"):

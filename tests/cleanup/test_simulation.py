@@ -4,7 +4,15 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from cleanup_vaults import ALL_OPEN, DAY, NOW, expired_vault, publish_vault, raw_card
+from cleanup_vaults import (
+    ALL_OPEN,
+    DAY,
+    NOW,
+    expired_vault,
+    publish_vault,
+    raw_card,
+    selecting_once,
+)
 
 from tokenvault_data.analysis.predicate import expired
 from tokenvault_data.cleanup import left_out, rules
@@ -21,7 +29,7 @@ def snapshot(tmp_path_factory):
     """Expired cards of two banks, one of unknown bank, one customer with a last usable card."""
     vault = expired_vault(4)
     vault["customer-last"] = [raw_card("last", "2027-02", network="rupay")]
-    vault["customer-none"] = [raw_card("none", None, bank=None, network="rupay", status="FAILED")]
+    vault["customer-none"] = [raw_card("no-day", None, bank=None, network="rupay", status="FAILED")]
     return publish_vault(tmp_path_factory.mktemp("store"), vault)
 
 
@@ -63,6 +71,13 @@ def test_what_is_spared_is_said(snapshot):
     assert "1 customer would be left without a usable card." in bold.findings
 
 
+@pytest.fixture
+def selects_once():
+    with selecting_once():
+        yield
+
+
+@pytest.mark.usefixtures("selects_once")
 def test_a_plan_is_made_exactly_where_none_is_foretold_to_be_refused(snapshot):
     """What the simulation says of guard rails is what planning does about them."""
     three, four = (replace(ALL_OPEN, rows=rows) for rows in (3, 4))

@@ -83,13 +83,17 @@ def test_remaining_alone_is_enough(window):
 
 
 @pytest.mark.parametrize(
-    ("dialects", "rejected_count"),
-    [
-        pytest.param(frozenset(), False, id="no headers"),
-        pytest.param(frozenset({"retry-after"}), True, id="retry-after, refusals count"),
-    ],
+    ("window", "dialects", "rejected_count"),
+    each_with_each(
+        {
+            pytest.param(frozenset(), False, id="no headers"): ["fixed", "counter"],
+            pytest.param(frozenset({"retry-after"}), True, id="retry-after, refusals count"): [
+                "log",
+                "bucket",
+            ],
+        }
+    ),
 )
-@pytest.mark.parametrize("window", WINDOWS)
 def test_without_a_limit_header_refusals_show_the_limit(window, dialects, rejected_count):
     """By refusals alone it finds the limit: later 90 % is used, with twenty refused in all."""
     run = simulate(
@@ -345,8 +349,15 @@ def test_with_another_client_the_account_is_used_up(window, contention):
     assert run.own_refused_percent < 0.5
 
 
-@pytest.mark.parametrize("dialects", [ALL_DIALECTS, frozenset({"limit"})], ids=["all", "limit"])
-@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize(
+    ("window", "dialects"),
+    each_with_each(
+        {
+            pytest.param(ALL_DIALECTS, id="all"): ["fixed", "counter"],
+            pytest.param(frozenset({"limit"}), id="limit"): ["log", "bucket"],
+        }
+    ),
+)
 def test_half_the_budget_is_half_of_it(window, dialects):
     """With share=0.5, half of the limit is used, within 2 %, alone and beside another client."""
     for contention in ("alone", "random"):

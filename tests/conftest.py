@@ -6,10 +6,12 @@ import atexit
 import gc
 import os
 import random
+import re
 import shutil
 import signal
 import tempfile
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +29,21 @@ atexit.register(shutil.rmtree, os.environ["TOKENVAULT_CONFIG"], ignore_errors=Tr
 # the tests interrupt theirs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Little of what collecting the tests makes is ever garbage, and it is looked at again and again.
+gc.disable()
+
+# All tests of these folders have this mark.
+MARK_OF_FOLDER = {"browser": "browser", "gateways": "gateway", "outsiders": "outsider"}
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave a folder unread whose tests are all deselected: what it imports takes seconds."""
+    if collection_path.parent != Path(__file__).parent:
+        return None
+    marks = re.fullmatch(r"not \(?(\w+(?: or \w+)*)\)?", config.option.markexpr)
+    mark = MARK_OF_FOLDER.get(collection_path.name)
+    return True if marks and mark in marks[1].split(" or ") else None
+
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Number cases of bytes: what is compressed holds the time, and workers have to agree."""
@@ -37,6 +54,7 @@ def pytest_collection_finish() -> None:
     """Let the collector of garbage pass over all that was loaded: it stays to the end."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

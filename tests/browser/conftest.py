@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
-import nbformat
 import pytest
 from guarded_browser import GuardedBrowser
 from lab_pages import WIDE, set_width, wait_until_connected
@@ -72,6 +71,8 @@ class Lab:
 
     def write_notebook(self, *sources, name="notebook.ipynb"):
         """Write a notebook of code cells with these sources, and return its path."""
+        import nbformat  # it builds a grammar for seconds
+
         cells = [nbformat.v4.new_code_cell(source) for source in sources]
         kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
         path = self.folder / name

@@ -9,6 +9,7 @@ import random
 import re
 import shutil
 import signal
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -28,6 +29,10 @@ atexit.register(shutil.rmtree, os.environ["TOKENVAULT_CONFIG"], ignore_errors=Tr
 # A shell ignores Ctrl-C on behalf of what it runs in the background, and children inherit that;
 # the tests interrupt theirs.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# What JupyterLab brings along for one format of addresses builds a grammar for four seconds, in
+# every process that draws a chart; where it is not installed, jsonschema does without.
+sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 
 # Little of what collecting the tests makes is ever garbage, and it is looked at again and again.
 gc.disable()

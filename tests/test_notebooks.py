@@ -196,6 +196,7 @@ def test_03_expiry_and_04_changes_run_and_share_a_store(tmp_path):
     assert_nobody_given_away((tmp_path / "executed.ipynb").read_text("utf-8"), tmp_path)
 
 
+@pytest.mark.notebook
 def test_05_cleanup_deletes_nothing_when_all_cells_are_run(tmp_path):
     """Without the phrase nothing is deleted: the emulator saw no DELETE, and the cells say so."""
     outputs = run_and_look("05_cleanup", tmp_path)

@@ -12,17 +12,8 @@ from attacked_vaults import AS_OF, Truth, became, later, vault
 from page_attacker import BUCKETS, CHANGED, COLUMNS, Attack, Reader
 from report_cases import card, publish, vault_of
 
-from tokenvault_data.reports import (
-    change_charts,
-    chart_grid,
-    charts,
-    counted_groups,
-    published_changes,
-    published_quality,
-    report_figures,
-)
+from tokenvault_data.reports import counted_groups, published_changes, published_quality
 from tokenvault_data.reports.html_report import report_page
-from tokenvault_data.reports.rendered_chart import Chart
 from tokenvault_data.reports.suppression import Figures
 
 SMALLEST = 5
@@ -169,18 +160,7 @@ def pages(seed, store):
     return page, Truth(after), became(before, after)
 
 
-@pytest.fixture
-def undrawn(monkeypatch):
-    """Leave the drawings out of pages, which take seconds; their words and numbers stay."""
-    for module in (charts, change_charts, chart_grid):
-        for name in ("rows_of_bars", "columns_of_bars", "grid"):
-            if hasattr(module, name):
-                monkeypatch.setattr(module, name, lambda *_, **__: (None, (0, 0, 0, 0)))
-    monkeypatch.setattr(Chart, "to_svg", lambda _, **__: "")
-    monkeypatch.setattr(report_figures, "inline_svg", lambda *_: "")
-
-
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_reader_cannot_work_out_a_small_group(seed, tmp_path, undrawn):
     """For each small group the page leaves five values or more, one of which is not small."""
     page, truth, lines = pages(seed, tmp_path)
@@ -279,13 +259,10 @@ def test_figures_of_different_sections_tell_nothing_together(
     assert example(tmp_path / "forgetful")
 
 
-@pytest.mark.parametrize("smallest", [1, 5, 10])
-@pytest.mark.parametrize("customers", [5, 12, 25])
+@pytest.mark.parametrize(("customers", "smallest"), [(5, 1), (5, 5), (12, 5), (12, 10), (25, 10)])
 def test_no_figure_that_is_0_is_hidden(customers, smallest, tmp_path, undrawn):
     """Not even where all cards are hidden: no card, no customer, no share of anything unknown."""
     found = one_each([(customers - 1, {}), (1, {"expires": "2026-05", "bank": "Village Bank"})])
-    if customers < smallest:
-        return
     new = publish(tmp_path, found)
     page = report_page(new, as_of=AS_OF, generated_at=WRITTEN, smallest_cell=smallest)
     assert not found_out(page, Truth(found), smallest=smallest)

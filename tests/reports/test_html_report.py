@@ -237,7 +237,7 @@ def test_equal_input_gives_an_equal_and_small_page(stored, text):
     assert len(text.encode()) < 400_000
 
 
-def test_the_file_is_whole_or_not_there(stored, tmp_path):
+def test_the_file_is_whole_or_not_there(stored, tmp_path, undrawn):
     """A report replaces the file that was there; other names and places are refused."""
     _, new = stored
     target = tmp_path / "cards.html"
@@ -253,7 +253,9 @@ def test_the_file_is_whole_or_not_there(stored, tmp_path):
         report(new, target, smallest_cell=0)
 
 
-def test_a_place_that_cannot_be_written_leaves_what_was_there(stored, tmp_path, monkeypatch):
+def test_a_place_that_cannot_be_written_leaves_what_was_there(
+    stored, tmp_path, monkeypatch, undrawn
+):
     """When the disk is full the old report is untouched and nothing else is left."""
     import os
 
@@ -307,7 +309,7 @@ def test_changes_at_many_banks_fit_into_a_report(tmp_path):
     assert not re.search(r"cust_\d{7}", text)
 
 
-def test_a_partial_snapshot_is_called_so_first(tmp_path):
+def test_a_partial_snapshot_is_called_so_first(tmp_path, undrawn):
     """What stands out begins with how many customers of either snapshot are missing."""
     vault = vault_of([(30, {}), (20, {"bank": "ICICI BANK"})])
     whole = publish(tmp_path, vault)

@@ -1,0 +1,19 @@
+"""Reports without their drawings, which are most of the work that a page is."""
+
+from __future__ import annotations
+
+import pytest
+
+from tokenvault_data.reports import change_charts, chart_grid, charts, report_figures
+from tokenvault_data.reports.rendered_chart import Chart
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave the drawings out of pages, which take seconds; their words and numbers stay."""
+    for module in (charts, change_charts, chart_grid):
+        for name in ("rows_of_bars", "columns_of_bars", "grid"):
+            if hasattr(module, name):
+                monkeypatch.setattr(module, name, lambda *_, **__: (None, (0, 0, 0, 0)))
+    monkeypatch.setattr(Chart, "to_svg", lambda _, **__: "")
+    monkeypatch.setattr(report_figures, "inline_svg", lambda *_: "")

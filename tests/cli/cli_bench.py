@@ -10,12 +10,14 @@ import atexit
 import functools
 import json
 import os
+import pty
 import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -105,6 +107,31 @@ def _zygote():
 def forked(arguments, *, cwd, env, streams):
     """Fork a command with the descriptors of its stdin, stdout and stderr."""
     return Forked(_zygote(), arguments, cwd=cwd, env=env, streams=streams)
+
+
+def typed(shell, answer, *arguments, out=None):
+    """Run a command on a terminal and type an answer; give what was shown and the exit code.
+
+    Its stdout is the terminal as well, or the file `out`.
+    """
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (40, 120))
+    streams = [theirs, theirs if out is None else out.fileno(), theirs]
+    child = forked(arguments, cwd=shell.folder, env=shell.environ, streams=streams)
+    os.close(theirs)
+    os.write(ours, f"{answer}\n".encode())
+    shown = b""
+    while True:
+        try:
+            part = os.read(ours, 65_536)
+        except OSError:  # what a terminal says when nobody holds its other end
+            break
+        if not part:
+            break
+        shown += part
+    code = child.wait()
+    os.close(ours)
+    return shown.decode(), code
 
 
 class Shell:

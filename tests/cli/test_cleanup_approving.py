@@ -1,13 +1,12 @@
 """Keys, trust, approvals, revocations and countersignatures from the command line."""
 
 import json
-import os
-import pty
 import tempfile
 from datetime import UTC, datetime
 
+import cli_bench
 import pytest
-from cli_bench import Shell, documented_fields, forked
+from cli_bench import Shell, documented_fields
 
 import tokenvault_data as tv
 from tokenvault_data.cleanup import rules
@@ -54,26 +53,10 @@ def asha(shop):
 
 def typed(shop, answer, *arguments):
     """Run a command on a terminal, type an answer; give exit code, stdout and the terminal."""
-    ours, theirs = pty.openpty()
     with tempfile.TemporaryFile() as out:
-        streams = [theirs, out.fileno(), theirs]
-        child = forked(arguments, cwd=shop.folder, env=shop.environ, streams=streams)
-        os.close(theirs)
-        os.write(ours, f"{answer}\n".encode())
-        shown = b""
-        while True:
-            try:
-                part = os.read(ours, 65_536)
-            except OSError:  # what a terminal says when nobody holds its other end
-                break
-            if not part:
-                break
-            shown += part
-        code = child.wait()
+        shown, code = cli_bench.typed(shop, answer, *arguments, out=out)
         out.seek(0)
-        said = out.read().decode()
-    os.close(ours)
-    return code, said, shown.decode()
+        return code, out.read().decode(), shown
 
 
 def phrase_of(plan):

@@ -4,9 +4,8 @@ import json
 import re
 from dataclasses import replace
 
-import pexpect
 import pytest
-from cli_bench import COMMAND, Shell, documented_fields
+from cli_bench import Shell, documented_fields, typed
 
 from tokenvault_data.cleanup.plan import read_plan, seal
 from tokenvault_data.emulator.server import Emulator
@@ -45,24 +44,6 @@ def settling_at_once(shop, plan):
     quick = replace(made, limits=replace(made.limits, settle_seconds=0.1))
     seal(quick, shop.folder / "vault-data")
     return plan | {"plan": quick.id, "phrase": quick.phrase}
-
-
-def typed(shop, answer, *arguments):
-    """Run a command on a terminal and type an answer; give what was shown and the exit code."""
-    child = pexpect.spawn(
-        COMMAND[0],
-        [*COMMAND[1:], *map(str, arguments)],
-        cwd=shop.folder,
-        env=shop.environ,
-        encoding="utf-8",
-        timeout=60,
-        dimensions=(40, 120),
-    )
-    child.expect("> ")
-    child.sendline(answer)
-    child.expect(pexpect.EOF)
-    child.close()
-    return child.before, child.exitstatus
 
 
 def approved(shop, plan):

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import shutil
+import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -17,7 +22,6 @@ from tokenvault_data.widgets.cleanup.cleanup_panel import CleanupPanel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 WIDE = {
     "vault_share": 1.0,
@@ -38,6 +42,7 @@ class CleanupBench:
     store: Path
     vault: tv.Vault
     snapshot: tv.Snapshot
+    customers: int
     panels: list[CleanupPanel] = field(default_factory=list)
 
     def panel(self, rule: Any = None, **settings: Any) -> CleanupPanel:
@@ -54,7 +59,17 @@ class CleanupBench:
         self.panels.append(made)
         return made
 
-    def sealed(self, rule: Any = None, **settings: Any) -> CleanupPanel:
+    def sealed(self, **settings: Any) -> CleanupPanel:
+        """Make a panel that shows a sealed plan."""
+        if settings:
+            return self.sealed_by_hand(**settings)
+        prepared, plan_id = _prepared_plan(self.customers)
+        shutil.copytree(prepared, self.store, dirs_exist_ok=True)
+        made = self.panel(plan=plan_id)
+        assert made.plan is not None, made.static_html()
+        return made
+
+    def sealed_by_hand(self, rule: Any = None, **settings: Any) -> CleanupPanel:
         """Make a panel, and go with it as far as the sealed plan."""
         made = self.panel(rule, **settings)
         press(made, "simulate", "seal")
@@ -95,17 +110,52 @@ def wait_for(condition: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
+def _ids(customers: int) -> list[str]:
+    return [f"cust_{number:07d}" for number in range(customers)]
+
+
+@functools.cache
+def _collected(customers: int) -> Path:
+    """Collect once in each process of tests what every emulator of this size holds."""
+    store = _place()
+    with (
+        Emulator(EmulatorSettings(customers=customers)) as emulator,
+        tv.connect(emulator_profile(emulator.base_url), share=1.0) as vault,
+    ):
+        tv.collect(vault, _ids(customers), store=store, progress=False)
+    return store
+
+
+@functools.cache
+def _prepared_plan(customers: int) -> tuple[Path, str]:
+    """Seal a plan for that once; return a store with it, and its id."""
+    store = _place()
+    shutil.copytree(_collected(customers), store, dirs_exist_ok=True)
+    with (
+        Emulator(EmulatorSettings(customers=customers)) as emulator,
+        tv.connect(emulator_profile(emulator.base_url), share=1.0) as vault,
+    ):
+        bench = CleanupBench(emulator, store, vault, tv.open_snapshot(store), customers)
+        panel = bench.sealed_by_hand()
+        panel.close()
+        return store, panel.plan.id
+
+
+def _place() -> Path:
+    place = Path(tempfile.mkdtemp(prefix="tokenvault-test-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return place
+
+
 @contextmanager
 def cleanup_bench(store: Path, *, customers: int = 60, **settings: Any) -> Iterator[CleanupBench]:
+    shutil.copytree(_collected(customers), store, dirs_exist_ok=True)
     with (
         Emulator(EmulatorSettings(customers=customers, **settings)) as emulator,
         tv.connect(emulator_profile(emulator.base_url), share=1.0) as vault,
         patch.object(item_steps, "SETTLE_SECONDS", (0.1, 0.5, 3.0)),
     ):
-        ids = [f"cust_{number:07d}" for number in range(customers)]
-        snapshot = tv.collect(vault, ids, store=store, progress=False)
-        emulator.wire_log.clear()
-        bench = CleanupBench(emulator, store, vault, snapshot)
+        bench = CleanupBench(emulator, store, vault, tv.open_snapshot(store), customers)
         try:
             yield bench
         finally:

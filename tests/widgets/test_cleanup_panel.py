@@ -62,7 +62,7 @@ def ids_of(snapshot):
 
 def test_from_a_rule_to_the_proof(bench):
     """Canary, hold, the rest: exactly the planned cards, each once; verified, audited, reported."""
-    panel = bench.sealed()
+    panel = bench.sealed_by_hand()
     type_and_run(panel)
     assert panel.stage is Stage.HELD
     assert len(bench.deletes()) == len(panel.plan.canary)
@@ -84,31 +84,25 @@ def test_from_a_rule_to_the_proof(bench):
 
 def test_nothing_is_sent_before_the_phrase_was_typed(bench):
     """Simulation, plan, approvals, audit and report are made without a single request."""
-    panel = bench.sealed()
+    panel = bench.sealed_by_hand()
     press(panel, "run", "pause", "abort", "verify", "audit", "reread", "report", "run")
     assert bench.emulator.wire_log.entries() == []
     assert panel.stage is Stage.SEALED
     assert (bench.store / "campaigns" / panel.plan.id / "completion.html").exists()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda phrase: "",
-        lambda phrase: phrase + " ",
-        lambda phrase: phrase.upper(),
-        lambda phrase: phrase[:-1],
-        lambda phrase: "delete 1 emulator 0a1b2c",
-    ],
-    ids=["nothing", "a blank more", "capitals", "a sign less", "another plan"],
-)
-def test_any_other_phrase_deletes_nothing(bench, change):
+def test_any_other_phrase_deletes_nothing(bench):
     """The button stays closed, and pressing it all the same sends nothing."""
     panel = bench.sealed()
-    panel.phrase.value = change(panel.plan.phrase)
-    assert panel.run.disabled
-    press(panel, "run")
-    assert bench.emulator.wire_log.entries() == []
+    phrase = panel.plan.phrase
+    others = ["", phrase + " ", phrase.upper(), phrase[:-1], "delete 1 emulator 0a1b2c"]
+    for other in others:
+        panel.phrase.value = other
+        assert panel.run.disabled, other
+        press(panel, "run")
+        assert bench.emulator.wire_log.entries() == [], other
+    panel.phrase.value = phrase
+    assert not panel.run.disabled
 
 
 def test_the_button_opens_with_the_phrase_and_looks_again_when_pressed(bench):

@@ -78,7 +78,7 @@ def test_a_hold_list_that_was_taken_away_closes_the_plan(bench):
     (bench.store / "holds").mkdir()
     disputes = bench.store / "holds" / "disputes.txt"
     disputes.write_text("cust_0000001\n")
-    panel = bench.sealed()
+    panel = bench.sealed_by_hand()
     assert "disputes.txt (1 entry" in panel.part(3)._repr_html_()
     assert not panel.phrase.disabled
     disputes.unlink()

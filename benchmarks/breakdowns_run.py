@@ -17,8 +17,8 @@ import pandas as pd
 
 from benchmarks.breakdowns_cards import BARS, MONTHS, make_cards, make_steps, month_name
 from benchmarks.children import Stopwatch, peak_memory_mb
-from tokenvault_data.analysis.crossfilter import CrossFilter
-from tokenvault_data.analysis.cube import Cube, cube_of
+from tokenvault_data.analysis.cube.crossfilter import CrossFilter
+from tokenvault_data.analysis.cube.cube import Cube, cube_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

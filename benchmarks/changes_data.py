@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
-from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
+from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 
 if TYPE_CHECKING:

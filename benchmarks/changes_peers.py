@@ -41,7 +41,7 @@ def main() -> None:
 
 def ours(store: Path, old: str, new: str) -> Callable[[], Counts]:
     """All events, the summary, and who is unknown; every compared column."""
-    from tokenvault_data.analysis.changes import compare
+    from tokenvault_data.analysis.changes.compare import compare
     from tokenvault_data.dataset.snapshots import open_snapshot
 
     def measure() -> Counts:

@@ -20,10 +20,10 @@ from pathlib import Path
 import tokenvault_data as tv
 from benchmarks.children import ROOT
 from benchmarks.results import Goal, conclude, machine, table
-from tokenvault_data.cleanup.journal import Journal
+from tokenvault_data.cleanup.journal.journal import Journal
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.process import emulator_process
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
 
 AS_OF = date(2026, 11, 22)
 CALLS_A_CARD = 4
@@ -32,7 +32,7 @@ LATENCY_MS = 80
 _HELD_PLAN = """
 import sys
 from dataclasses import replace
-from tokenvault_data.cleanup.plan import read_plan
+from tokenvault_data.cleanup.plan.plan_file import read_plan
 plan = read_plan(sys.argv[1])
 rows = int(sys.argv[2])
 cards = tuple(replace(plan.cards[n % len(plan.cards)], number=n, instrument_id=f"card-{n:036d}")

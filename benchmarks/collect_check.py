@@ -11,10 +11,10 @@ from typing import Any
 
 import tokenvault_data as tv
 from benchmarks.collect_peers import API_VERSION, customer_ids
-from tokenvault_data.emulator.population import Population
+from tokenvault_data.config.loading import emulator_profile
+from tokenvault_data.emulator.population.population import Population
 from tokenvault_data.emulator.process import emulator_process
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
 
 _INDIA = timezone(timedelta(hours=5, minutes=30))
 _SUB_TYPES = {"R": "retail", "P": "premium", "C": "corporate"}

@@ -185,7 +185,7 @@ def by_hand() -> Work:
 def ours() -> Work:
     """The toolkit's own `collect`, from a file of ids to a published snapshot."""
     import tokenvault_data as tv
-    from tokenvault_data.profiles import emulator_profile
+    from tokenvault_data.config.loading import emulator_profile
 
     collect, connect = tv.collect, tv.connect  # loads what they need, before the clock starts
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tokenvault_data.dataset.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
 
 BATCH_CUSTOMERS = 2_000
 GOAL = 10.0

@@ -1,7 +1,7 @@
 """How much of a rate limit is used, and how many 429s that costs, against peers in the same world.
 
 The pacer and the emulator's limiters are the real ones; time is virtual (see
-tests/vault_api/pacing_simulation.py), so an hour of pacing takes about a second. A request takes
+tests/client/pacing_simulation.py), so an hour of pacing takes about a second. A request takes
 80 ms with jitter, 48 calls are under way at once, and the event loop lags now and then. Accounts
 that tell no limit take longer to settle: see `benchmarks.pacing_blind`.
 """
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.children import ROOT
 from benchmarks.results import Goal, conclude, machine
-from tokenvault_data.vault_api.pacing import Pacer
+from tokenvault_data.client.pacing.pacer import Pacer
 
 sys.path.insert(0, str(ROOT / "tests" / "vault_api"))
 

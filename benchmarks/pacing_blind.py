@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.children import ROOT
 from benchmarks.pacing import RetryOn429
 from benchmarks.results import Goal, conclude, machine, table
-from tokenvault_data.vault_api.pacing import Pacer
+from tokenvault_data.client.pacing.pacer import Pacer
 
 sys.path.insert(0, str(ROOT / "tests" / "vault_api"))
 

@@ -11,8 +11,8 @@ from itertools import count
 
 import uvloop
 
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.errors import CallAbandoned, VaultError
-from tokenvault_data.profiles import emulator_profile
 
 OTHERS_REQUEST_ID = "other"
 WORKERS = 48

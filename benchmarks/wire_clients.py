@@ -54,7 +54,7 @@ async def plain_httpx(url: str, connections: int, seconds: float) -> dict[str, f
 async def httpx_on_our_wire(url: str, connections: int, seconds: float) -> dict[str, float]:
     import httpx
 
-    from tokenvault_data.vault_api.transport import EngineTransport
+    from tokenvault_data.client.transport import EngineTransport
 
     transport = EngineTransport()
     async with httpx.AsyncClient(base_url=url, headers=HEADERS, transport=transport) as client:
@@ -80,7 +80,7 @@ async def aiohttp_by_hand(url: str, connections: int, seconds: float) -> dict[st
 
 
 async def our_exchange(url: str, connections: int, seconds: float) -> dict[str, float]:
-    from tokenvault_data.vault_api.transport import EngineTransport
+    from tokenvault_data.client.transport import EngineTransport
 
     transport = EngineTransport()
 
@@ -96,7 +96,7 @@ async def our_exchange(url: str, connections: int, seconds: float) -> dict[str, 
 
 async def our_fetch_cards(url: str, connections: int, seconds: float) -> dict[str, float]:
     from tokenvault_data import AsyncVault
-    from tokenvault_data.profiles import emulator_profile
+    from tokenvault_data.config.loading import emulator_profile
 
     async with AsyncVault(emulator_profile(f"{url}/pg"), share=1.0) as vault:
 
@@ -109,7 +109,7 @@ async def our_fetch_cards(url: str, connections: int, seconds: float) -> dict[st
 
 async def our_list_instruments(url: str, connections: int, seconds: float) -> dict[str, float]:
     from tokenvault_data import AsyncVault
-    from tokenvault_data.profiles import emulator_profile
+    from tokenvault_data.config.loading import emulator_profile
 
     async with AsyncVault(emulator_profile(f"{url}/pg"), share=1.0) as vault:
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tokenvault_data.dataset.columns import Column
+    from tokenvault_data.dataset.schema import Column
 
 PAGES = Path(__file__).resolve().parent
 _PART = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -62,8 +62,8 @@ def _options(command: str) -> str:
 
 
 def _columns(table: str) -> str:
-    from tokenvault_data.dataset.columns import INSTRUMENT_COLUMNS, OUTCOME_COLUMNS
     from tokenvault_data.dataset.derived_dimensions import DERIVED_COLUMNS
+    from tokenvault_data.dataset.schema import INSTRUMENT_COLUMNS, OUTCOME_COLUMNS
 
     columns = {
         "instruments": INSTRUMENT_COLUMNS,
@@ -75,20 +75,20 @@ def _columns(table: str) -> str:
 
 
 def _type(column: Column) -> str:
-    from tokenvault_data.dataset.columns import CATEGORY
+    from tokenvault_data.dataset.schema import CATEGORY
 
     name = "category" if column.type == CATEGORY else str(column.type)
     return name if column.nullable else f"{name}, never null"
 
 
 def _anomalies(_: str) -> str:
-    from tokenvault_data.dataset.anomalies import KINDS
+    from tokenvault_data.dataset.flattening.anomalies import KINDS
 
     return _table(("kind", "meaning"), [(f"`{kind}`", words) for kind, words in KINDS.items()])
 
 
 def _fault_kinds(_: str) -> str:
-    from tokenvault_data.emulator.fault_kinds import KINDS, STATUS_KIND
+    from tokenvault_data.emulator.faults.kinds import KINDS, STATUS_KIND
 
     def row(name: str, kind: Any) -> tuple[str, str, str, str]:
         value = ", ".join(kind.choices) or kind.value_meaning
@@ -101,13 +101,13 @@ def _fault_kinds(_: str) -> str:
 
 
 def _item_states(_: str) -> str:
-    from tokenvault_data.cleanup.states import ITEM_TRANSITIONS
+    from tokenvault_data.cleanup.journal.states import ITEM_TRANSITIONS
 
     return _moves(ITEM_TRANSITIONS)
 
 
 def _campaign_states(_: str) -> str:
-    from tokenvault_data.cleanup.states import CAMPAIGN_TRANSITIONS
+    from tokenvault_data.cleanup.journal.states import CAMPAIGN_TRANSITIONS
 
     return _moves(CAMPAIGN_TRANSITIONS)
 
@@ -122,7 +122,7 @@ def _moves(transitions: Mapping[str, frozenset[str]]) -> str:
 
 
 def _answers(_: str) -> str:
-    from tokenvault_data.cleanup.answers import TABLE
+    from tokenvault_data.cleanup.engine.responses import TABLE
 
     def effect(name: str) -> str:
         return "" if name == "none" else f", {name}"

@@ -11,13 +11,13 @@ import pytest
 
 import tokenvault_data
 from tokenvault_data.cli import exit_codes
+from tokenvault_data.config.loading import list_profiles
+from tokenvault_data.config.profile_file import KEYS
 from tokenvault_data.emulator.dialects import DIALECTS
-from tokenvault_data.emulator.faults import read_faults
+from tokenvault_data.emulator.faults.faults import read_faults
 from tokenvault_data.emulator.routing import OPERATIONS
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profile_file import KEYS
-from tokenvault_data.profiles import list_profiles
 
 ROOT = Path(tokenvault_data.__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tokenvault_data import list_snapshots, open_snapshot, read_export
-from tokenvault_data.cleanup.plan import read_plan
+from tokenvault_data.cleanup.plan.plan_file import read_plan
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 EXPORTS = {

@@ -15,46 +15,46 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokenvault_data.analysis.breakdown import breakdown
-    from tokenvault_data.analysis.changes import changes
+    from tokenvault_data.analysis.changes.compare import changes
     from tokenvault_data.analysis.expiry import expiring
+    from tokenvault_data.analysis.filters.filters import expired, where
     from tokenvault_data.analysis.forecast import forecast
     from tokenvault_data.analysis.identity import identity
-    from tokenvault_data.analysis.predicate import expired, where
-    from tokenvault_data.analysis.quality import quality
-    from tokenvault_data.cleanup.applying import abort_cleanup, apply_cleanup
-    from tokenvault_data.cleanup.limits import Limits
-    from tokenvault_data.cleanup.planning import plan_cleanup
+    from tokenvault_data.analysis.quality.quality import quality
+    from tokenvault_data.cleanup.campaign.applying import abort_cleanup, apply_cleanup
+    from tokenvault_data.cleanup.plan.limits import Limits
+    from tokenvault_data.cleanup.plan.planning import plan_cleanup
+    from tokenvault_data.client.blocking import Vault
+    from tokenvault_data.client.client import AsyncVault
+    from tokenvault_data.client.connecting import connect, connect_async
     from tokenvault_data.collection.collect import collect
-    from tokenvault_data.collection.customers import read_customers
+    from tokenvault_data.collection.customer_list import read_customers
     from tokenvault_data.collection.frames import iter_frames
+    from tokenvault_data.config.loading import Profile, load_profile
     from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import Snapshot, list_snapshots, open_snapshot
     from tokenvault_data.errors import TokenVaultError
-    from tokenvault_data.profiles import Profile, load_profile
     from tokenvault_data.redaction import show_ids
     from tokenvault_data.reports.export import export, read_export
-    from tokenvault_data.reports.html_report import report
-    from tokenvault_data.vault_api.blocking import Vault
-    from tokenvault_data.vault_api.client import AsyncVault
-    from tokenvault_data.vault_api.connecting import connect, connect_async
+    from tokenvault_data.reports.page.html_report import report
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AsyncVault": "vault_api.client",
-    "Limits": "cleanup.limits",
-    "Profile": "profiles",
+    "AsyncVault": "client.client",
+    "Limits": "cleanup.plan.limits",
+    "Profile": "config.loading",
     "Snapshot": "dataset.snapshots",
     "TokenVaultError": "errors",
-    "Vault": "vault_api.blocking",
-    "abort_cleanup": "cleanup.applying",
-    "apply_cleanup": "cleanup.applying",
+    "Vault": "client.blocking",
+    "abort_cleanup": "cleanup.campaign.applying",
+    "apply_cleanup": "cleanup.campaign.applying",
     "breakdown": "analysis.breakdown",
-    "changes": "analysis.changes",
+    "changes": "analysis.changes.compare",
     "collect": "collection.collect",
-    "connect": "vault_api.connecting",
-    "connect_async": "vault_api.connecting",
-    "expired": "analysis.predicate",
+    "connect": "client.connecting",
+    "connect_async": "client.connecting",
+    "expired": "analysis.filters.filters",
     "expiring": "analysis.expiry",
     "export": "reports.export",
     "forecast": "analysis.forecast",
@@ -62,15 +62,15 @@ _HOMES = {
     "iter_frames": "collection.frames",
     "list_snapshots": "dataset.snapshots",
     "load_bank_names": "dataset.bank_names",
-    "load_profile": "profiles",
+    "load_profile": "config.loading",
     "open_snapshot": "dataset.snapshots",
-    "plan_cleanup": "cleanup.planning",
-    "quality": "analysis.quality",
-    "read_customers": "collection.customers",
+    "plan_cleanup": "cleanup.plan.planning",
+    "quality": "analysis.quality.quality",
+    "read_customers": "collection.customer_list",
     "read_export": "reports.export",
-    "report": "reports.html_report",
+    "report": "reports.page.html_report",
     "show_ids": "redaction",
-    "where": "analysis.predicate",
+    "where": "analysis.filters.filters",
 }
 __all__ = [
     "AsyncVault",

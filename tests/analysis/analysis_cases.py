@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
-from tokenvault_data.dataset.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 
 NOW = datetime(2026, 11, 22, 10, 48, tzinfo=UTC)

@@ -11,9 +11,9 @@ from datetime import date, timedelta
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.predicate import All, AnyOf, Compare, IsIn, Not
+from tokenvault_data.analysis.filters.filters import All, AnyOf, Compare, IsIn, Not
 from tokenvault_data.dataset.bank_names import load_bank_names
-from tokenvault_data.dataset.columns import INSTRUMENTS
+from tokenvault_data.dataset.schema import INSTRUMENTS
 
 AS_OF = date(2026, 11, 30)
 BANKS = load_bank_names()

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.predicate import All, AnyOf, Compare, IsIn, Not
+from tokenvault_data.analysis.filters.filters import All, AnyOf, Compare, IsIn, Not
 
 ORDERS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 

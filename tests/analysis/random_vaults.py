@@ -9,7 +9,7 @@ from datetime import date
 from hypothesis import strategies as st
 
 from tokenvault_data.emulator.dialects import API_VERSIONS
-from tokenvault_data.emulator.population import Population
+from tokenvault_data.emulator.population.population import Population
 from tokenvault_data.emulator.settings import EmulatorSettings
 
 AS_OF_DAYS = st.sampled_from(

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.analysis.breakdown import breakdown
-from tokenvault_data.analysis.cube import cube_of
-from tokenvault_data.analysis.predicate import where
+from tokenvault_data.analysis.cube.cube import cube_of
+from tokenvault_data.analysis.filters.filters import where
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.labels import OTHER
 from tokenvault_data.errors import UsageError

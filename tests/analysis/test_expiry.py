@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.analysis.expiry import expired_but_active, expiring, expiry_outlook
-from tokenvault_data.analysis.predicate import where
+from tokenvault_data.analysis.filters.filters import where
 from tokenvault_data.dataset.bank_names import load_bank_names
-from tokenvault_data.dataset.columns import INSTRUMENTS
+from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.errors import UsageError
 
 COLUMNS = [

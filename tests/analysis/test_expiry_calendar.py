@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tokenvault_data.analysis.expiry_calendar import expiry_calendar
 from tokenvault_data.dataset.bank_names import load_bank_names
-from tokenvault_data.dataset.columns import INSTRUMENTS
+from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.errors import UsageError
 
 NAMES = load_bank_names()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from tokenvault_data.analysis.identity import identity, identity_members
 from tokenvault_data.analysis.identity_cases import IDENTITY_KINDS
 from tokenvault_data.dataset.bank_names import load_bank_names
-from tokenvault_data.dataset.columns import INSTRUMENTS
-from tokenvault_data.dataset.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.errors import UsageError
 
 BANKS = load_bank_names()

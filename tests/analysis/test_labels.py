@@ -6,12 +6,12 @@ import pytest
 from analysis_cases import card, publish, table_of
 
 from tokenvault_data.analysis.breakdown import breakdown
-from tokenvault_data.analysis.changes import compare
+from tokenvault_data.analysis.changes.compare import compare
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.labels import MISSING, NOT_KNOWN, OTHER, others_label, value_text
 from tokenvault_data.errors import UsageError
-from tokenvault_data.reports import charts
-from tokenvault_data.reports.chart_findings import is_summed_up
+from tokenvault_data.reports.charts import charts
+from tokenvault_data.reports.charts.captions import is_summed_up
 
 NAMES = ("(other)", "(none)", "(total)", "(3 others)", "(fewer than 5 each)", '"(other)"', "A", "B")
 """Banks really called so, the first with the most cards."""

@@ -16,7 +16,7 @@ from oracle import Oracle
 from random_vaults import AS_OF_DAYS, successions, vaults
 
 import tokenvault_data as tv
-from tokenvault_data.analysis.changes import compare
+from tokenvault_data.analysis.changes.compare import compare
 from tokenvault_data.analysis.expiry import expired_but_active, expiry_outlook
 from tokenvault_data.analysis.expiry_calendar import expiry_calendar
 from tokenvault_data.analysis.outreach import (
@@ -24,12 +24,12 @@ from tokenvault_data.analysis.outreach import (
     customers_at_risk,
     customers_without_usable_card,
 )
+from tokenvault_data.client.blocking import Vault
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.dataset.frames import to_table
-from tokenvault_data.emulator.population import Population
+from tokenvault_data.emulator.population.population import Population
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.vault_api.blocking import Vault
 
 # Failing vaults are shown as drawn: making one smaller would take longer than the whole suite.
 thoroughly = settings(

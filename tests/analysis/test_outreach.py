@@ -14,7 +14,7 @@ from tokenvault_data.analysis.outreach import (
     customers_without_usable_card,
 )
 from tokenvault_data.dataset.bank_names import load_bank_names
-from tokenvault_data.dataset.columns import INSTRUMENTS
+from tokenvault_data.dataset.schema import INSTRUMENTS
 
 DAY = date(2026, 11, 22)
 BANKS = load_bank_names()

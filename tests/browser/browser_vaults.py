@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 import tokenvault_data as tv
-from tokenvault_data.dataset.columns import CATEGORY
+from tokenvault_data.config.loading import emulator_profile
+from tokenvault_data.dataset.schema import CATEGORY
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import tokenvault_data
-from tokenvault_data.apps.loopback import SHARE
+from tokenvault_data.apps.server import SHARE
 
 ROOT = Path(tokenvault_data.__file__).resolve().parents[1]
 START_SECONDS = 90

@@ -23,7 +23,7 @@ SETUP = """
 import tokenvault_data as tv
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.widgets import CleanupPanel
 
 emulator = Emulator(EmulatorSettings(customers=300, latency_ms=%(latency_ms)d))

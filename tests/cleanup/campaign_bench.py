@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import tokenvault_data as tv
-from tokenvault_data.cleanup import item_steps
-from tokenvault_data.cleanup.applying import apply_cleanup
-from tokenvault_data.cleanup.limits import Limits
-from tokenvault_data.cleanup.planning import plan_cleanup
-from tokenvault_data.cleanup.rules import expired
+from tokenvault_data.cleanup.campaign.applying import apply_cleanup
+from tokenvault_data.cleanup.engine import decisions
+from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.plan.planning import plan_cleanup
+from tokenvault_data.cleanup.selection.rules import expired
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tokenvault_data.cleanup.plan import Plan
-    from tokenvault_data.cleanup.status import CampaignStatus
+    from tokenvault_data.cleanup.campaign.status import CampaignStatus
+    from tokenvault_data.cleanup.plan.plan_file import Plan
 
 AS_OF = date(2026, 11, 22)
 WIDE = {
@@ -79,7 +79,7 @@ class Bench:
 def in_haste() -> Any:
     """Let questions about one card follow each other more quickly than in the world."""
     waits = {"SETTLE_SECONDS": (0.04, 0.2, 1.2), "UNCLEAR_SECONDS": (0.02, 0.04, 0.2, 1.2)}
-    return patch.multiple(item_steps, **waits)
+    return patch.multiple(decisions, **waits)
 
 
 def planned_for(

@@ -15,17 +15,8 @@ from datetime import UTC, date, datetime, timedelta
 from math import floor
 from unittest.mock import patch
 
-from tokenvault_data.cleanup.clock import Clock
-from tokenvault_data.cleanup.engine import Engine
-from tokenvault_data.cleanup.fetched_cards import FetchedCard, as_rows
-from tokenvault_data.cleanup.journal import FILE_NAME, Journal, JournalHead
-from tokenvault_data.cleanup.ledger import Ledger
-from tokenvault_data.cleanup.limits import Limits
-from tokenvault_data.cleanup.machine import machine_id
-from tokenvault_data.cleanup.memory import Memory
-from tokenvault_data.cleanup.plan import BankTotal, ControlCard, Plan, PlannedCard
-from tokenvault_data.cleanup.records import Record, state
-from tokenvault_data.cleanup.recovery import (
+from tokenvault_data.cleanup.campaign.clock import Clock
+from tokenvault_data.cleanup.campaign.recovery import (
     begin_memory,
     catch_up,
     opened_for_recovery,
@@ -34,10 +25,19 @@ from tokenvault_data.cleanup.recovery import (
     vouch_for,
     write_recovery,
 )
-from tokenvault_data.cleanup.rules import networks
-from tokenvault_data.cleanup.states import ENDED
+from tokenvault_data.cleanup.engine.engine import Engine
+from tokenvault_data.cleanup.engine.fetched_cards import FetchedCard, as_rows
+from tokenvault_data.cleanup.journal.journal import FILE_NAME, Journal, JournalHead
+from tokenvault_data.cleanup.journal.records import Record, state
+from tokenvault_data.cleanup.journal.states import ENDED
+from tokenvault_data.cleanup.ledger.ledger import Ledger
+from tokenvault_data.cleanup.ledger.machine import machine_id
+from tokenvault_data.cleanup.ledger.memory import Memory
+from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.plan.plan_file import BankTotal, ControlCard, Plan, PlannedCard
+from tokenvault_data.cleanup.selection.rules import networks
+from tokenvault_data.client.attempts import Attempt
 from tokenvault_data.errors import CallAbandoned, CampaignHalted, CampaignPaused
-from tokenvault_data.vault_api.attempts import Attempt
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 AS_OF = date(2026, 11, 22)
@@ -132,7 +132,7 @@ def make_plan(
     rule = networks("visa")
     # A canary of any size makes short trials; a plan of its own may not choose it.
     first = tuple(range(canary))
-    with patch("tokenvault_data.cleanup.plan_checks.canary_of", lambda *_: first):
+    with patch("tokenvault_data.cleanup.plan.checks.canary_of", lambda *_: first):
         plan = Plan(
             created_at=at,
             expires_at=(START + timedelta(days=1)).isoformat(),

@@ -107,7 +107,7 @@ class _Fate:
 
 def _let_checks_hold(seconds: float) -> None:
     """Where the clock goes faster than a busy machine can, let evidence hold so much longer."""
-    evidence = importlib.import_module("tokenvault_data.cleanup.evidence")
+    evidence = importlib.import_module("tokenvault_data.cleanup.engine.freshness")
     vars(evidence)["LONGEST_GAP_SECONDS"] = seconds
     ask = evidence.Evidence.about_to_ask.__func__
     evidence.Evidence.about_to_ask = classmethod(
@@ -117,7 +117,7 @@ def _let_checks_hold(seconds: float) -> None:
 
 def _fill_disk_at(nth: int, free_bytes: int) -> None:
     """From the nth write of the journal on, let no file grow beyond so many bytes."""
-    from tokenvault_data.cleanup.journal import Journal
+    from tokenvault_data.cleanup.journal.journal import Journal
 
     commit = Journal.commit
     writes = 0
@@ -133,7 +133,7 @@ def _fill_disk_at(nth: int, free_bytes: int) -> None:
 
 
 def _clock(order: dict[str, Any], fate: _Fate) -> Any:
-    from tokenvault_data.cleanup.clock import Clock
+    from tokenvault_data.cleanup.campaign.clock import Clock
 
     speed = order.get("speed", 1.0)
     return Clock(
@@ -145,10 +145,10 @@ def _clock(order: dict[str, Any], fate: _Fate) -> Any:
 
 
 async def _apply(order: dict[str, Any]) -> dict[str, Any]:
-    from tokenvault_data.cleanup.campaign import Campaign
-    from tokenvault_data.profiles import emulator_profile
-    from tokenvault_data.vault_api.client import AsyncVault
-    from tokenvault_data.vault_api.transport import WireSettings
+    from tokenvault_data.cleanup.campaign.campaign import Campaign
+    from tokenvault_data.client.client import AsyncVault
+    from tokenvault_data.client.transport import WireSettings
+    from tokenvault_data.config.loading import emulator_profile
 
     fate, store = _Fate(order), Path(order["store"])
     wire = WireSettings(total_seconds=order.get("timeout_seconds", 30.0))
@@ -213,7 +213,7 @@ def _carry_out(order: dict[str, Any]) -> dict[str, Any]:
         signal.alarm(order["at_most_seconds"])
         return _try(order["tests"])
     if "concurrency" in order:
-        engine = importlib.import_module("tokenvault_data.cleanup.engine")
+        engine = importlib.import_module("tokenvault_data.cleanup.engine.engine")
         vars(engine)["CONCURRENCY"] = order["concurrency"]
     if "check_holds_seconds" in order:
         _let_checks_hold(order["check_holds_seconds"])
@@ -265,7 +265,12 @@ def _wait(pid: int, until: float, stop_seconds: float) -> int:
 
 
 def main(warm: Callable[[str], object] = importlib.import_module) -> None:
-    for name in ("cleanup.campaign", "vault_api.client", "profiles", "dataset.flatten"):
+    for name in (
+        "cleanup.campaign.campaign",
+        "client.client",
+        "config.loading",
+        "dataset.flattening.flatten",
+    ):
         warm(f"{PACKAGE}.{name}")
     for name in LOADED_BY_ALL:
         warm(name)

@@ -15,15 +15,21 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tokenvault_data.cleanup.approval import approve, write_approval
-from tokenvault_data.cleanup.approvers import Trust
-from tokenvault_data.cleanup.audit import audit
-from tokenvault_data.cleanup.keys import SigningKey
-from tokenvault_data.cleanup.limits import Limits
-from tokenvault_data.cleanup.plan import BankTotal, ControlCard, Plan, PlannedCard, write_plan
-from tokenvault_data.cleanup.rules import expired
-from tokenvault_data.cleanup.seal import seal_journal
-from tokenvault_data.cleanup.spreading import canary_of
+from tokenvault_data.cleanup.approval.approvals import approve, write_approval
+from tokenvault_data.cleanup.approval.approvers import Trust
+from tokenvault_data.cleanup.approval.keys import SigningKey
+from tokenvault_data.cleanup.audit.audit import audit
+from tokenvault_data.cleanup.journal.seal import seal_journal
+from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.plan.plan_file import (
+    BankTotal,
+    ControlCard,
+    Plan,
+    PlannedCard,
+    write_plan,
+)
+from tokenvault_data.cleanup.selection.rules import expired
+from tokenvault_data.cleanup.selection.sampling import canary_of
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 BALA = SigningKey("Bala Rao", Ed25519PrivateKey.from_private_bytes(b"b" * 32))

@@ -17,12 +17,12 @@ from urllib.parse import quote, urlsplit
 from campaign_bench import AS_OF, WIDE, planned_for
 from cleanup_witness import Case, Ids, entries_of, violations
 
-from tokenvault_data.cleanup.audit import audit
-from tokenvault_data.cleanup.limits import Limits
-from tokenvault_data.cleanup.plan import Plan, seal
+from tokenvault_data.cleanup.audit.audit import audit
+from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.plan.plan_file import Plan, seal
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ import json
 
 from cleanup_vaults import ALL_OPEN, DAY, as_planned, fetched_row, raw_card
 
-from tokenvault_data.cleanup import left_out, rules
-from tokenvault_data.cleanup.plan import BankTotal, ControlCard, Plan, plan_bytes
+from tokenvault_data.cleanup.plan.plan_file import BankTotal, ControlCard, Plan, plan_bytes
+from tokenvault_data.cleanup.selection import exclusions, rules
 
 
 def make_cards(count=3):
@@ -40,7 +40,7 @@ def make_plan(**changes):
         "vault_cards": 100,
         "vault_customers": 60,
         "bank_totals": (BankTotal("HDFC Bank", 50),),
-        "left_out": {left_out.SPARED: 2},
+        "left_out": {exclusions.SPARED: 2},
         "controls": (ControlCard("customer-9", "instrument-99"),),
         "canary": (0,),
         "cards": make_cards(),

@@ -10,11 +10,11 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
-from tokenvault_data.cleanup.limits import Limits
-from tokenvault_data.cleanup.plan import PlannedCard
-from tokenvault_data.cleanup.selection import select_cards
-from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
-from tokenvault_data.dataset.flatten import ReceivedBody, flatten
+from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.plan.plan_file import PlannedCard
+from tokenvault_data.cleanup.selection.selection import select_cards
+from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 
 FETCHED = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -103,8 +103,8 @@ def selecting_once():
         return _SELECTED[key]
 
     with (
-        patch("tokenvault_data.cleanup.planning.select_cards", select),
-        patch("tokenvault_data.cleanup.simulation.select_cards", select),
+        patch("tokenvault_data.cleanup.plan.planning.select_cards", select),
+        patch("tokenvault_data.cleanup.selection.simulation.select_cards", select),
     ):
         yield
 

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tokenvault_data.cleanup import ledger as ledger_module
-from tokenvault_data.cleanup.clock import Clock
-from tokenvault_data.cleanup.ledger import (
+from tokenvault_data.cleanup.campaign.clock import Clock
+from tokenvault_data.cleanup.ledger import ledger as ledger_module
+from tokenvault_data.cleanup.ledger.ledger import (
     DAY_SECONDS,
     DayUse,
     Ledger,
@@ -27,7 +27,7 @@ from tokenvault_data.cleanup.ledger import (
     ledger_folder,
     used_today,
 )
-from tokenvault_data.cleanup.limits import Limits
+from tokenvault_data.cleanup.plan.limits import Limits
 from tokenvault_data.errors import CampaignHalted, Locked
 
 START = datetime(2026, 11, 22, 9, tzinfo=UTC)
@@ -157,7 +157,7 @@ def test_two_processes_do_not_add_at_once(machine):
 _HOLD = """
 import sys
 from pathlib import Path
-from tokenvault_data.cleanup.ledger import Ledger
+from tokenvault_data.cleanup.ledger.ledger import Ledger
 kept = Ledger.open("emulator", "abc", store=Path(sys.argv[1]), config_dir=Path(sys.argv[2]))
 print("held", flush=True)
 sys.stdin.read()

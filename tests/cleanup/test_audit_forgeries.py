@@ -22,13 +22,13 @@ from cleanup_journals import (
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tokenvault_data.cleanup import audit_ledger
-from tokenvault_data.cleanup.approval import APPROVALS, approve, write_approval
-from tokenvault_data.cleanup.approvers import Trust
-from tokenvault_data.cleanup.countersign import countersign, write_countersignature
-from tokenvault_data.cleanup.keys import SigningKey
-from tokenvault_data.cleanup.machine import machine_id
-from tokenvault_data.cleanup.plan import write_plan
+from tokenvault_data.cleanup.approval.approvals import APPROVALS, approve, write_approval
+from tokenvault_data.cleanup.approval.approvers import Trust
+from tokenvault_data.cleanup.approval.countersign import countersign, write_countersignature
+from tokenvault_data.cleanup.approval.keys import SigningKey
+from tokenvault_data.cleanup.audit import ledger_reader
+from tokenvault_data.cleanup.ledger.machine import machine_id
+from tokenvault_data.cleanup.plan.plan_file import write_plan
 
 DEEPA = SigningKey("Deepa", Ed25519PrivateKey.from_private_bytes(b"d" * 32))
 BOTH = Trust({**TRUST.approvers, DEEPA.fingerprint: "Deepa"}, "system")
@@ -37,7 +37,7 @@ BOTH = Trust({**TRUST.approvers, DEEPA.fingerprint: "Deepa"}, "system")
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
     """A home of this user, where the ledgers of real accounts are."""
-    monkeypatch.setattr(audit_ledger, "home_directory", lambda: tmp_path / "home")
+    monkeypatch.setattr(ledger_reader, "home_directory", lambda: tmp_path / "home")
     return tmp_path / "home" / ".local" / "state" / "tokenvault-data" / "ledger"
 
 

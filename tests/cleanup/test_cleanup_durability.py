@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 from cleanup_mortals import mortal, zygote
 
-JOURNAL = "tokenvault_data.cleanup.journal"
+JOURNAL = "tokenvault_data.cleanup.journal.journal"
 
 
 @pytest.fixture(scope="module")

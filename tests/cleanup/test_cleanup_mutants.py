@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import pytest
 from cleanup_mortals import mortal, zygote
 
-from tokenvault_data.cleanup.locking import only_campaign, only_in_folder
-from tokenvault_data.profiles import emulator_profile
+from tokenvault_data.cleanup.campaign.locking import only_campaign, only_in_folder
+from tokenvault_data.config.loading import emulator_profile
 
 
 @pytest.fixture(scope="module")
@@ -161,14 +161,14 @@ class Mutant:
     limits: tuple[tuple[str, object], ...] = (("attempts", 2),)
 
 
-VISITS = "tokenvault_data.cleanup.visits"
-STEPS = "tokenvault_data.cleanup.item_steps"
-JOURNAL = "tokenvault_data.cleanup.journal"
-JUDGING = "tokenvault_data.cleanup.judging"
-DRIFTING = "tokenvault_data.cleanup.drifting"
-CAMPAIGN = "tokenvault_data.cleanup.campaign"
-ADMISSION = "tokenvault_data.cleanup.admission"
-CALLER = "tokenvault_data.vault_api.caller"
+VISITS = "tokenvault_data.cleanup.engine.card_worker"
+STEPS = "tokenvault_data.cleanup.engine.decisions"
+JOURNAL = "tokenvault_data.cleanup.journal.journal"
+JUDGING = "tokenvault_data.cleanup.engine.card_comparison"
+DRIFTING = "tokenvault_data.cleanup.selection.drift"
+CAMPAIGN = "tokenvault_data.cleanup.campaign.campaign"
+ADMISSION = "tokenvault_data.cleanup.campaign.preflight"
+CALLER = "tokenvault_data.client.caller"
 
 _CHECK = (
     "            was_attempted=item.doubtful > 0,\n"
@@ -178,7 +178,7 @@ _CHECK = (
 _PASSED = f"{_CHECK}        check = check._replace(verdict='holds')\n"
 _ASKED = "        answer = await self._sender.read_list(card.customer_id, reservation)\n"
 _UNASKED = (
-    '        answer = __import__("tokenvault_data.cleanup.customer_list", fromlist=["x"])'
+    '        answer = __import__("tokenvault_data.cleanup.engine.customer_list", fromlist=["x"])'
     '.ListAnswer(card.customer_id, [], (b"[]",), None, 200, "r")\n'
 )
 _SETTLE = "    return Step((record, step), *_settling(state, now))"
@@ -190,18 +190,26 @@ _DEFINED = (
 )
 _SENT = '        self._checkpoint("after_send")\n'
 _LATE_INTENT = (
-    ("tokenvault_data.cleanup.visits", _COMMITTED, "            pass\n        finally:\n"),
     (
-        "tokenvault_data.cleanup.visits",
+        "tokenvault_data.cleanup.engine.card_worker",
+        _COMMITTED,
+        "            pass\n        finally:\n",
+    ),
+    (
+        "tokenvault_data.cleanup.engine.card_worker",
         _HANDED_ON,
         _HANDED_ON.replace("reservation)", "reservation, step.records)"),
     ),
     (
-        "tokenvault_data.cleanup.visits",
+        "tokenvault_data.cleanup.engine.card_worker",
         _DEFINED,
         _DEFINED.replace("Reservation,\n", "Reservation,\n        late: Sequence[Record],\n"),
     ),
-    ("tokenvault_data.cleanup.visits", _SENT, f"{_SENT}        await self.commit(late)\n"),
+    (
+        "tokenvault_data.cleanup.engine.card_worker",
+        _SENT,
+        f"{_SENT}        await self.commit(late)\n",
+    ),
 )
 _BEGIN = '            self._connection.execute("BEGIN IMMEDIATE")\n'
 _AUDIT = (
@@ -398,7 +406,7 @@ MUTANTS = {
         "after its deadline",
         (
             (
-                "tokenvault_data.cleanup.evidence",
+                "tokenvault_data.cleanup.engine.freshness",
                 "        age = self.age_seconds()\n        if self._heartbeat.stops",
                 "        return None\n        if self._heartbeat.stops",
             ),
@@ -419,7 +427,7 @@ MUTANTS = {
         (
             (CAMPAIGN, _OLDER, _OLDER.replace("problem is not None", "False")),
             (
-                "tokenvault_data.cleanup.recovery",
+                "tokenvault_data.cleanup.campaign.recovery",
                 "if mark is not None and has_journal and not holds_mark(folder / FILE_NAME, mark):",
                 "if False:",
             ),

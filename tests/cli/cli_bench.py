@@ -207,8 +207,8 @@ def publish(store, *banks, environment="emulator", failed=0, now=NOW):
     """Publish a snapshot: a customer with one card for each bank, and failed ones after them."""
     import pyarrow as pa
 
-    from tokenvault_data.dataset.columns import OUTCOMES
-    from tokenvault_data.dataset.flatten import ReceivedBody, flatten
+    from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
+    from tokenvault_data.dataset.schema import OUTCOMES
     from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 
     fetched_at_us = int(now.timestamp()) * 1_000_000

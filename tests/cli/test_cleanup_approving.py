@@ -9,8 +9,8 @@ import pytest
 from cli_bench import Shell, documented_fields
 
 import tokenvault_data as tv
-from tokenvault_data.cleanup import rules
-from tokenvault_data.cleanup.plan import seal
+from tokenvault_data.cleanup.plan.plan_file import seal
+from tokenvault_data.cleanup.selection import rules
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 

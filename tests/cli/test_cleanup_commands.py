@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from cli_bench import Shell, documented_fields, typed
 
-from tokenvault_data.cleanup.plan import read_plan, seal
+from tokenvault_data.cleanup.plan.plan_file import read_plan, seal
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from cli_bench import Shell, documented_fields
 
-from tokenvault_data.cleanup.plan import read_plan, seal
-from tokenvault_data.cleanup.plan_text import describe
+from tokenvault_data.cleanup.plan.plan_file import read_plan, seal
+from tokenvault_data.cleanup.plan.summary import describe
 
 CAPS = ("--max-vault-share", "1", "--max-bank-share", "1", "--planner", "ravi")
 CUSTOMERS = [f"cust_{number:07d}" for number in range(60)]

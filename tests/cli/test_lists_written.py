@@ -10,13 +10,13 @@ import pytest
 from cli_bench import NOW, Shell
 
 from tokenvault_data import open_snapshot, quality
-from tokenvault_data.analysis.quality import quality_rows
-from tokenvault_data.cleanup.completion_table import COMPLETION
-from tokenvault_data.cleanup.holds import read_hold
-from tokenvault_data.cleanup.rules import listed
+from tokenvault_data.analysis.quality.quality import quality_rows
+from tokenvault_data.cleanup.report.table import COMPLETION
+from tokenvault_data.cleanup.selection.holds import read_hold
+from tokenvault_data.cleanup.selection.rules import listed
 from tokenvault_data.collection.our_files import OUR_COLUMNS, OUR_RESULTS
-from tokenvault_data.dataset.columns import OUTCOMES
-from tokenvault_data.dataset.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.schema import OUTCOMES
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 from tokenvault_data.errors import UsageError
 

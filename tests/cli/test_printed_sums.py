@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from tokenvault_data.dataset.columns import OUTCOMES
-from tokenvault_data.dataset.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.schema import OUTCOMES
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 from tokenvault_data.emulator.dialects import API_VERSIONS
-from tokenvault_data.emulator.population import Population
+from tokenvault_data.emulator.population.population import Population
 from tokenvault_data.emulator.settings import EmulatorSettings
 
 BANKS = [None, "", "N/A", "(other)", "(none)", "(3 others)", "-", "HDFC BANK", "=1+1", '"quoted"']

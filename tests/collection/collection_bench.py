@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tokenvault_data as tv
+from tokenvault_data.client.retries import RetryPolicy
 from tokenvault_data.collection.progress import Progress
 from tokenvault_data.collection.runs import list_runs
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.vault_api.retrying import RetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tokenvault_data.client.blocking import Vault
     from tokenvault_data.collection.run import Run
     from tokenvault_data.dataset.snapshots import Snapshot
-    from tokenvault_data.emulator.population import Population
-    from tokenvault_data.vault_api.blocking import Vault
+    from tokenvault_data.emulator.population.population import Population
 
 AS_OF = date(2026, 11, 22)
 QUICK = RetryPolicy(attempts=2, first_wait_seconds=0.01, longest_wait_seconds=0.02)

@@ -28,6 +28,7 @@ import tokenvault_data as tv
 from tokenvault_data.collection import recorder
 from tokenvault_data.collection.fan_out import CONTROLS
 from tokenvault_data.collection.runs import list_runs
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.dataset.snapshots import list_snapshots
 from tokenvault_data.emulator.dialects import API_VERSIONS
 from tokenvault_data.errors import (
@@ -39,7 +40,6 @@ from tokenvault_data.errors import (
     NotSent,
     UsageError,
 )
-from tokenvault_data.profiles import emulator_profile
 
 
 @pytest.fixture(scope="module")

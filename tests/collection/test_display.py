@@ -10,9 +10,9 @@ import pexpect
 import pytest
 from collection_bench import AT_START, ROOT, ids_of, running, start_cli
 
+from tokenvault_data.client.pacing.governor import Budget
 from tokenvault_data.collection.display import describe, report_for
 from tokenvault_data.collection.progress import silent
-from tokenvault_data.vault_api.governor import Budget
 
 MIDWAY = dataclasses.replace(
     AT_START,

@@ -7,6 +7,7 @@ import time
 import pytest
 from collection_bench import asked_for, connect, ids_of, running
 
+from tokenvault_data.client.probe import CUSTOMER as NOBODY
 from tokenvault_data.collection import outage
 from tokenvault_data.collection.fan_out import CONTROLS, Customer, Failed, FanOut, Fetched
 from tokenvault_data.collection.outage import SUSPECTS
@@ -23,7 +24,6 @@ from tokenvault_data.errors import (
     UsageError,
     VaultUnavailable,
 )
-from tokenvault_data.vault_api.probe import CUSTOMER as NOBODY
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tokenvault_data.client.client import CustomerCards
 from tokenvault_data.collection import fan_out, outage
 from tokenvault_data.collection.fan_out import Customer, Failed, FanOut, Fetched
 from tokenvault_data.errors import (
@@ -19,7 +20,6 @@ from tokenvault_data.errors import (
     VaultUnavailable,
 )
 from tokenvault_data.identifiers import clean_customer_id
-from tokenvault_data.vault_api.client import CustomerCards
 
 GOOD = ("200", "204")
 KINDS = {

@@ -14,18 +14,18 @@ from hypothesis import strategies as st
 from plain_vault import plain_vault
 
 import tokenvault_data as tv
-from tokenvault_data.cleanup.answers import read_attempt
-from tokenvault_data.cleanup.customer_list import ListAnswer
-from tokenvault_data.cleanup.fetched_cards import FetchedCard
+from tokenvault_data.cleanup.engine.customer_list import ListAnswer
+from tokenvault_data.cleanup.engine.fetched_cards import FetchedCard
+from tokenvault_data.cleanup.engine.responses import read_attempt
+from tokenvault_data.client.attempts import Attempt
+from tokenvault_data.client.calls import fetch_call
+from tokenvault_data.client.client import CustomerCards
+from tokenvault_data.client.paging import PageChain
+from tokenvault_data.client.transport import Answer
 from tokenvault_data.collection.fan_out import Customer, Fetched
-from tokenvault_data.dataset.flatten import ReceivedBody, flatten
+from tokenvault_data.config.loading import emulator_profile
+from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
 from tokenvault_data.errors import UnusableAnswer
-from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.vault_api.attempts import Attempt
-from tokenvault_data.vault_api.client import CustomerCards
-from tokenvault_data.vault_api.operations import fetch_call
-from tokenvault_data.vault_api.paging import PageChain
-from tokenvault_data.vault_api.transport import Answer
 
 CASES = Path(__file__).parents[1] / "field_cases"
 NUMBER = "4111111111111111"

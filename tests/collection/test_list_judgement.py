@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data import export, read_export
-from tokenvault_data.cleanup.rule_files import read_pairs
-from tokenvault_data.collection.customers import read_customers
+from tokenvault_data.cleanup.selection.rule_files import read_pairs
+from tokenvault_data.collection.customer_list import read_customers
 from tokenvault_data.errors import CustomerListError, UsageError
 from tokenvault_data.identifiers import RefusedId, judge_id
 

@@ -13,7 +13,7 @@ import pytest
 
 from tokenvault_data.collection.run import Publication, RunFacts
 from tokenvault_data.collection.runs import create_run, find_resumable, list_runs, open_run
-from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
+from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 from tokenvault_data.errors import CollectionError, Locked, UsageError
 
 IDS = [f"cust_{number}" for number in range(10)]

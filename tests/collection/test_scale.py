@@ -14,7 +14,7 @@ from tokenvault_data.emulator.settings import EmulatorSettings
 COLLECT = """
 import json, sys
 import tokenvault_data as tv
-from tokenvault_data.profiles import emulator_profile
+from tokenvault_data.config.loading import emulator_profile
 base_url, store, customers = sys.argv[1], sys.argv[2], int(sys.argv[3])
 with tv.connect(emulator_profile(base_url), share=1.0) as vault:
     snapshot = tv.collect(vault, (f"cust_{n:07d}" for n in range(customers)), store=store)

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 from dataset_cases import body, card, cards_table, outcomes
 
-from tokenvault_data.dataset.columns import CATEGORIES, INSTRUMENTS
-from tokenvault_data.dataset.flatten import flatten
+from tokenvault_data.dataset.flattening.flatten import flatten
 from tokenvault_data.dataset.frames import read_stream, to_frame, to_table
+from tokenvault_data.dataset.schema import CATEGORIES, INSTRUMENTS
 from tokenvault_data.errors import UsageError
 
 

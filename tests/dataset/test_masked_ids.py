@@ -157,7 +157,7 @@ def test_an_id_under_another_name_is_masked_too(query, hidden):
 
 
 def to_arrow_of_columns():
-    from tokenvault_data.dataset.columns import INSTRUMENTS
+    from tokenvault_data.dataset.schema import INSTRUMENTS
 
     return INSTRUMENTS.empty_table().append_column("bank", pa.array([], pa.string()))
 

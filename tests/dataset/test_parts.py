@@ -3,8 +3,8 @@ import pyarrow.parquet as pq
 from dataset_cases import cards_table, outcomes
 
 from tokenvault_data.dataset import parts
-from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.parts import PartWriter
+from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 
 
 def test_small_tables_become_large_row_groups(tmp_path):

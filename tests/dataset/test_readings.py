@@ -5,8 +5,8 @@ from collections import Counter
 
 import pytest
 
-from tokenvault_data.dataset.columns import INSTRUMENT_COLUMNS
-from tokenvault_data.dataset.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.schema import INSTRUMENT_COLUMNS
 
 READ = {
     "instrument_type": {"card": "card", " Card ": "card"},

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from dataset_cases import body, card, cards_table, facts, outcomes, publish
 
-from tokenvault_data.dataset.flatten import flatten
+from tokenvault_data.dataset.flattening.flatten import flatten
 from tokenvault_data.dataset.snapshot_writer import SnapshotWriter, new_snapshot_id
 from tokenvault_data.dataset.snapshots import list_snapshots, open_snapshot
 from tokenvault_data.errors import SnapshotError

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 from dataset_cases import NOW, cards_table, facts, outcomes, publish
 
-from tokenvault_data.dataset.columns import INSTRUMENTS
-from tokenvault_data.dataset.durable import write_parquet
+from tokenvault_data.dataset.durable_files import write_parquet
+from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.dataset.snapshot_writer import SnapshotWriter
 from tokenvault_data.dataset.snapshots import list_snapshots, open_snapshot
 from tokenvault_data.errors import SnapshotError

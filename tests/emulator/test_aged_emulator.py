@@ -12,7 +12,7 @@ from typer.exceptions import TyperException
 
 from tokenvault_data.cli.failures import failure_of
 from tokenvault_data.cli.main import app
-from tokenvault_data.emulator.population import Population
+from tokenvault_data.emulator.population.population import Population
 from tokenvault_data.emulator.process import emulator_process
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.errors import UsageError

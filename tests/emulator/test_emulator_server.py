@@ -15,7 +15,7 @@ import pytest
 from emulator_bench import AS_OF, HEADERS
 
 import tokenvault_data.emulator
-from tokenvault_data.emulator.population import Population
+from tokenvault_data.emulator.population.population import Population
 from tokenvault_data.emulator.process import emulator_process
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings

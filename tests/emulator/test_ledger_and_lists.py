@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.emulator.dialects import API_VERSIONS
-from tokenvault_data.emulator.population import Population
+from tokenvault_data.emulator.population.population import Population
 from tokenvault_data.emulator.settings import EmulatorSettings
 
 KINDS = {"added", "deleted", "renewed", "replaced", "status_changed"}

@@ -12,9 +12,9 @@ import time
 import pytest
 from gateways import Other, gateway
 
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.process import emulator_process
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
 
 pytestmark = [pytest.mark.gateway, pytest.mark.timeout(3600)]
 CLIENT_ID = emulator_profile().credentials.client_id.reveal()

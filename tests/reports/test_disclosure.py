@@ -12,9 +12,9 @@ from attacked_vaults import AS_OF, Truth, became, later, vault
 from page_attacker import BUCKETS, CHANGED, COLUMNS, Attack, Reader
 from report_cases import card, publish, vault_of
 
-from tokenvault_data.reports import counted_groups, published_changes, published_quality
-from tokenvault_data.reports.html_report import report_page
-from tokenvault_data.reports.suppression import Figures
+from tokenvault_data.reports.disclosure import counted_groups, published_changes, published_quality
+from tokenvault_data.reports.disclosure.suppression import Figures
+from tokenvault_data.reports.page.html_report import report_page
 
 SMALLEST = 5
 WRITTEN = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.frames import to_frame, to_table
+from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 from tokenvault_data.errors import TokenVaultError, UsageError
 from tokenvault_data.reports.export import export, read_export
 

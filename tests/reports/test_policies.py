@@ -6,8 +6,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tokenvault_data.dataset.columns import INSTRUMENTS
 from tokenvault_data.dataset.masked_ids import is_identifying
+from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.errors import UsageError
 from tokenvault_data.reports.export import export, read_export
 

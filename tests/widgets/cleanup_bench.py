@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import tokenvault_data as tv
-from tokenvault_data.cleanup import item_steps
+from tokenvault_data.cleanup.engine import decisions
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.widgets.cleanup.cleanup_panel import CleanupPanel
+from tokenvault_data.widgets.cleanup.panel import CleanupPanel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -153,7 +153,7 @@ def cleanup_bench(store: Path, *, customers: int = 60, **settings: Any) -> Itera
     with (
         Emulator(EmulatorSettings(customers=customers, **settings)) as emulator,
         tv.connect(emulator_profile(emulator.base_url), share=1.0) as vault,
-        patch.object(item_steps, "SETTLE_SECONDS", (0.1, 0.5, 3.0)),
+        patch.object(decisions, "SETTLE_SECONDS", (0.1, 0.5, 3.0)),
     ):
         bench = CleanupBench(emulator, store, vault, tv.open_snapshot(store), customers)
         try:

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 import tokenvault_data as tv
-from tokenvault_data.analysis.horizon import months_later
+from tokenvault_data.analysis.cards.dates import months_later
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.dataset.today import today_in_india
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
 
 CUSTOMERS = 400
 

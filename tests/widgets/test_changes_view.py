@@ -8,14 +8,14 @@ import pytest
 from panel_inside import parts_of, sent, text_of
 
 import tokenvault_data as tv
-from tokenvault_data.analysis.change_events import KINDS
-from tokenvault_data.analysis.changes import compare
+from tokenvault_data.analysis.changes.compare import compare
+from tokenvault_data.analysis.changes.events import KINDS
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.errors import UsageError
-from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.widgets.changes.changes_view import ChangesView
+from tokenvault_data.widgets.changes.view import ChangesView
 
 IDS = ("customer_id", "instrument_id", "instrument_uid", "par")
 HOSTILE = '<img src=x onerror="alert(1)">'

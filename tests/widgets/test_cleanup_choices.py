@@ -6,11 +6,11 @@ from datetime import date
 import pytest
 
 import tokenvault_data as tv
-from tokenvault_data.cleanup import rules
-from tokenvault_data.cleanup.plan_text import names_somebody, shown_sentence
+from tokenvault_data.cleanup.plan.summary import names_somebody, shown_sentence
+from tokenvault_data.cleanup.selection import rules
 from tokenvault_data.dataset.today import today_in_india
 from tokenvault_data.errors import UsageError
-from tokenvault_data.widgets.cleanup.cleanup_choices import RuleChoice, as_choice
+from tokenvault_data.widgets.cleanup.rule_choice import RuleChoice, as_choice
 
 GIVEN = rules.networks("rupay") & rules.inactive()
 

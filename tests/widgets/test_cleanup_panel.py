@@ -14,19 +14,19 @@ from cleanup_bench import WIDE, cleanup_bench, planned, press, type_and_run, wai
 
 import tokenvault_data as tv
 from tokenvault_data import read_export
-from tokenvault_data.cleanup.applying import apply_cleanup
-from tokenvault_data.cleanup.rules import listed
+from tokenvault_data.cleanup.campaign.applying import apply_cleanup
+from tokenvault_data.cleanup.selection.rules import listed
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.errors import UsageError
-from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.widgets.cleanup.cleanup_panel import CleanupPanel
-from tokenvault_data.widgets.cleanup.cleanup_steps import Stage
+from tokenvault_data.widgets.cleanup.panel import CleanupPanel
+from tokenvault_data.widgets.cleanup.stages import Stage
 
 APPLY = """
 import sys
 from pathlib import Path
 import tokenvault_data as tv
-from tokenvault_data.cleanup.plan import read_plan
-from tokenvault_data.profiles import emulator_profile
+from tokenvault_data.cleanup.plan.plan_file import read_plan
+from tokenvault_data.config.loading import emulator_profile
 url, store, name = sys.argv[1], Path(sys.argv[2]), sys.argv[3]
 plan = read_plan(store / "campaigns" / name)
 vault = tv.connect(emulator_profile(url), share=1.0)

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from tokenvault_data.cleanup.states import CAMPAIGN_TRANSITIONS
-from tokenvault_data.cleanup.status import CampaignStatus
-from tokenvault_data.widgets.cleanup.cleanup_steps import (
+from tokenvault_data.cleanup.campaign.status import CampaignStatus
+from tokenvault_data.cleanup.journal.states import CAMPAIGN_TRANSITIONS
+from tokenvault_data.widgets.cleanup.stages import (
     STEPS,
     Facts,
     Stage,

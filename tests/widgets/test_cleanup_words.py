@@ -5,12 +5,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from tokenvault_data.cleanup.approval import ApprovalState
-from tokenvault_data.cleanup.audit_law import FINALS
-from tokenvault_data.cleanup.status import CampaignStatus
-from tokenvault_data.widgets.cleanup.cleanup_steps import Facts
-from tokenvault_data.widgets.cleanup.cleanup_store import Approvals
-from tokenvault_data.widgets.cleanup.cleanup_words import (
+from tokenvault_data.cleanup.approval.approvals import ApprovalState
+from tokenvault_data.cleanup.audit.rules import FINALS
+from tokenvault_data.cleanup.campaign.status import CampaignStatus
+from tokenvault_data.widgets.cleanup.stages import Facts
+from tokenvault_data.widgets.cleanup.store import Approvals
+from tokenvault_data.widgets.cleanup.text import (
     approval_finding,
     approval_words,
     finals_words,

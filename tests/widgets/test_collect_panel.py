@@ -16,11 +16,11 @@ from panel_inside import part, parts_of
 
 import tokenvault_data as tv
 from tokenvault_data.collection.runs import list_runs
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.errors import AccessDenied, CollectionInterrupted, Locked, UsageError
-from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.widgets.collecting.collect_panel import CollectPanel
+from tokenvault_data.widgets.collect.panel import CollectPanel
 
 CUSTOMERS = 400
 IDS = [f"cust_{number:07d}" for number in range(CUSTOMERS)]
@@ -360,7 +360,7 @@ def test_two_panels_that_start_the_same_run(open_panel):
 COLLECT = """
 import sys
 import tokenvault_data as tv
-from tokenvault_data.profiles import emulator_profile
+from tokenvault_data.config.loading import emulator_profile
 
 base_url, store, list_of_ids = sys.argv[1:]
 with tv.connect(emulator_profile(base_url), rate_per_minute=3_000) as vault:
@@ -401,8 +401,8 @@ def test_a_closed_panel_watches_no_more(open_panel):
 
 KERNEL = """
 import sys, time
-from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.widgets.collecting.collect_panel import CollectPanel
+from tokenvault_data.config.loading import emulator_profile
+from tokenvault_data.widgets.collect.panel import CollectPanel
 
 base_url, store, list_of_ids = sys.argv[1:]
 panel = CollectPanel(emulator_profile(base_url), list_of_ids, store=store, share=0.5)

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tokenvault_data.collection.customers import read_customers
-from tokenvault_data.collection.glance import Glance
+from tokenvault_data.client.pacing.budget import Budget
+from tokenvault_data.collection.customer_list import read_customers
 from tokenvault_data.collection.progress import Progress
-from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.vault_api.budget import Budget
-from tokenvault_data.widgets.collecting.collect_words import (
+from tokenvault_data.collection.run_progress import Glance
+from tokenvault_data.config.loading import emulator_profile
+from tokenvault_data.widgets.collect.customer_source import ListRead
+from tokenvault_data.widgets.collect.estimate import Estimate
+from tokenvault_data.widgets.collect.text import (
     account_blocks,
     cause_in_words,
     elsewhere_line,
@@ -20,8 +22,6 @@ from tokenvault_data.widgets.collecting.collect_words import (
     progress_line,
     stopped_line,
 )
-from tokenvault_data.widgets.collecting.collection_estimate import Estimate
-from tokenvault_data.widgets.collecting.customer_source import ListRead
 
 BUDGET = Budget(100, 0.5, 50.0, 49, 0, None, 0.0)
 UNDER_WAY = Progress(

@@ -3,7 +3,7 @@
 import pytest
 
 from tokenvault_data.errors import UsageError
-from tokenvault_data.widgets.collecting.collection_estimate import Estimate, read_limit
+from tokenvault_data.widgets.collect.estimate import Estimate, read_limit
 
 
 @pytest.mark.parametrize(

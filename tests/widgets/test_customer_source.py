@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tokenvault_data.widgets.collecting.customer_source import Upload, read_list
+from tokenvault_data.widgets.collect.customer_source import Upload, read_list
 
 CSV = b"name;customer_id;city\nx;cust_0000001;Pune\ny;cust_0000002;Agra\nz;..;Goa\n"
 

@@ -13,10 +13,10 @@ import tokenvault_data as tv
 from tokenvault_data.analysis.expiry import expired_but_active, expiry_outlook
 from tokenvault_data.analysis.outreach import customers_at_risk
 from tokenvault_data.dataset.bank_names import load_bank_names
-from tokenvault_data.dataset.columns import INSTRUMENTS
+from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
-from tokenvault_data.widgets.expiry.expiry_radar import ExpiryRadar
+from tokenvault_data.widgets.expiry.radar import ExpiryRadar
 
 IDS = ("customer_id", "instrument_id", "instrument_uid", "par")
 HOSTILE = '<img src=x onerror="alert(1)"> & Sons'

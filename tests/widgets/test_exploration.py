@@ -9,11 +9,11 @@ from datetime import date
 import pyarrow as pa
 import pytest
 
-from tokenvault_data.analysis.predicate import predicate_from_dict
-from tokenvault_data.analysis.selected_rows import SelectedRows
-from tokenvault_data.dataset.columns import INSTRUMENTS
+from tokenvault_data.analysis.cards.rows import SelectedRows
+from tokenvault_data.analysis.filters.filters import predicate_from_dict
+from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.errors import UsageError
-from tokenvault_data.widgets.exploring.exploration import Exploration
+from tokenvault_data.widgets.explore.state import Exploration
 
 TODAY = date(2026, 11, 27)
 

@@ -10,7 +10,7 @@ import pytest
 from panel_inside import part, sent
 
 from tokenvault_data import breakdown, read_export
-from tokenvault_data.cleanup.rules import as_rule
+from tokenvault_data.cleanup.selection.rules import as_rule
 from tokenvault_data.widgets import Explorer
 
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tokenvault_data.reports.chart_style import contrast
+from tokenvault_data.reports.charts.style import contrast
 from tokenvault_data.widgets.parts.front_end import style
 from tokenvault_data.widgets.parts.heat_map import HeatMap
 

@@ -8,13 +8,13 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
-from tokenvault_data.dataset.result_table import result_table
+from tokenvault_data.dataset.tables import result_table
 from tokenvault_data.errors import UsageError
 from tokenvault_data.widgets.parts.bars import Bars
-from tokenvault_data.widgets.parts.panel import Panel, StaticView, in_a_sentence
+from tokenvault_data.widgets.parts.layout import Panel, StaticView, in_a_sentence
 from tokenvault_data.widgets.parts.progress_view import ProgressView
-from tokenvault_data.widgets.parts.prose import KINDS, Prose, as_html
-from tokenvault_data.widgets.parts.table_view import TableView
+from tokenvault_data.widgets.parts.tables import TableView
+from tokenvault_data.widgets.parts.text import KINDS, Prose, as_html
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PARTS = [Bars, Prose, ProgressView, TableView]

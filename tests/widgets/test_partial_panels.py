@@ -4,11 +4,11 @@ import pytest
 
 import tokenvault_data as tv
 from tokenvault_data import widgets
+from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.widgets.collecting.collect_words import outcome_blocks
-from tokenvault_data.widgets.parts.prose import as_html
+from tokenvault_data.widgets.collect.text import outcome_blocks
+from tokenvault_data.widgets.parts.text import as_html
 
 PANELS = {
     "ChangesView": lambda panel, old, new: _waited(panel(old, new)).static_html(),

@@ -4,7 +4,7 @@ from typing import get_args
 
 import pytest
 
-from tokenvault_data.widgets.collecting.run_buttons import Offer, Phase, RunButtons, labels
+from tokenvault_data.widgets.collect.run_buttons import Offer, Phase, RunButtons, labels
 
 
 @pytest.mark.parametrize(

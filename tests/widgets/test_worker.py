@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tokenvault_data.widgets.parts.worker import UPDATE_SECONDS, Worker
+from tokenvault_data.widgets.parts.threads import UPDATE_SECONDS, Worker
 
 
 class Listener:

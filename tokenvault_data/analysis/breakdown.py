@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from tokenvault_data.analysis.breakdown_wording import MOST_NAMED, BrokenDown, notes_on, title_of
-from tokenvault_data.analysis.card_view import read_where
-from tokenvault_data.analysis.cube import cube_of
-from tokenvault_data.analysis.cube_counts import count_cards, count_customers
-from tokenvault_data.analysis.partial import finding_table
+from tokenvault_data.analysis.cards.card_view import read_where
+from tokenvault_data.analysis.cards.partial import finding_table
+from tokenvault_data.analysis.cube.counts import count_cards, count_customers
+from tokenvault_data.analysis.cube.cube import cube_of
 from tokenvault_data.dataset.derived_dimensions import EXPIRES_IN, TIME_ORDERED
 from tokenvault_data.dataset.labels import ALL_GROUPS, OTHER, value_text
 from tokenvault_data.dataset.today import day_of
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from tokenvault_data.analysis.card_view import Where
-    from tokenvault_data.analysis.cube import Cube
-    from tokenvault_data.analysis.cube_cells import Cells, Codes
-    from tokenvault_data.analysis.cube_counts import Coded, Grouping
-    from tokenvault_data.analysis.predicate import Predicate
-    from tokenvault_data.analysis.source import ArrowStream, Source
+    from tokenvault_data.analysis.cards.card_view import Where
+    from tokenvault_data.analysis.cards.source import ArrowStream, Source
+    from tokenvault_data.analysis.cube.cells import Cells, Codes
+    from tokenvault_data.analysis.cube.counts import Coded, Grouping
+    from tokenvault_data.analysis.cube.cube import Cube
+    from tokenvault_data.analysis.filters.filters import Predicate
     from tokenvault_data.dataset.bank_names import BankNames
-    from tokenvault_data.dataset.result_table import ResultTable
+    from tokenvault_data.dataset.tables import ResultTable
 
 
 def breakdown(

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tokenvault_data.analysis.usual_notes import VALID_THROUGH, filter_note
-from tokenvault_data.analysis.wording import counted, long_day, percent
+from tokenvault_data.analysis.cards.notes import VALID_THROUGH, filter_note
 from tokenvault_data.dataset.derived_dimensions import TIME_ORDERED
+from tokenvault_data.text import counted, long_day, percent
 
 if TYPE_CHECKING:
     from datetime import date
 
     import pyarrow as pa
 
-    from tokenvault_data.analysis.predicate import Predicate
+    from tokenvault_data.analysis.filters.filters import Predicate
 
 _LONGEST_NAME = 60
 MOST_NAMED = 2

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pyarrow as pa
 
-from tokenvault_data.analysis.card_view import (
+from tokenvault_data.analysis.cards.card_view import (
     HORIZONS,
     Where,
     bucket_names,
@@ -22,7 +22,7 @@ from tokenvault_data.analysis.card_view import (
     month_bucket_sql,
     read_where,
 )
-from tokenvault_data.analysis.horizon import (
+from tokenvault_data.analysis.cards.dates import (
     LONGEST_CALENDAR,
     Within,
     days_later,
@@ -31,12 +31,12 @@ from tokenvault_data.analysis.horizon import (
     month_number,
     whole_number,
 )
-from tokenvault_data.analysis.partial import finding_table
-from tokenvault_data.analysis.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.usual_notes import VALID_THROUGH, filter_note
-from tokenvault_data.analysis.wording import counted, long_day, percent
+from tokenvault_data.analysis.cards.notes import VALID_THROUGH, filter_note
+from tokenvault_data.analysis.cards.partial import finding_table
+from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
+from tokenvault_data.text import counted, long_day, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from tokenvault_data.dataset.bank_names import BankNames
-    from tokenvault_data.dataset.result_table import ResultTable
+    from tokenvault_data.dataset.tables import ResultTable
 
 _LISTED: Final = (
     "customer_id",

@@ -5,27 +5,27 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.analysis.card_view import Where, card_view, read_where
-from tokenvault_data.analysis.horizon import (
+from tokenvault_data.analysis.cards.card_view import Where, card_view, read_where
+from tokenvault_data.analysis.cards.dates import (
     LONGEST_CALENDAR,
     month_number,
     month_text,
     whole_number,
 )
-from tokenvault_data.analysis.partial import finding_table
-from tokenvault_data.analysis.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.usual_notes import VALID_THROUGH, filter_note
-from tokenvault_data.analysis.wording import counted
-from tokenvault_data.dataset.columns import CATEGORIES
+from tokenvault_data.analysis.cards.notes import VALID_THROUGH, filter_note
+from tokenvault_data.analysis.cards.partial import finding_table
+from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
+from tokenvault_data.dataset.schema import CATEGORIES
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
+from tokenvault_data.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
     from tokenvault_data.dataset.bank_names import BankNames
-    from tokenvault_data.dataset.result_table import ResultTable
+    from tokenvault_data.dataset.tables import ResultTable
 
 _COUNTED: Final = ("customer_id", "instrument_status", "expires_on")
 

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from tokenvault_data.analysis.horizon import month_number, month_text, whole_number
+from tokenvault_data.analysis.cards.dates import month_number, month_text, whole_number
+from tokenvault_data.analysis.cards.partial import finding_table
+from tokenvault_data.analysis.cards.source import Source
 from tokenvault_data.analysis.lapse_history import History, Look, Step, history, looks_of
 from tokenvault_data.analysis.lapse_model import LapseModel, fit
-from tokenvault_data.analysis.partial import finding_table
-from tokenvault_data.analysis.source import Source
-from tokenvault_data.analysis.wording import counted, long_day, percent
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
+from tokenvault_data.text import counted, long_day, percent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
-    from tokenvault_data.dataset.result_table import ResultTable
     from tokenvault_data.dataset.snapshots import Snapshot
+    from tokenvault_data.dataset.tables import ResultTable
 
 LONGEST_FORECAST: Final = 60
 """Months that can be forecast: few tokens are valid for longer."""

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 import pyarrow as pa
 
+from tokenvault_data.analysis.cards.partial import finding_table
+from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
 from tokenvault_data.analysis.identity_cases import (
     IDENTITY_KINDS,
     MEMBER_COLUMNS,
     find_members,
 )
-from tokenvault_data.analysis.partial import finding_table
-from tokenvault_data.analysis.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.wording import counted
 from tokenvault_data.dataset.bank_names import load_bank_names
-from tokenvault_data.dataset.columns import CATEGORY
+from tokenvault_data.dataset.schema import CATEGORY
 from tokenvault_data.errors import UsageError
+from tokenvault_data.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     import duckdb
 
-    from tokenvault_data.analysis.change_sources import Banks
-    from tokenvault_data.dataset.result_table import ResultTable
+    from tokenvault_data.analysis.changes.sources import Banks
+    from tokenvault_data.dataset.tables import ResultTable
 
 MEMORY_LIMIT_MB: Final = 1000
 """Where the search begins to spill to disk."""

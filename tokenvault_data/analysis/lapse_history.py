@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.analysis.card_view import MEMORY_LIMIT_MB, day_sql
-from tokenvault_data.analysis.horizon import first_day, month_number
-from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
-from tokenvault_data.dataset.instants import INDIA
-from tokenvault_data.dataset.querying import connection_to
+from tokenvault_data.analysis.cards.card_view import MEMORY_LIMIT_MB, day_sql
+from tokenvault_data.analysis.cards.dates import first_day, month_number
+from tokenvault_data.dataset.flattening.instants import INDIA
+from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.snapshots import Snapshot
+from tokenvault_data.dataset.sql import connection_to
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:

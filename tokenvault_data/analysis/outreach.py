@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from tokenvault_data.analysis.card_view import card_view, day_sql
-from tokenvault_data.analysis.horizon import Within, last_day_within
-from tokenvault_data.analysis.partial import finding_table
-from tokenvault_data.analysis.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.usual_notes import VALID_THROUGH
-from tokenvault_data.analysis.wording import counted, long_day
+from tokenvault_data.analysis.cards.card_view import card_view, day_sql
+from tokenvault_data.analysis.cards.dates import Within, last_day_within
+from tokenvault_data.analysis.cards.notes import VALID_THROUGH
+from tokenvault_data.analysis.cards.partial import finding_table
+from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
 from tokenvault_data.dataset.today import day_of
+from tokenvault_data.text import counted, long_day
 
 if TYPE_CHECKING:
     from datetime import date, datetime
 
     from tokenvault_data.dataset.bank_names import BankNames
-    from tokenvault_data.dataset.result_table import ResultTable
+    from tokenvault_data.dataset.tables import ResultTable
 
 _JUDGED: Final = ("customer_id", "instrument_status", "expires_on")
 _NEEDS: Final = (*_JUDGED, "list_position", "card_network", "card_bank", "last_four")

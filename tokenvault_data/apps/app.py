@@ -9,7 +9,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenvault_data.apps.loopback import (
+from tokenvault_data.apps.server import (
     HOST,
     SHARE,
     also_found,

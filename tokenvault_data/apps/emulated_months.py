@@ -7,15 +7,15 @@ from datetime import UTC, datetime, time
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tokenvault_data.analysis.horizon import months_later
+from tokenvault_data.analysis.cards.dates import months_later
+from tokenvault_data.client.connecting import connect
 from tokenvault_data.collection.collect import collect
-from tokenvault_data.dataset.instants import INDIA
+from tokenvault_data.config.loading import emulator_profile
+from tokenvault_data.dataset.flattening.instants import INDIA
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 from tokenvault_data.dataset.today import today_in_india
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
-from tokenvault_data.profiles import emulator_profile
-from tokenvault_data.vault_api.connecting import connect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from tokenvault_data.apps.loopback import (
+from tokenvault_data.apps.server import (
     HOST,
     SHARE,
     also_found,

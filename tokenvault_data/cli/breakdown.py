@@ -7,8 +7,13 @@ from typing import Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.partial import print_figures_json
-from tokenvault_data.cli.tables import print_table, print_written, table_document, write_table
+from tokenvault_data.cli.printing.partial import print_figures_json
+from tokenvault_data.cli.printing.tables import (
+    print_table,
+    print_written,
+    table_document,
+    write_table,
+)
 
 SHOWN_GROUPS = 20
 
@@ -44,7 +49,7 @@ def breakdown(  # noqa: PLR0917  one parameter an option
 ) -> None:
     """Count cards and customers by network, bank, expiry and more."""
     from tokenvault_data.analysis.breakdown import breakdown as break_down
-    from tokenvault_data.analysis.cube import cube_of
+    from tokenvault_data.analysis.cube.cube import cube_of
     from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.grid import Row
-from tokenvault_data.cli.output import print_grid
-from tokenvault_data.cli.partial import print_figures_json
-from tokenvault_data.cli.tables import (
+from tokenvault_data.cli.printing.grid import Row
+from tokenvault_data.cli.printing.output import print_grid
+from tokenvault_data.cli.printing.partial import print_figures_json
+from tokenvault_data.cli.printing.tables import (
     print_table,
     print_title,
     print_written,
@@ -20,7 +20,7 @@ from tokenvault_data.cli.tables import (
 )
 
 if TYPE_CHECKING:
-    from tokenvault_data.dataset.result_table import ResultTable
+    from tokenvault_data.dataset.tables import ResultTable
 
 SHOWN_BANKS = 12
 
@@ -42,7 +42,7 @@ def changes(  # noqa: PLR0917  one parameter an option
     A customer who was not fetched in one of the two is unknown, and none of their cards counts as
     gone. The events, a row each, go to a file (`--to`); the terminal shows counts only.
     """
-    from tokenvault_data.analysis.changes import compare
+    from tokenvault_data.analysis.changes.compare import compare
     from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenvault_data.cli import exit_codes, options
-from tokenvault_data.cli.interrupting import let_it_finish
-from tokenvault_data.cli.output import print_json, print_paragraph
-from tokenvault_data.cli.summary import print_summary, summary_document
+from tokenvault_data.cli.printing.output import print_json, print_paragraph
+from tokenvault_data.cli.printing.summary import print_summary, summary_document
+from tokenvault_data.cli.signals import let_it_finish
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
-    from tokenvault_data.collection.customers import CustomerList
+    from tokenvault_data.collection.customer_list import CustomerList
 
 
 def collect(  # noqa: PLR0917  one parameter an option
@@ -97,9 +97,9 @@ def collect(  # noqa: PLR0917  one parameter an option
     if ids is not None and not as_json:
         print_paragraph(ids.describe())
 
+    from tokenvault_data.client.blocking import Vault
     from tokenvault_data.collection.collect import collect as collect_cards
-    from tokenvault_data.profiles import load_profile
-    from tokenvault_data.vault_api.blocking import Vault
+    from tokenvault_data.config.loading import load_profile
 
     with Vault(load_profile(profile), share=share, rate_per_minute=rate) as vault:
         snapshot = collect_cards(
@@ -122,7 +122,7 @@ def collect(  # noqa: PLR0917  one parameter an option
 
 
 def _read(source: str, column: str | None, *, guarded: bool, as_written: bool) -> CustomerList:
-    from tokenvault_data.collection.customers import read_customers
+    from tokenvault_data.collection.customer_list import read_customers
 
     if source == "-" and sys.stdin.isatty() and sys.stderr.isatty():
         sys.stderr.write("Customer ids, one a line; Ctrl-D on a line of its own ends them:\n")

@@ -7,9 +7,9 @@ from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING
 
 from tokenvault_data.cli import exit_codes, options
-from tokenvault_data.cli.invocation import command_line
-from tokenvault_data.cli.output import print_json, print_line, print_paragraph
-from tokenvault_data.cli.summary import print_summary, summary_document
+from tokenvault_data.cli.hints import command_line
+from tokenvault_data.cli.printing.output import print_json, print_line, print_paragraph
+from tokenvault_data.cli.printing.summary import print_summary, summary_document
 from tokenvault_data.errors import CollectionInterrupted
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def demo(
     one, and says what to try next.
     """
     options.refuse_other_than_emulator(profile, "demo")
-    from tokenvault_data.analysis.horizon import months_later
+    from tokenvault_data.analysis.cards.dates import months_later
     from tokenvault_data.dataset.today import today_in_india
     from tokenvault_data.emulator.settings import EmulatorSettings
 
@@ -72,10 +72,10 @@ def _write_customers(path: Path) -> Path:
 def _collect(
     settings: EmulatorSettings, when: str, customers: Path, store: Path, *, as_json: bool
 ) -> Snapshot:
+    from tokenvault_data.client.blocking import Vault
     from tokenvault_data.collection.collect import collect
+    from tokenvault_data.config.loading import emulator_profile
     from tokenvault_data.emulator.server import Emulator
-    from tokenvault_data.profiles import emulator_profile
-    from tokenvault_data.vault_api.blocking import Vault
 
     with Emulator(settings) as emulator:
         if not as_json:

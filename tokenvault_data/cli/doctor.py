@@ -8,7 +8,7 @@ from pathlib import Path  # noqa: TC003  typer reads it at run time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tokenvault_data.cli import exit_codes, options
-from tokenvault_data.cli.output import print_json, print_line, print_paragraph
+from tokenvault_data.cli.printing.output import print_json, print_line, print_paragraph
 from tokenvault_data.errors import ProfileError, UsageError
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tokenvault_data.profiles import Profile
-    from tokenvault_data.vault_api.probe import Probe
+    from tokenvault_data.client.probe import Probe
+    from tokenvault_data.config.loading import Profile
 
 PACKAGES = ("httpx", "pyreqwest", "pandas", "pyarrow", "ipywidgets", "jupyterlab")
 LEAST_FREE_BYTES = 2 * 1024**3  # ten million cards are about a gigabyte, and parts come before them
@@ -102,7 +102,7 @@ def _disk(store: Path) -> Finding:
 
 
 def _vault(name: str | None) -> Iterator[Finding]:
-    from tokenvault_data.profiles import load_profile
+    from tokenvault_data.config.loading import load_profile
 
     try:
         profile = load_profile(name)
@@ -122,8 +122,8 @@ def _answer(profile: Profile) -> Iterator[Finding]:
     import anyio
     import httpx
 
-    from tokenvault_data.vault_api.probe import probe
-    from tokenvault_data.vault_api.transport import check_network
+    from tokenvault_data.client.probe import probe
+    from tokenvault_data.client.transport import check_network
 
     try:
         check_network(profile.network)
@@ -158,8 +158,8 @@ def _network(profile: Profile) -> Finding:
 
 
 def _trouble(profile: Profile, error: httpx.TransportError) -> str:
-    from tokenvault_data.vault_api.tls_trouble import explained
-    from tokenvault_data.vault_api.transport import CertificateError
+    from tokenvault_data.client.tls_trouble import explained
+    from tokenvault_data.client.transport import CertificateError
 
     if isinstance(error, CertificateError):
         return f"{profile.base_url} could not prove who it is: {explained(str(error))}."
@@ -192,7 +192,7 @@ def _clock(result: Probe) -> Finding:
 
 
 def _limit(result: Probe) -> Finding:
-    from tokenvault_data.vault_api.limit_reading import read_limits
+    from tokenvault_data.client.pacing.headers import read_limits
 
     reading = read_limits(result.headers)
     if reading.limit_per_minute is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.output import print_json, print_line
+from tokenvault_data.cli.printing.output import print_json, print_line
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.partial import print_figures_json
-from tokenvault_data.cli.tables import (
+from tokenvault_data.cli.printing.partial import print_figures_json
+from tokenvault_data.cli.printing.tables import (
     print_notes,
     print_rows,
     print_table,
@@ -51,7 +51,7 @@ def expiring(  # noqa: PLR0917  one parameter an option
     customers to write to in another (`--outreach`); the terminal shows counts only.
     """
     from tokenvault_data.analysis.breakdown import breakdown
-    from tokenvault_data.analysis.card_view import MONTHS
+    from tokenvault_data.analysis.cards.card_view import MONTHS
     from tokenvault_data.analysis.expiry import expiring as list_expiring
     from tokenvault_data.analysis.expiry import expiry_outlook
     from tokenvault_data.analysis.outreach import customers_at_risk

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.output import print_line
-from tokenvault_data.cli.partial import print_figures_json, print_partial
-from tokenvault_data.cli.sizes import size_text
+from tokenvault_data.cli.printing.output import print_line
+from tokenvault_data.cli.printing.partial import print_figures_json, print_partial
+from tokenvault_data.cli.printing.sizes import size_text
 
 
 def export(  # noqa: PLR0917  one parameter an option
@@ -31,8 +31,8 @@ def export(  # noqa: PLR0917  one parameter an option
     that a spreadsheet would run as a formula gets an apostrophe in front;
     `tokenvault_data.read_export` takes it away again.
     """
-    from tokenvault_data.dataset.columns import INSTRUMENTS
     from tokenvault_data.dataset.derived_dimensions import DERIVED, derived_schema
+    from tokenvault_data.dataset.schema import INSTRUMENTS
     from tokenvault_data.dataset.snapshots import open_snapshot
     from tokenvault_data.dataset.today import today_in_india
     from tokenvault_data.reports.export import export as export_table

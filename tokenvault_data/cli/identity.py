@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.grid import Row
-from tokenvault_data.cli.output import print_grid
-from tokenvault_data.cli.partial import print_figures_json
-from tokenvault_data.cli.tables import (
+from tokenvault_data.cli.printing.grid import Row
+from tokenvault_data.cli.printing.output import print_grid
+from tokenvault_data.cli.printing.partial import print_figures_json
+from tokenvault_data.cli.printing.tables import (
     print_notes,
     print_table,
     print_title,
@@ -22,7 +22,7 @@ from tokenvault_data.cli.tables import (
 )
 
 if TYPE_CHECKING:
-    from tokenvault_data.dataset.result_table import ResultTable
+    from tokenvault_data.dataset.tables import ResultTable
 
 SHOWN_CASES = 15
 _MEANINGS = {

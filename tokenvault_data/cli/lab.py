@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenvault_data.cli import options, serving
-from tokenvault_data.cli.output import print_paragraph
+from tokenvault_data.cli.printing.output import print_paragraph
 from tokenvault_data.errors import UsageError
 from tokenvault_data.local_paths import local_path
 

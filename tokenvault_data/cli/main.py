@@ -21,14 +21,14 @@ from tokenvault_data.cli.expiring import expiring
 from tokenvault_data.cli.export import export
 from tokenvault_data.cli.failures import failure_of
 from tokenvault_data.cli.identity import identity
-from tokenvault_data.cli.interrupting import let_it_finish, treat_termination_as_interrupt
 from tokenvault_data.cli.lab import lab
-from tokenvault_data.cli.output import print_error, print_json
+from tokenvault_data.cli.printing.output import print_error, print_json
+from tokenvault_data.cli.printing.streams import lost_output, open_closed_streams, outlive_readers
 from tokenvault_data.cli.quality import quality
 from tokenvault_data.cli.registering import as_command
 from tokenvault_data.cli.report import report
+from tokenvault_data.cli.signals import let_it_finish, treat_termination_as_interrupt
 from tokenvault_data.cli.snapshots import show, snapshots
-from tokenvault_data.cli.streams import lost_output, open_closed_streams, outlive_readers
 
 app = typer.Typer(
     name="tokenvault",

@@ -7,8 +7,13 @@ from typing import Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.partial import print_figures_json
-from tokenvault_data.cli.tables import print_table, print_written, table_document, write_table
+from tokenvault_data.cli.printing.partial import print_figures_json
+from tokenvault_data.cli.printing.tables import (
+    print_table,
+    print_written,
+    table_document,
+    write_table,
+)
 from tokenvault_data.errors import UsageError
 
 _ORDER = {"fail": 0, "warn": 1, "unknown": 2, "pass": 3}
@@ -35,8 +40,8 @@ def quality(  # noqa: PLR0917  one parameter an option
     as_json: options.Json = False,
 ) -> None:
     """Check whether the figures of a snapshot can be relied on."""
-    from tokenvault_data.analysis.quality import quality as check_quality
-    from tokenvault_data.analysis.quality import quality_rows
+    from tokenvault_data.analysis.quality.quality import quality as check_quality
+    from tokenvault_data.analysis.quality.quality import quality_rows
     from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
 

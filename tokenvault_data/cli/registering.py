@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from tokenvault_data.config.network import CA_FILE_VARIABLE, PROXY_VARIABLE
 from tokenvault_data.local_paths import local_path
-from tokenvault_data.network import CA_FILE_VARIABLE, PROXY_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

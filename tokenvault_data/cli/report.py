@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.output import print_line
-from tokenvault_data.cli.partial import print_figures_json, print_partial
-from tokenvault_data.cli.sizes import size_text
+from tokenvault_data.cli.printing.output import print_line
+from tokenvault_data.cli.printing.partial import print_figures_json, print_partial
+from tokenvault_data.cli.printing.sizes import size_text
 
 
 def report(  # noqa: PLR0917  one parameter an option
@@ -39,7 +39,7 @@ def report(  # noqa: PLR0917  one parameter an option
     """
     from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
-    from tokenvault_data.reports.html_report import report as write_report
+    from tokenvault_data.reports.page.html_report import report as write_report
 
     environment = options.environment_of_profile(profile)
     opened = open_snapshot(store, snapshot, environment=environment)

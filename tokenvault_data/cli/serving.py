@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tokenvault_data.cli.output import print_line
+from tokenvault_data.cli.printing.output import print_line
 
 Port = Annotated[
     int, typer.Option(metavar="N", min=0, max=65535, help="On 127.0.0.1; 0 for any free port.")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tokenvault_data.collection.customers import CustomerList, read_customers
+from tokenvault_data.collection.customer_list import CustomerList, read_customers
 from tokenvault_data.collection.display import report_for
 from tokenvault_data.collection.fan_out import CONCURRENCY, PATIENCE_SECONDS, check_settings
-from tokenvault_data.collection.publishing import publish
+from tokenvault_data.collection.publish import publish
 from tokenvault_data.collection.run import Run, RunFacts
 from tokenvault_data.collection.runs import create_run, find_resumable, open_run
 from tokenvault_data.collection.session import Session
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     import threading
     from pathlib import Path
 
+    from tokenvault_data.client.blocking import Vault
     from tokenvault_data.collection.progress import Report
+    from tokenvault_data.config.loading import Profile
     from tokenvault_data.dataset.snapshots import Snapshot
-    from tokenvault_data.profiles import Profile
-    from tokenvault_data.vault_api.blocking import Vault
 
 
 def collect(

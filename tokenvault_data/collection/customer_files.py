@@ -24,10 +24,10 @@ from tokenvault_data.collection.customer_columns import (
     is_column_heading,
     is_list_heading,
 )
-from tokenvault_data.collection.customer_sifting import CHUNK_ROWS, MisfitRow, Rows
+from tokenvault_data.collection.customer_rows import CHUNK_ROWS, MisfitRow, Rows
 from tokenvault_data.collection.customer_values import rows_of_batches
 from tokenvault_data.collection.our_files import is_our_heading
-from tokenvault_data.dataset.columns import TABLE_KEY, WRITTEN_KEY
+from tokenvault_data.dataset.schema import TABLE_KEY, WRITTEN_KEY
 from tokenvault_data.errors import CustomerListError
 
 if TYPE_CHECKING:

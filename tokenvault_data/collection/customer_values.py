@@ -9,7 +9,7 @@ from typing import Any, cast
 import pyarrow as pa
 
 from tokenvault_data.collection.customer_columns import choose_column
-from tokenvault_data.collection.customer_sifting import CHUNK_ROWS, Rows, refuse_numbers
+from tokenvault_data.collection.customer_rows import CHUNK_ROWS, Rows, refuse_numbers
 from tokenvault_data.errors import CustomerListError
 
 

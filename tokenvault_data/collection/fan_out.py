@@ -14,6 +14,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from tokenvault_data.client.probe import CUSTOMER as NOBODY
 from tokenvault_data.collection import outage
 from tokenvault_data.collection.outage import OutageWatch
 from tokenvault_data.collection.progress import in_words
@@ -32,12 +33,11 @@ from tokenvault_data.errors import (
     UsageError,
     VaultError,
 )
-from tokenvault_data.vault_api.probe import CUSTOMER as NOBODY
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator
 
-    from tokenvault_data.vault_api.client import AsyncVault
+    from tokenvault_data.client.client import AsyncVault
 
 CONCURRENCY = 64
 LARGEST_CONCURRENCY = 512

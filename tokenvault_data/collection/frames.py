@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tokenvault_data.collection.customers import CustomerList, read_customers
+from tokenvault_data.collection.customer_list import CustomerList, read_customers
 from tokenvault_data.collection.fan_out import (
     CONCURRENCY,
     PATIENCE_SECONDS,
@@ -17,7 +17,7 @@ from tokenvault_data.collection.fan_out import (
 )
 from tokenvault_data.collection.recorder import UNSAVED_CUSTOMERS, received_bodies
 from tokenvault_data.dataset.derived_dimensions import with_derived
-from tokenvault_data.dataset.flatten import flatten
+from tokenvault_data.dataset.flattening.flatten import flatten
 from tokenvault_data.dataset.frames import to_frame
 from tokenvault_data.dataset.today import today_in_india
 from tokenvault_data.errors import UsageError
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from tokenvault_data.vault_api.blocking import Vault
-    from tokenvault_data.vault_api.client import AsyncVault
+    from tokenvault_data.client.blocking import Vault
+    from tokenvault_data.client.client import AsyncVault
 
 BATCH_CUSTOMERS = 500
 

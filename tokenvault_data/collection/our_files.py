@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.derived_dimensions import DERIVED
 from tokenvault_data.dataset.formula_guard import ID_COLUMNS
+from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

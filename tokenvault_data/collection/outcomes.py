@@ -8,12 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenvault_data.collection.fan_out import Failed, Fetched
-from tokenvault_data.dataset.columns import OUTCOMES
+from tokenvault_data.dataset.schema import OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from tokenvault_data.dataset.flatten import Flattened
+    from tokenvault_data.dataset.flattening.flatten import Flattened
     from tokenvault_data.errors import VaultError
 
 

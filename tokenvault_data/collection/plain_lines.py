@@ -9,8 +9,8 @@ from tokenvault_data.collection.progress import in_words
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tokenvault_data.client.pacing.budget import Budget
     from tokenvault_data.collection.progress import Progress
-    from tokenvault_data.vault_api.budget import Budget
 
 LONG_SECONDS = 20.0
 _AGAIN_SECONDS = 300.0

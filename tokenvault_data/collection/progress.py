@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from tokenvault_data.vault_api.budget import Budget
+    from tokenvault_data.client.pacing.budget import Budget
 
 Phase = Literal["collecting", "out_of_reach", "publishing", "ended"]
 

@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from tokenvault_data.collection.fan_out import Failed, Fetched
 from tokenvault_data.collection.outcomes import outcomes_of
-from tokenvault_data.dataset.flatten import ReceivedBody, flatten
+from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
 from tokenvault_data.errors import CollectionError
 
 if TYPE_CHECKING:

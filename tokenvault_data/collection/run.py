@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.dataset.durable import read_parquet, write_bytes, write_parquet
+from tokenvault_data.dataset.durable_files import read_parquet, write_bytes, write_parquet
 from tokenvault_data.errors import CollectionError, Locked, SnapshotError
 from tokenvault_data.folders import named
 
@@ -216,13 +216,13 @@ class Run:
 
     def read_instruments(self, number: int) -> pa.Table:
         """The instruments of one part."""
-        from tokenvault_data.dataset.columns import INSTRUMENTS
+        from tokenvault_data.dataset.schema import INSTRUMENTS
 
         return self._read_part(number, "instruments", INSTRUMENTS)
 
     def read_outcomes(self, number: int) -> pa.Table:
         """The outcomes of one part."""
-        from tokenvault_data.dataset.columns import OUTCOMES
+        from tokenvault_data.dataset.schema import OUTCOMES
 
         return self._read_part(number, "outcomes", OUTCOMES)
 
@@ -309,7 +309,7 @@ def customers_schema() -> pa.Schema:
     """The schema of the list of requested customers."""
     import pyarrow as pa
 
-    from tokenvault_data.dataset.columns import SCHEMA_VERSION, TABLE_KEY, VERSION_KEY
+    from tokenvault_data.dataset.schema import SCHEMA_VERSION, TABLE_KEY, VERSION_KEY
 
     metadata = {TABLE_KEY: b"customers", VERSION_KEY: str(SCHEMA_VERSION).encode()}
     return pa.schema([pa.field("customer_id", pa.string(), nullable=False)], metadata=metadata)

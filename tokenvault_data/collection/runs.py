@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.collection.run import Run, RunFacts, customers_schema
-from tokenvault_data.dataset.durable import write_bytes, write_parquet
+from tokenvault_data.dataset.durable_files import write_bytes, write_parquet
 from tokenvault_data.errors import CollectionError, UsageError
 from tokenvault_data.folders import named
 

@@ -8,11 +8,11 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from tokenvault_data.client.pacing.learned_rate import LearnedRate
 from tokenvault_data.collection.fan_out import Customer, FanOut
 from tokenvault_data.collection.progress import Phase, Progress, Report
 from tokenvault_data.collection.recorder import Recorder, Tally
 from tokenvault_data.errors import CollectionError, CollectionInterrupted, NotSent, TokenVaultError
-from tokenvault_data.vault_api.learned_rate import LearnedRate
 
 if TYPE_CHECKING:
     import threading
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
+    from tokenvault_data.client.blocking import Vault
+    from tokenvault_data.client.client import AsyncVault
     from tokenvault_data.collection.run import Run
-    from tokenvault_data.vault_api.blocking import Vault
-    from tokenvault_data.vault_api.client import AsyncVault
 
 _REPORT_EVERY_SECONDS = 0.25
 _PACE_OVER_SECONDS = 30.0

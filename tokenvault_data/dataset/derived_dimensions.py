@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
-from tokenvault_data.dataset.columns import CATEGORY, Column
+from tokenvault_data.dataset.schema import CATEGORY, Column
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokenvault_data.dataset.columns import INSTRUMENTS
 from tokenvault_data.dataset.masked_ids import holds_text, id_array, is_identifying
+from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:

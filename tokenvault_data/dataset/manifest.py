@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from importlib import metadata
 from typing import Any
 
-from tokenvault_data.dataset.columns import OUTCOME_NAMES, SCHEMA_VERSION
+from tokenvault_data.dataset.schema import OUTCOME_NAMES, SCHEMA_VERSION
 from tokenvault_data.errors import SnapshotError
 
 FORMAT = "tokenvault-snapshot"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tokenvault_data.dataset.durable import (
+from tokenvault_data.dataset.durable_files import (
     ROW_GROUP_ROWS,
     FileFacts,
     HashingFile,

@@ -6,9 +6,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.masked_ids import holds_text, is_identifying
 from tokenvault_data.dataset.readers import open_duckdb
+from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Self
 
 import pyarrow.compute as pc
 
-from tokenvault_data.dataset.anomalies import count_codes
-from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOME_NAMES, OUTCOMES
-from tokenvault_data.dataset.durable import fsync_directory, write_bytes
+from tokenvault_data.dataset.durable_files import fsync_directory, write_bytes
+from tokenvault_data.dataset.flattening.anomalies import count_codes
 from tokenvault_data.dataset.manifest import MANIFEST_NAME, FileEntry, Manifest, toolkit_version
 from tokenvault_data.dataset.parts import ROWS_PER_FILE, PartWriter
+from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOME_NAMES, OUTCOMES
 from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER, Snapshot, newest_manifests
 from tokenvault_data.dataset.usual_outcomes import unusual_share
 from tokenvault_data.errors import SnapshotError

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
-from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.derived_dimensions import (
     DERIVED,
     derived_schema,
@@ -23,9 +22,10 @@ from tokenvault_data.dataset.derived_dimensions import (
     read_for,
     with_derived,
 )
-from tokenvault_data.dataset.durable import ROW_GROUP_ROWS, check_schema
+from tokenvault_data.dataset.durable_files import ROW_GROUP_ROWS, check_schema
 from tokenvault_data.dataset.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
 from tokenvault_data.dataset.readers import open_parquet, parquet_dataset
+from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import SnapshotError, UsageError
 from tokenvault_data.folders import entries
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     import pyarrow.dataset as ds
 
     from tokenvault_data.dataset.bank_names import BankNames
-    from tokenvault_data.dataset.result_table import ResultTable
+    from tokenvault_data.dataset.tables import ResultTable
 
 SNAPSHOTS_FOLDER = "snapshots"
 LATEST = "latest"
@@ -231,8 +231,8 @@ class Snapshot:
         """
         from tokenvault_data.dataset.partial import partial_notes
         from tokenvault_data.dataset.query_ids import made_of_ids
-        from tokenvault_data.dataset.querying import select
-        from tokenvault_data.dataset.result_table import result_table
+        from tokenvault_data.dataset.sql import select
+        from tokenvault_data.dataset.tables import result_table
 
         with self._connection("stored_instruments") as connection:
             derived_view(
@@ -266,7 +266,7 @@ class Snapshot:
     def _connection(
         self, instruments: str, memory_limit_mb: int | None = None
     ) -> Iterator[duckdb.DuckDBPyConnection]:
-        from tokenvault_data.dataset.querying import connection_to
+        from tokenvault_data.dataset.sql import connection_to
 
         views = {instruments: "instruments", "outcomes": "outcomes"}
         files = {view: self.files(table) for view, table in views.items()}

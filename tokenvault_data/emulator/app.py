@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any, cast
 
 from tokenvault_data.emulator.answers import Answer
-from tokenvault_data.emulator.faults import FaultPlan
-from tokenvault_data.emulator.population import Population
+from tokenvault_data.emulator.faults.faults import FaultPlan
+from tokenvault_data.emulator.population.population import Population
 from tokenvault_data.emulator.protocol import CONNECTION, Connection
 from tokenvault_data.emulator.routing import route
 from tokenvault_data.emulator.service import Outcome, Request, Service
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
 
     from tokenvault_data.emulator.answers import Headers
-    from tokenvault_data.emulator.faults import Strikes
+    from tokenvault_data.emulator.faults.faults import Strikes
     from tokenvault_data.emulator.settings import EmulatorSettings
 
     Scope = MutableMapping[str, Any]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from tokenvault_data.emulator.app import EmulatorApp
-from tokenvault_data.emulator.ledger import write_ledger
+from tokenvault_data.emulator.population.ledger import write_ledger
 from tokenvault_data.emulator.protocol import ConnectionProtocol
 from tokenvault_data.emulator.routing import PREFIX
 from tokenvault_data.emulator.settings import EmulatorSettings, refuse_other_than_loopback
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Self
 
-    from tokenvault_data.emulator.population import Population
+    from tokenvault_data.emulator.population.population import Population
     from tokenvault_data.emulator.wire_log import WireLog
 
 _BACKLOG = 4096

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tokenvault_data.emulator.answers import Answer, error_answer
 from tokenvault_data.emulator.credentials import account_of
 from tokenvault_data.emulator.dialects import DIALECTS
-from tokenvault_data.emulator.fault_answers import (
+from tokenvault_data.emulator.faults.answers import (
     damaged,
     misled,
     nonsense_limit_headers,
@@ -24,8 +24,8 @@ from tokenvault_data.emulator.vault_state import StoredAnswer, VaultState
 
 if TYPE_CHECKING:
     from tokenvault_data.emulator.answers import Headers
-    from tokenvault_data.emulator.faults import Rule, Strikes
-    from tokenvault_data.emulator.population import Population
+    from tokenvault_data.emulator.faults.faults import Rule, Strikes
+    from tokenvault_data.emulator.population.population import Population
     from tokenvault_data.emulator.routing import Route
     from tokenvault_data.emulator.settings import EmulatorSettings
 

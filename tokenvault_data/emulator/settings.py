@@ -62,7 +62,7 @@ class EmulatorSettings:
         What later reads show of a deleted instrument: nothing at all (`gone`), or the instrument as
         `inactive`. A second delete is answered 404 in the first case and 409 in the second.
     faults
-        What goes wrong, in the language of `tokenvault_data.emulator.faults`.
+        What goes wrong, in the language of `tokenvault_data.emulator.faults.faults`.
     record
         A file that every request is logged to, as JSON lines.
     wire_log_entries

@@ -22,7 +22,7 @@ from tokenvault_data.emulator.paging import (
 if TYPE_CHECKING:
     from tokenvault_data.emulator.answers import Applied
     from tokenvault_data.emulator.cards import SavedCard
-    from tokenvault_data.emulator.population import Population
+    from tokenvault_data.emulator.population.population import Population
     from tokenvault_data.emulator.routing import Route
     from tokenvault_data.emulator.settings import EmulatorSettings
     from tokenvault_data.emulator.vault_state import VaultState

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.analysis.cards.source import ArrowStream
     from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.reports.policies import ExportPolicy, Policy
 
@@ -87,7 +87,7 @@ def export(
     try:
         with beside.open("xb") as file:
             if suffix == ".csv":
-                from tokenvault_data.reports.csv_export import write_csv
+                from tokenvault_data.reports.csv import write_csv
 
                 write_csv(batches, schema, file)
             else:
@@ -140,7 +140,7 @@ def read_export(path: str | os.PathLike[str], schema: pa.Schema | None = None) -
     if not path.is_file():
         raise UsageError(f"Nothing was read: there is no file {path}.")
     if suffix == ".csv":
-        from tokenvault_data.reports.csv_export import column_names, read_csv
+        from tokenvault_data.reports.csv import column_names, read_csv
 
         known = _schema_of(column_names(path)) if schema is None else schema
         types = {} if known is None else {field.name: field.type for field in known}
@@ -215,7 +215,7 @@ def _sliced(
 def _write_parquet(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: Any) -> None:
     import pyarrow.parquet as pq
 
-    from tokenvault_data.dataset.columns import WRITTEN_KEY
+    from tokenvault_data.dataset.schema import WRITTEN_KEY
 
     # So that a reader of lists takes every id as it stands, as `guard_ids` does it in CSV.
     schema = schema.with_metadata({**(schema.metadata or {}), WRITTEN_KEY: b"1"})
@@ -226,8 +226,8 @@ def _write_parquet(batches: Iterator[pa.RecordBatch], schema: pa.Schema, file: A
 
 def _schema_of(names: Sequence[str]) -> pa.Schema | None:
     """Return the schema that has all these columns, if a table of a snapshot has."""
-    from tokenvault_data.dataset.columns import INSTRUMENTS, OUTCOMES
     from tokenvault_data.dataset.derived_dimensions import derived_schema
+    from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 
     for schema in (derived_schema(INSTRUMENTS), OUTCOMES):
         if set(names) <= set(schema.names):

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from tokenvault_data.analysis.card_view import MONTHS, month_bucket_names
-from tokenvault_data.analysis.horizon import month_number
+from tokenvault_data.analysis.cards.card_view import MONTHS, month_bucket_names
+from tokenvault_data.analysis.cards.dates import month_number
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.today import today_in_india
 

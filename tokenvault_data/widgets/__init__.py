@@ -13,18 +13,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tokenvault_data.widgets.changes.changes_view import ChangesView
-    from tokenvault_data.widgets.cleanup.cleanup_panel import CleanupPanel
-    from tokenvault_data.widgets.collecting.collect_panel import CollectPanel
-    from tokenvault_data.widgets.expiry.expiry_radar import ExpiryRadar
-    from tokenvault_data.widgets.exploring.explorer import Explorer
+    from tokenvault_data.widgets.changes.view import ChangesView
+    from tokenvault_data.widgets.cleanup.panel import CleanupPanel
+    from tokenvault_data.widgets.collect.panel import CollectPanel
+    from tokenvault_data.widgets.expiry.radar import ExpiryRadar
+    from tokenvault_data.widgets.explore.explorer import Explorer
 
 _HOMES = {
-    "ChangesView": "changes.changes_view",
-    "CleanupPanel": "cleanup.cleanup_panel",
-    "CollectPanel": "collecting.collect_panel",
-    "ExpiryRadar": "expiry.expiry_radar",
-    "Explorer": "exploring.explorer",
+    "ChangesView": "changes.view",
+    "CleanupPanel": "cleanup.panel",
+    "CollectPanel": "collect.panel",
+    "ExpiryRadar": "expiry.radar",
+    "Explorer": "explore.explorer",
 }
 __all__ = ["ChangesView", "CleanupPanel", "CollectPanel", "ExpiryRadar", "Explorer"]
 

@@ -10,26 +10,26 @@ import ipywidgets
 from tokenvault_data.dataset.snapshots import Snapshot, list_snapshots, open_snapshot
 from tokenvault_data.errors import ProfileError
 from tokenvault_data.local_paths import local_path
-from tokenvault_data.widgets.collecting.collect_panel import CollectPanel
-from tokenvault_data.widgets.collecting.first_collection import (
+from tokenvault_data.widgets.collect.first_collection import (
     CUSTOMERS,
     EMULATOR,
     FirstCollection,
     customers,
 )
-from tokenvault_data.widgets.collecting.vault_access import known_profiles
-from tokenvault_data.widgets.exploring.explorer import Explorer
-from tokenvault_data.widgets.parts.panel import in_a_sentence, named
-from tokenvault_data.widgets.parts.prose import Prose
+from tokenvault_data.widgets.collect.panel import CollectPanel
+from tokenvault_data.widgets.collect.vault_access import known_profiles
+from tokenvault_data.widgets.explore.explorer import Explorer
+from tokenvault_data.widgets.parts.layout import in_a_sentence, named
 from tokenvault_data.widgets.parts.sections import Sections
 from tokenvault_data.widgets.parts.snapshot_facts import short_name
+from tokenvault_data.widgets.parts.text import Prose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tokenvault_data.dataset.snapshots import SnapshotListing
-    from tokenvault_data.widgets.parts.prose import Block
+    from tokenvault_data.widgets.parts.text import Block
 
 _EXPLORE: Final = 0
 _FIRST: Final = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import typer
 
 from tokenvault_data.cli import exit_codes
-from tokenvault_data.cli.cleanup.applying import abort, apply, pause, recover, status
-from tokenvault_data.cli.cleanup.approving import approve, countersign, keygen, revoke, trust
-from tokenvault_data.cli.cleanup.holding import hold
-from tokenvault_data.cli.cleanup.planning import plan, show, simulate
-from tokenvault_data.cli.cleanup.proving import audit, report, verify
+from tokenvault_data.cli.cleanup.apply import abort, apply, pause, recover, status
+from tokenvault_data.cli.cleanup.approve import approve, countersign, keygen, revoke, trust
+from tokenvault_data.cli.cleanup.audit import audit, report, verify
+from tokenvault_data.cli.cleanup.hold import hold
+from tokenvault_data.cli.cleanup.plan import plan, show, simulate
 from tokenvault_data.cli.registering import as_command
 
 cleanup = typer.Typer(

@@ -5,25 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.analysis.changes import compare
-from tokenvault_data.analysis.source import open_source
+from tokenvault_data.analysis.cards.source import open_source
+from tokenvault_data.analysis.changes.compare import compare
 from tokenvault_data.dataset.snapshots import Snapshot, open_snapshot
-from tokenvault_data.widgets.changes.change_account import ChangeAccount
-from tokenvault_data.widgets.changes.change_drilldown import DIMENSIONS, TITLES, ChangeDrilldown
-from tokenvault_data.widgets.parts.prose import as_html
+from tokenvault_data.widgets.changes.drilldown import DIMENSIONS, TITLES, ChangeDrilldown
+from tokenvault_data.widgets.changes.reconciliation import ChangeAccount
 from tokenvault_data.widgets.parts.snapshot_facts import partial_blocks
-from tokenvault_data.widgets.parts.static_parts import bars_html, rows_html
+from tokenvault_data.widgets.parts.static_html import bars_html, rows_html
+from tokenvault_data.widgets.parts.text import as_html
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
 
-    from tokenvault_data.analysis.changes import Comparison
-    from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.analysis.cards.source import ArrowStream
+    from tokenvault_data.analysis.changes.compare import Comparison
     from tokenvault_data.dataset.bank_names import BankNames
-    from tokenvault_data.widgets.parts.prose import Block
-    from tokenvault_data.widgets.parts.worker import Job
+    from tokenvault_data.widgets.parts.text import Block
+    from tokenvault_data.widgets.parts.threads import Job
 
 _MOST_BANKS: Final = 12
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import ipywidgets
 
 from tokenvault_data.dataset.snapshots import list_snapshots
-from tokenvault_data.widgets.parts.panel import named
+from tokenvault_data.widgets.parts.layout import named
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.analysis.forecast import forecast
 from tokenvault_data.dataset.snapshots import Snapshot, list_snapshots, open_snapshot
-from tokenvault_data.widgets.expiry.expiry_outlook import forecast_months
+from tokenvault_data.widgets.expiry.text import forecast_months
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from tokenvault_data.widgets.parts.prose import Block
+    from tokenvault_data.widgets.parts.text import Block
 
 FORECAST_TITLE: Final = "What to expect"
 

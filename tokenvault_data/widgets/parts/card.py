@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets
 
 from tokenvault_data.widgets.parts.front_end import style
-from tokenvault_data.widgets.parts.panel import named
-from tokenvault_data.widgets.parts.prose import Prose
+from tokenvault_data.widgets.parts.layout import named
+from tokenvault_data.widgets.parts.text import Prose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tokenvault_data.widgets.parts.prose import Block
+    from tokenvault_data.widgets.parts.text import Block
 
 WIDE: Final = {"width": "100%"}
 LABELS: Final = {"description_width": "initial"}

@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import ipywidgets
 
-from tokenvault_data.analysis.wording import counted
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.reports.export import export
-from tokenvault_data.widgets.parts.panel import in_a_sentence, named
-from tokenvault_data.widgets.parts.prose import Prose
-from tokenvault_data.widgets.parts.worker import Worker
+from tokenvault_data.text import counted
+from tokenvault_data.widgets.parts.layout import in_a_sentence, named
+from tokenvault_data.widgets.parts.text import Prose
+from tokenvault_data.widgets.parts.threads import Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tokenvault_data.analysis.source import ArrowStream
+    from tokenvault_data.analysis.cards.source import ArrowStream
     from tokenvault_data.reports.policies import Policy
-    from tokenvault_data.widgets.parts.worker import Job
+    from tokenvault_data.widgets.parts.threads import Job
 
 _POLICY_NAMES: Final[dict[Policy, str]] = {
     "full": "full: ids in clear",

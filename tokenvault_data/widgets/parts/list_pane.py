@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 import ipywidgets
 
-from tokenvault_data.analysis.wording import counted
 from tokenvault_data.errors import UsageError
+from tokenvault_data.text import counted
 from tokenvault_data.widgets.parts.export_row import ExportRow, Rows
 from tokenvault_data.widgets.parts.latest import Latest
-from tokenvault_data.widgets.parts.panel import in_a_sentence, named
-from tokenvault_data.widgets.parts.table_view import TableView
+from tokenvault_data.widgets.parts.layout import in_a_sentence, named
+from tokenvault_data.widgets.parts.tables import TableView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tokenvault_data.dataset.result_table import ResultTable
+    from tokenvault_data.dataset.tables import ResultTable
 
 PAGE_ROWS: Final = 10
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from tokenvault_data.analysis.wording import counted, long_day
-from tokenvault_data.dataset.instants import INDIA
+from tokenvault_data.dataset.flattening.instants import INDIA
 from tokenvault_data.dataset.manifest import Manifest
 from tokenvault_data.dataset.partial import partial_notes
 from tokenvault_data.dataset.snapshots import Snapshot
+from tokenvault_data.text import counted, long_day
 
 if TYPE_CHECKING:
-    from tokenvault_data.widgets.parts.prose import Block
+    from tokenvault_data.widgets.parts.text import Block
 
 
 def snapshot_blocks(facts: Manifest) -> list[Block]:

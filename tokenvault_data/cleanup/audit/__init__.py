@@ -1,0 +1,4 @@
+"""The offline proof of a campaign, by a reader of its own: plan, approvals, journal, ledger, seal.
+
+It imports neither `campaign` nor `engine`, so that one fault cannot be in both.
+"""

@@ -1,0 +1,283 @@
+"""The audit's own reading of a journal: its records, taken one by one, held against the plan.
+
+Nothing here is shared with the code that wrote them. A record that does not fit is a finding; it is
+then taken as far as it can be, so that one fault is not told as a hundred.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from tokenvault_data.cleanup.audit.card_evidence import CardTrail
+from tokenvault_data.cleanup.audit.card_rules import CardLaw
+from tokenvault_data.cleanup.audit.control_evidence import ControlTrail
+from tokenvault_data.cleanup.audit.rules import (
+    CAMPAIGN_MOVES,
+    CLOCKS_MAY_DIFFER,
+    FINALS,
+    GONE,
+    OVER,
+    fault_of_form,
+    moment,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tokenvault_data.cleanup.audit.findings import Findings
+    from tokenvault_data.cleanup.audit.rules import Entry
+    from tokenvault_data.cleanup.plan.plan_file import Plan
+
+__all__ = ["Replay", "finals_of", "moment"]
+
+
+class Replay:
+    """What the records of one campaign add up to.
+
+    Parameters
+    ----------
+    plan : Plan
+    findings : Findings
+        Gets every record that does not fit.
+    revoked : mapping of str to datetime, optional
+        When keys, by their fingerprints, took their approvals back.
+
+    Attributes
+    ----------
+    cards : list of CardTrail
+        By number in the plan.
+    controls : ControlTrail
+    state, reason : str, str or None
+        Of the campaign.
+    opened_at, last_at : str or None
+        Times of the first record and of the last.
+    approved : list of Entry
+    confirmed : list of Entry
+    moves : list of Entry
+        Of the campaign, from state to state.
+    machines : list of str
+        Where it was applied and recovered, in that order.
+    recovered : list of Entry
+    is_sealed : bool
+        Whether the closing record was written.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        findings: Findings,
+        revoked: Mapping[str, datetime] = MappingProxyType({}),
+    ) -> None:
+        self._plan = plan
+        self._revoked = revoked
+        self._findings = findings
+        self._canary = frozenset(plan.canary)
+        self._may_begin = False
+        self.cards = [CardTrail("") for _ in plan.cards]
+        self.controls = ControlTrail(len(plan.controls))
+        self._law = CardLaw(plan, self.controls, self._add)
+        self.state = ""
+        self.reason: str | None = None
+        self.opened_at: str | None = None
+        self.last_at: str | None = None
+        self.approved: list[Entry] = []
+        self.confirmed: list[Entry] = []
+        self.moves: list[Entry] = []
+        self.recovered: list[Entry] = []
+        self.machines: list[str] = []
+        self.is_sealed = False
+
+    def take(self, entry: Entry) -> None:
+        """Add one record."""
+        fault = fault_of_form(entry.kind, entry.number, entry.detail)
+        if fault is not None:
+            self._add(entry, fault)
+            return
+        if self.is_sealed:
+            self._add(entry, "was written after the campaign was closed")
+        if (entry.kind == "opened") == bool(self.opened_at):
+            self._add(entry, "opens it again" if self.opened_at else "comes before it was opened")
+        self.last_at = entry.at
+        if entry.number is None:
+            self._take_of_campaign(entry)
+        elif 0 <= entry.number < len(self.cards):
+            if entry.kind == "intended" and self._is_revoked(entry):
+                self._add(
+                    entry,
+                    "intends a delete after the plan's approval was revoked, unless the revocation"
+                    " reached this folder later",
+                )
+            self._law.take(entry, self.cards[entry.number], self.state)
+        else:
+            self._add(entry, f"is about card {entry.number}, which the plan does not name")
+
+    def _add(self, entry: Entry, fault: str) -> None:
+        about = "" if entry.number is None else f" about card {entry.number}"
+        self._findings.add(
+            "records that do not fit",
+            f"journal.sqlite: record {entry.seq} ({entry.kind}{about}) {fault}",
+        )
+
+    # The campaign
+
+    def _take_of_campaign(self, entry: Entry) -> None:
+        match entry.kind:
+            case "opened":
+                self._open(entry)
+            case "approved":
+                self.approved.append(entry)
+            case "confirmed":
+                self._confirm(entry)
+            case "recovered":
+                self._recover(entry)
+            case "state":
+                self._move(entry)
+            case "control":
+                self._read_control(entry)
+            case "sealed":
+                self._close(entry)
+
+    def _open(self, entry: Entry) -> None:
+        plan = self._plan
+        wanted = {
+            "plan_id": plan.id,
+            "plan_digest": plan.digest,
+            "environment": plan.environment,
+            "merchant": plan.merchant,
+            "rows": len(plan.cards),
+        }
+        for key, value in wanted.items():
+            if entry.detail[key] != value:
+                self._add(entry, f"names another {key} than plan.json")
+        for card in self.cards:
+            card.changed_at = card.changed_at or entry.at
+        self.state, self.opened_at = "sealed", entry.at
+        self.machines.append(entry.detail["machine"])
+
+    def _confirm(self, entry: Entry) -> None:
+        plan, at = self._plan, moment(entry.at)
+        is_production, trust = plan.environment == "production", entry.detail["trust"]
+        ends = " self-administered" if is_production and trust == "self" else ""
+        if entry.detail["phrase"] != plan.phrase + ends:
+            self._add(entry, "does not hold the phrase that had to be typed")
+        if is_production and trust == "none":
+            self._add(entry, "says that nobody's approval was asked for, in production")
+        if at is None:
+            self._add(entry, "does not say when it was written")
+            return
+        if at > datetime.fromisoformat(plan.expires_at) + CLOCKS_MAY_DIFFER:
+            self._add(entry, "came when the plan had expired")
+        if is_production and not any(self._counts(one, at) for one in self.approved):
+            self._add(entry, "came without an approval that was valid then")
+        self.confirmed.append(entry)
+        self._may_begin = True
+
+    def _counts(self, approved: Entry, at: datetime) -> bool:
+        given = moment(approved.detail["approved_at"])
+        if given is None:
+            return False
+        revoked = self._revoked.get(approved.detail["fingerprint"])
+        if revoked is not None and given <= revoked <= at - CLOCKS_MAY_DIFFER:
+            return False
+        longest = timedelta(hours=self._plan.limits.approval_hours) + CLOCKS_MAY_DIFFER
+        return -CLOCKS_MAY_DIFFER <= at - given <= longest
+
+    def _is_revoked(self, entry: Entry) -> bool:
+        """Return whether every approval had been revoked by then, some minutes apart."""
+        if not self._revoked or not self.approved:
+            return False
+        at = moment(entry.at)
+        for one in self.approved:
+            given = moment(one.detail["approved_at"])
+            revoked = self._revoked.get(one.detail["fingerprint"])
+            if at is None or given is None or revoked is None or given > revoked:
+                return False
+            if at - revoked <= CLOCKS_MAY_DIFFER:
+                return False
+        return True
+
+    def _recover(self, entry: Entry) -> None:
+        if self.state != "halted":
+            self._add(entry, f"recovers a campaign that was {self.state}, not halted")
+        self.recovered.append(entry)
+        self.machines.append(entry.detail["machine"])
+        self._law.is_recovered = True
+
+    def _move(self, entry: Entry) -> None:
+        before, after = entry.detail["from"], entry.detail["to"]
+        if before != self.state:
+            self._add(entry, f"moves the campaign from {before}, and it was {self.state}")
+        if (before, after) not in CAMPAIGN_MOVES:
+            self._add(entry, f"moves the campaign from {before} to {after}, which none may")
+        if (before, after) == ("halted", "verifying") and not self.recovered:
+            self._add(entry, "lets a halted campaign go on that nobody had recovered")
+        self.moves.append(entry)
+        begins = before in ("sealed", "approved", "held") and after in ("canary", "running")
+        if begins:
+            if not self._may_begin:
+                self._add(entry, "lets the campaign begin or go on, and nobody had confirmed it")
+            self._may_begin = False
+        finals = {card.final for card in self.cards}
+        if after == "held" and any(self.cards[n].final is None for n in self._canary):
+            self._add(entry, "ends the canary, and not all of it had ended")
+        if after in ("completed", "completed_with_exceptions"):
+            has_exceptions = bool(finals - set(GONE))
+            if None in finals or has_exceptions != (after == "completed_with_exceptions"):
+                self._add(entry, f"says {after}, which is not what became of the cards")
+        self.state, self.reason = after, entry.detail["reason"]
+
+    def _read_control(self, entry: Entry) -> None:
+        detail = entry.detail
+        if not 0 <= detail["control"] < len(self._plan.controls):
+            self._add(entry, "reads a control card that the plan does not name")
+        is_good = detail["ok"] and detail["status"] == 200
+        if detail["ok"] and not is_good:
+            self._add(entry, f"calls an answer of status {detail['status']} good")
+        self.controls.take(
+            entry.seq, is_good=is_good, status=detail["status"], index=detail["control"]
+        )
+
+    def _close(self, entry: Entry) -> None:
+        if self.state not in OVER:
+            self._add(entry, f"closes a campaign that was {self.state}")
+        if entry.detail["counts"] != finals_of(self.cards):
+            self._add(entry, "does not hold the totals that its records add up to")
+        if any(card.final is None for card in self.cards):
+            self._add(entry, "closes a campaign of which cards are open")
+        self.is_sealed = True
+
+    @property
+    def requests(self) -> int:
+        """Fetches, control reads, and deletes that left or may have."""
+        return self._law.reads + self.controls.reads + self.deletes
+
+    @property
+    def deletes(self) -> int:
+        """Deletes that left, or may have left."""
+        return sum(card.sends for card in self.cards)
+
+    @property
+    def oldest_evidence(self) -> float:
+        """Seconds: the oldest word of the vault on which a delete left."""
+        return self._law.oldest_evidence
+
+    @property
+    def largest_bound(self) -> float:
+        """Seconds: the largest bound on that age."""
+        return self._law.largest_bound
+
+    @property
+    def late(self) -> list[float]:
+        """Seconds: age of the evidence, over its bound, when a stopped process's sends returned."""
+        return self._law.late
+
+
+def finals_of(cards: list[CardTrail]) -> dict[str, int]:
+    """Count the cards that have ended, by how; in the order of `FINALS`, none of them 0."""
+    counts = dict.fromkeys(FINALS, 0)
+    for card in cards:
+        if card.final is not None:
+            counts[card.final] += 1
+    return {final: count for final, count in counts.items() if count}

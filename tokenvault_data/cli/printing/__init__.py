@@ -1,0 +1,1 @@
+"""How commands say things: tables, figures, JSON, and streams that are closed or gone."""

@@ -1,0 +1,1 @@
+"""Which vault, as whom, by which road: profiles, credentials, hosts, proxies, their sources."""

@@ -1,0 +1,1 @@
+"""The made-up customers and cards, from a seed: births, ageing, the ledger of it."""

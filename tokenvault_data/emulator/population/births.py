@@ -1,0 +1,241 @@
+"""The cards as they were on the day the population was made, and the making of later ones.
+
+Everything about customer `i` follows from the seed, the day and `i` alone. Three hashes feed a
+card, one for each thing that has an identity of its own:
+
+* the *account* at the bank (bank, network, kind, payment account reference, expiry): what a
+  re-issued card shares with the one before it;
+* the *card* itself (its `instrument_uid` and last four digits): what two customers share who
+  have saved the same card;
+* the *save* of that card by one customer (instrument id, creation, status, spelling, flaws).
+
+Numbers of cards never appear; where a cryptogram needs a card number, its prefix is one
+that no issuer holds.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from functools import lru_cache
+from hashlib import blake2b
+from struct import Struct
+from typing import NamedTuple, get_args
+
+from tokenvault_data.emulator.cards import Flaw, SavedCard
+from tokenvault_data.emulator.dialects import API_VERSIONS
+from tokenvault_data.emulator.population.banks import (
+    BANKS,
+    CARD_COUNT_WEIGHTS,
+    CARD_SUB_TYPE_WEIGHTS,
+    CARD_TYPE_WEIGHTS,
+    NETWORK_WEIGHTS,
+    Bank,
+)
+from tokenvault_data.emulator.population.weights import DrawTable
+
+_DAY_SECONDS = 86_400
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_TOKEN_LIFE_MONTHS = 60
+# Far above the numbers of the accounts and rows that a customer is born with.
+_FIRST_LATER_ACCOUNT = 1000
+_EIGHT_NUMBERS = Struct("<8Q")
+_FOUR_NUMBERS = Struct("<4Q")
+_FLAWS: tuple[Flaw, ...] = get_args(Flaw)
+_KNOWN_FLAW_SHARES = {"null instrument_meta": 7, "null card_token_details": 14}
+
+_CARD_COUNTS = DrawTable(CARD_COUNT_WEIGHTS)
+_BANKS = DrawTable({bank: bank.weight for bank in BANKS})
+_NETWORKS = {name: DrawTable(weights) for name, weights in NETWORK_WEIGHTS.items()}
+_CARD_TYPES = {name: DrawTable(weights) for name, weights in CARD_TYPE_WEIGHTS.items()}
+_SUB_TYPES = {name: DrawTable(weights) for name, weights in CARD_SUB_TYPE_WEIGHTS.items()}
+_SPELLINGS = {
+    bank: DrawTable({name: 6 if place == 0 else 2 for place, name in enumerate(bank.spellings)})
+    for bank in BANKS
+}
+# Flaws in a thousand rows.
+_FLAW_DRAWS: DrawTable[Flaw | None] = DrawTable(
+    {None: 967, **{flaw: _KNOWN_FLAW_SHARES.get(flaw, 1) for flaw in _FLAWS}}
+)
+
+
+class _Account(NamedTuple):
+    owner: int
+    number: int
+    bank: Bank
+    network: str
+    card_type: str
+    card_sub_type: str
+    par: str
+    first_expiry: int
+    was_reissued: bool
+    months_between_issues: int
+
+
+class Births:
+    """Makes the cards a customer begins with, and the accounts opened later.
+
+    Parameters
+    ----------
+    seed
+        Another seed gives other cards.
+    as_of
+        The day of birth: expiry and creation dates are relative to it.
+
+    Attributes
+    ----------
+    month
+        The month of birth, counted from year 0.
+    """
+
+    def __init__(self, seed: int, as_of: date) -> None:
+        self._seed = seed
+        self.month = as_of.year * 12 + as_of.month - 1
+        self._now_seconds = (as_of.toordinal() - _EPOCH_ORDINAL) * _DAY_SECONDS
+
+    def cards(self, customer_id: str, index: int) -> tuple[SavedCard, ...]:
+        """Compute the rows of customer number `index`, in the order the vault lists them."""
+        draws = _EIGHT_NUMBERS.unpack(self.digest("customer", index))
+        count = _CARD_COUNTS.pick(draws[0])
+        if count == 0:
+            return ()
+        issues = self._issues(index, count, draws[1])
+        cards = [
+            self._save(customer_id, index, slot, account, issue)
+            for slot, (account, issue) in enumerate(issues)
+        ]
+        if draws[2] % 250 == 0:
+            cards.append(self._second_row_of_one_save(cards[0], draws[3]))
+        return tuple(cards)
+
+    def later_card(
+        self, customer_id: str, index: int, months_later: int, created_at_seconds: int
+    ) -> SavedCard:
+        """Make an active card on an account opened so many months after birth, one a month."""
+        number = _FIRST_LATER_ACCOUNT + months_later
+        account = self._account(index, number)
+        # The life drawn for a re-issue is the life of this first issue.
+        expiry = self.month + months_later + account.months_between_issues
+        card = self._save(customer_id, index, number, account._replace(first_expiry=expiry), 0)
+        return card._replace(created_at_seconds=created_at_seconds, status="ACTIVE")
+
+    def _issues(self, index: int, count: int, draw: int) -> list[tuple[_Account, int]]:
+        """Choose a customer's cards: (account, how many times re-issued before)."""
+        issues: list[tuple[_Account, int]] = []
+        number = 0
+        while len(issues) < count:
+            account = self._account(index, number)
+            issues.append((account, 0))
+            if account.was_reissued and len(issues) < count:
+                issues.append((account, 1))
+            number += 1
+        # A household's card: odd customers borrow the first card of an even one near them, which
+        # never borrows itself, so that both answers agree whoever is asked first.
+        if index % 2 and draw % 100 < 4:
+            lender = index - 1 - 2 * (draw // 100 % 25)
+            if lender >= 0:
+                issues[-1] = (self._account(lender, 0), 0)
+        return issues
+
+    def _account(self, owner: int, number: int) -> _Account:
+        digest = self.digest("account", owner, number)
+        draws = _EIGHT_NUMBERS.unpack(digest)
+        bank = _BANKS.pick(draws[0])
+        network = _NETWORKS[bank.networks].pick(draws[1])
+        card_type = _CARD_TYPES[network].pick(draws[2])
+        was_reissued = draws[3] % 100 < 12
+        months_between_issues = 36 + draws[4] % 25
+        if was_reissued:
+            # The second issue is good for some months yet; the first has run out, or will soon.
+            offset = draws[5] % 58 + 2 - months_between_issues
+        elif draws[5] % 100 < 18:
+            offset = -1 - draws[5] // 100 % 36
+        else:
+            offset = draws[5] // 100 % 60
+        return _Account(
+            owner,
+            number,
+            bank,
+            network,
+            card_type,
+            _SUB_TYPES[card_type].pick(draws[6]),
+            f"{'V0' if network == 'visa' else '50'}01{digest.hex()[:25].upper()}",
+            self.month + offset,
+            was_reissued,
+            months_between_issues,
+        )
+
+    def _save(
+        self, customer_id: str, index: int, slot: int, account: _Account, issue: int
+    ) -> SavedCard:
+        uid = self.digest("card", account.owner, account.number, issue)[:32]
+        digest = self.digest("save", index, slot)
+        draws = _EIGHT_NUMBERS.unpack(digest)
+        expiry = account.first_expiry + issue * account.months_between_issues
+        year, month = divmod(expiry, 12)
+        kept_in = API_VERSIONS[draws[3] // 100 % 4] if draws[3] % 100 < 12 else None
+        status = "INACTIVE" if draws[4] % 100 < 6 else "ACTIVE"
+        if expiry < self.month and kept_in == "2022-09-01" and draws[4] // 100 % 3 == 0:
+            status = "EXPIRED"  # only the oldest version's pages know this status
+        return SavedCard(
+            customer_id,
+            instrument_id_of(digest.hex()),
+            afa_reference_of(draws[5]),
+            uid.hex(),
+            last_four_of(uid),
+            account.network,
+            _SPELLINGS[account.bank].pick(draws[6]),
+            account.bank.country,
+            account.card_type,
+            account.card_sub_type,
+            account.par,
+            year,
+            month + 1,
+            self._created_at(expiry, draws[7]),
+            status,
+            kept_in,
+            _FLAW_DRAWS.pick(draws[2]),
+        )
+
+    def _second_row_of_one_save(self, card: SavedCard, draw: int) -> SavedCard:
+        """Repeat an instrument id: in the same row, or in another that contradicts it."""
+        if draw % 3:
+            return card
+        return card._replace(
+            status="ACTIVE" if card.status == "INACTIVE" else "INACTIVE",
+            kept_in=API_VERSIONS[draw // 3 % 4],
+        )
+
+    def _created_at(self, expiry: int, draw: int) -> int:
+        """Choose a second in the life of the token, and before today."""
+        earliest = _first_day(expiry - _TOKEN_LIFE_MONTHS) * _DAY_SECONDS
+        latest = min(self._now_seconds, _first_day(expiry) * _DAY_SECONDS)
+        return latest - 1 - draw % max(1, latest - earliest)
+
+    def digest(self, thing: str, first: int, second: int = 0, third: int = 0) -> bytes:
+        """Give 64 bytes that follow from the seed, the name of a thing and its numbers."""
+        return blake2b(f"{self._seed}|{thing}|{first}|{second}|{third}".encode()).digest()
+
+
+@lru_cache(maxsize=1024)
+def _first_day(month: int) -> int:
+    """Count the days from 1970 to the first day of a month counted from year 0."""
+    return date(month // 12, month % 12 + 1, 1).toordinal() - _EPOCH_ORDINAL
+
+
+def instrument_id_of(hex_digits: str) -> str:
+    """Make a version 4 UUID, or in one case of fifty the odd kind that the documentation shows."""
+    text = hex_digits[-32:]
+    uuid = f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
+    if int(hex_digits[32:36], 16) % 50 == 0:
+        return f"{text[:12]}-{text[12:16]}-{text[16:20]}-{text[20:24]}-{text[20:32]}"
+    return uuid
+
+
+def last_four_of(uid: bytes) -> str:
+    """Read the last four digits of a card off its identity."""
+    return f"{_FOUR_NUMBERS.unpack(uid)[0] % 10_000:04d}"
+
+
+def afa_reference_of(draw: int) -> str:
+    """Make a reference to the approval of a save."""
+    return str(740_000_000 + draw % 4_260_000_000)

@@ -1,0 +1,1 @@
+"""Charts of analyses: their captions, the tables behind them, and how they are drawn."""

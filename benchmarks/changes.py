@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.changes_data import write_pair
 from benchmarks.children import run_child
 from benchmarks.results import Goal, conclude, machine, table
-from tokenvault_data.analysis.changes.marks_file import MARKS_FOLDER
+from tokenvault_data.analysis.changes.marks import MARKS_FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -82,13 +82,13 @@ def _type(column: Column) -> str:
 
 
 def _anomalies(_: str) -> str:
-    from tokenvault_data.dataset.flattening.anomalies import KINDS
+    from tokenvault_data.dataset.flattening.canonical import KINDS
 
     return _table(("kind", "meaning"), [(f"`{kind}`", words) for kind, words in KINDS.items()])
 
 
 def _fault_kinds(_: str) -> str:
-    from tokenvault_data.emulator.faults.kinds import KINDS, STATUS_KIND
+    from tokenvault_data.emulator.faults.faults import KINDS, STATUS_KIND
 
     def row(name: str, kind: Any) -> tuple[str, str, str, str]:
         value = ", ".join(kind.choices) or kind.value_meaning

@@ -12,7 +12,7 @@ import pytest
 import tokenvault_data
 from tokenvault_data.cli import exit_codes
 from tokenvault_data.config.loading import list_profiles
-from tokenvault_data.config.profile_file import KEYS
+from tokenvault_data.config.profile import KEYS
 from tokenvault_data.emulator.dialects import DIALECTS
 from tokenvault_data.emulator.faults.faults import read_faults
 from tokenvault_data.emulator.routing import OPERATIONS

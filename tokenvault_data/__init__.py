@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.campaign.applying import abort_cleanup, apply_cleanup
     from tokenvault_data.cleanup.plan.limits import Limits
     from tokenvault_data.cleanup.plan.planning import plan_cleanup
-    from tokenvault_data.client.blocking import Vault
+    from tokenvault_data.client.blocking import Vault, connect, connect_async
     from tokenvault_data.client.client import AsyncVault
-    from tokenvault_data.client.connecting import connect, connect_async
     from tokenvault_data.collection.collect import collect
     from tokenvault_data.collection.customer_list import read_customers
     from tokenvault_data.collection.frames import iter_frames
@@ -52,8 +51,8 @@ _HOMES = {
     "breakdown": "analysis.breakdown",
     "changes": "analysis.changes.compare",
     "collect": "collection.collect",
-    "connect": "client.connecting",
-    "connect_async": "client.connecting",
+    "connect": "client.blocking",
+    "connect_async": "client.blocking",
     "expired": "analysis.filters.filters",
     "expiring": "analysis.expiry",
     "export": "reports.export",

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.connected import connected_groups
+from tokenvault_data.analysis.identity import connected_groups
 
 NODES = st.integers(0, 30)
 

@@ -9,7 +9,7 @@ from expiry_cases import DAYS, VAULTS, cards_in, table_from
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.expiry_calendar import expiry_calendar
+from tokenvault_data.analysis.expiry import expiry_calendar
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.errors import UsageError

@@ -10,8 +10,7 @@ from analysis_cases import card, publish, table_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.identity import identity, identity_members
-from tokenvault_data.analysis.identity_cases import IDENTITY_KINDS
+from tokenvault_data.analysis.identity import IDENTITY_KINDS, identity, identity_members
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
 from tokenvault_data.dataset.schema import INSTRUMENTS

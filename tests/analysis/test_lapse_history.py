@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lapse_cases import START, moment, text
 
-from tokenvault_data.analysis.lapse_history import Step, history, looks_of
+from tokenvault_data.analysis.lapse_model import Step, history, looks_of
 from tokenvault_data.errors import UsageError
 
 _CARD = st.tuples(

@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.lapse_history import Step
-from tokenvault_data.analysis.lapse_model import ASSUMED_RHO, DRAWS, fit
+from tokenvault_data.analysis.lapse_model import ASSUMED_RHO, DRAWS, Step, fit
 
 
 def test_survival_is_learnt_for_every_lead():

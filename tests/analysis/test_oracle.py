@@ -17,8 +17,7 @@ from random_vaults import AS_OF_DAYS, successions, vaults
 
 import tokenvault_data as tv
 from tokenvault_data.analysis.changes.compare import compare
-from tokenvault_data.analysis.expiry import expired_but_active, expiry_outlook
-from tokenvault_data.analysis.expiry_calendar import expiry_calendar
+from tokenvault_data.analysis.expiry import expired_but_active, expiry_calendar, expiry_outlook
 from tokenvault_data.analysis.outreach import (
     customer_outlook,
     customers_at_risk,

@@ -12,8 +12,7 @@ from analysis_cases import card, publish
 
 import tokenvault_data as tv
 from tokenvault_data.analysis.changes.compare import compare
-from tokenvault_data.analysis.expiry import expired_but_active, expiry_outlook
-from tokenvault_data.analysis.expiry_calendar import expiry_calendar
+from tokenvault_data.analysis.expiry import expired_but_active, expiry_calendar, expiry_outlook
 from tokenvault_data.analysis.outreach import customer_outlook, customers_at_risk
 from tokenvault_data.dataset.bank_names import load_bank_names
 

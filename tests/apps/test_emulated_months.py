@@ -8,7 +8,7 @@ from tokenvault_data.analysis.cards.dates import months_later
 from tokenvault_data.analysis.changes.compare import compare
 from tokenvault_data.analysis.forecast import backtest
 from tokenvault_data.apps.emulated_months import emulated_months
-from tokenvault_data.dataset.flattening.instants import INDIA
+from tokenvault_data.dataset.flattening.canonical import INDIA
 from tokenvault_data.dataset.today import today_in_india
 
 CUSTOMERS = 150

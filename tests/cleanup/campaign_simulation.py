@@ -25,8 +25,8 @@ from tokenvault_data.cleanup.campaign.recovery import (
     vouch_for,
     write_recovery,
 )
+from tokenvault_data.cleanup.engine.card_worker import FetchedCard, as_rows
 from tokenvault_data.cleanup.engine.engine import Engine
-from tokenvault_data.cleanup.engine.fetched_cards import FetchedCard, as_rows
 from tokenvault_data.cleanup.journal.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.journal.records import Record, state
 from tokenvault_data.cleanup.journal.states import ENDED
@@ -36,7 +36,7 @@ from tokenvault_data.cleanup.ledger.memory import Memory
 from tokenvault_data.cleanup.plan.limits import Limits
 from tokenvault_data.cleanup.plan.plan_file import BankTotal, ControlCard, Plan, PlannedCard
 from tokenvault_data.cleanup.selection.rules import networks
-from tokenvault_data.client.attempts import Attempt
+from tokenvault_data.client.retries import Attempt
 from tokenvault_data.errors import CallAbandoned, CampaignHalted, CampaignPaused
 
 START = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
@@ -132,7 +132,7 @@ def make_plan(
     rule = networks("visa")
     # A canary of any size makes short trials; a plan of its own may not choose it.
     first = tuple(range(canary))
-    with patch("tokenvault_data.cleanup.plan.checks.canary_of", lambda *_: first):
+    with patch("tokenvault_data.cleanup.plan.plan.canary_of", lambda *_: first):
         plan = Plan(
             created_at=at,
             expires_at=(START + timedelta(days=1)).isoformat(),

@@ -164,11 +164,11 @@ class Mutant:
 VISITS = "tokenvault_data.cleanup.engine.card_worker"
 STEPS = "tokenvault_data.cleanup.engine.decisions"
 JOURNAL = "tokenvault_data.cleanup.journal.journal"
-JUDGING = "tokenvault_data.cleanup.engine.card_comparison"
+JUDGING = "tokenvault_data.cleanup.engine.card_worker"
 DRIFTING = "tokenvault_data.cleanup.selection.drift"
 CAMPAIGN = "tokenvault_data.cleanup.campaign.campaign"
 ADMISSION = "tokenvault_data.cleanup.campaign.preflight"
-CALLER = "tokenvault_data.client.caller"
+CALLER = "tokenvault_data.client.client"
 
 _CHECK = (
     "            was_attempted=item.doubtful > 0,\n"

@@ -11,7 +11,7 @@ from cli_bench import NOW, Shell
 
 from tokenvault_data import open_snapshot, quality
 from tokenvault_data.analysis.quality.quality import quality_rows
-from tokenvault_data.cleanup.report.table import COMPLETION
+from tokenvault_data.cleanup.report.report import COMPLETION
 from tokenvault_data.cleanup.selection.holds import read_hold
 from tokenvault_data.cleanup.selection.rules import listed
 from tokenvault_data.collection.our_files import OUR_COLUMNS, OUR_RESULTS

@@ -18,8 +18,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.client.pacing.pacer import Pacer
-from tokenvault_data.emulator.limit_headers import limit_headers
-from tokenvault_data.emulator.limiter import Limiter, Verdict, make_limiter
+from tokenvault_data.emulator.limiter import Limiter, Verdict, limit_headers, make_limiter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tokenvault_data.client.cryptogram import FIELDS, Cryptogram
+from tokenvault_data.client.calls import FIELDS, Cryptogram
 from tokenvault_data.redaction import scrub
 
 RECEIVED = {

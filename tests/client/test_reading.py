@@ -9,8 +9,14 @@ import math
 
 import pytest
 
-from tokenvault_data.client.calls import cryptogram_call, delete_call, fetch_call
-from tokenvault_data.client.reading import read_cryptogram, read_instrument, read_json
+from tokenvault_data.client.calls import (
+    cryptogram_call,
+    delete_call,
+    fetch_call,
+    read_cryptogram,
+    read_instrument,
+    read_json,
+)
 from tokenvault_data.client.transport import Answer
 from tokenvault_data.errors import UnusableAnswer
 

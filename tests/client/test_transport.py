@@ -17,11 +17,11 @@ import trustme
 from raw_server import OK_HEAD, RawServer, answer, drip, hang_after, raw, reset_after
 from tunnel_proxy import TunnelProxy
 
-from tokenvault_data.client.adapter import ForeignWire
 from tokenvault_data.client.transport import (
     Answer,
     CertificateError,
     EngineTransport,
+    ForeignWire,
     OversizedBody,
     WireSettings,
 )

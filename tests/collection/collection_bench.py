@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import tokenvault_data as tv
 from tokenvault_data.client.retries import RetryPolicy
 from tokenvault_data.collection.progress import Progress
-from tokenvault_data.collection.runs import list_runs
+from tokenvault_data.collection.run import list_runs
 from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings

@@ -27,7 +27,7 @@ from collection_bench import (
 import tokenvault_data as tv
 from tokenvault_data.collection import recorder
 from tokenvault_data.collection.fan_out import CONTROLS
-from tokenvault_data.collection.runs import list_runs
+from tokenvault_data.collection.run import list_runs
 from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.dataset.snapshots import list_snapshots
 from tokenvault_data.emulator.dialects import API_VERSIONS

@@ -11,8 +11,7 @@ import pytest
 from collection_bench import AT_START, ROOT, ids_of, running, start_cli
 
 from tokenvault_data.client.pacing.governor import Budget
-from tokenvault_data.collection.display import describe, report_for
-from tokenvault_data.collection.progress import silent
+from tokenvault_data.collection.progress import describe, report_for, silent
 
 MIDWAY = dataclasses.replace(
     AT_START,
@@ -131,7 +130,7 @@ def test_piped_it_writes_nothing(tmp_path):
 SHOW = """
 from collection_bench import AT_START
 from dataclasses import replace
-from tokenvault_data.collection.display import report_for
+from tokenvault_data.collection.progress import report_for
 import time
 with report_for(True) as report:
     for done in (1, 40, 80):
@@ -203,7 +202,7 @@ def test_in_a_notebook_without_widgets_it_is_text(notebook, monkeypatch):
 def test_display_loads_nothing_heavy():
     """Whoever only asks how to show progress pays for neither rich nor IPython."""
     program = (
-        "import sys, tokenvault_data.collection.display;"
+        "import sys, tokenvault_data.collection.progress;"
         "print([name for name in ('rich', 'IPython', 'ipywidgets') if name in sys.modules])"
     )
     said = subprocess.run(

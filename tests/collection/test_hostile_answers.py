@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from plain_vault import plain_vault
 
 import tokenvault_data as tv
+from tokenvault_data.cleanup.engine.card_worker import FetchedCard
 from tokenvault_data.cleanup.engine.customer_list import ListAnswer
-from tokenvault_data.cleanup.engine.fetched_cards import FetchedCard
 from tokenvault_data.cleanup.engine.responses import read_attempt
-from tokenvault_data.client.attempts import Attempt
 from tokenvault_data.client.calls import fetch_call
 from tokenvault_data.client.client import CustomerCards
 from tokenvault_data.client.paging import PageChain
+from tokenvault_data.client.retries import Attempt
 from tokenvault_data.client.transport import Answer
 from tokenvault_data.collection.fan_out import Customer, Fetched
 from tokenvault_data.config.loading import emulator_profile

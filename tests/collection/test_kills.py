@@ -17,7 +17,7 @@ from collection_bench import (
 )
 
 import tokenvault_data as tv
-from tokenvault_data.collection.runs import list_runs
+from tokenvault_data.collection.run import list_runs
 
 UNSAVED_CUSTOMERS = 2000
 

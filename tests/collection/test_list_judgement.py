@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data import export, read_export
-from tokenvault_data.cleanup.selection.rule_files import read_pairs
+from tokenvault_data.cleanup.selection.rules import read_pairs
 from tokenvault_data.collection.customer_list import read_customers
 from tokenvault_data.errors import CustomerListError, UsageError
 from tokenvault_data.identifiers import RefusedId, judge_id

@@ -11,8 +11,7 @@ import pytest
 from tokenvault_data.collection import recorder as recorder_module
 from tokenvault_data.collection.fan_out import LARGEST_CONCURRENCY, Customer, Failed, Fetched
 from tokenvault_data.collection.recorder import UNSAVED_CUSTOMERS, Recorder, part_customers
-from tokenvault_data.collection.run import RunFacts
-from tokenvault_data.collection.runs import create_run
+from tokenvault_data.collection.run import RunFacts, create_run
 from tokenvault_data.emulator.population.population import Population
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.errors import AnswerLost, CollectionError, NotFound

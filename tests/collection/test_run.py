@@ -11,8 +11,14 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from tokenvault_data.collection.run import Publication, RunFacts
-from tokenvault_data.collection.runs import create_run, find_resumable, list_runs, open_run
+from tokenvault_data.collection.run import (
+    Publication,
+    RunFacts,
+    create_run,
+    find_resumable,
+    list_runs,
+    open_run,
+)
 from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 from tokenvault_data.errors import CollectionError, Locked, UsageError
 
@@ -116,7 +122,7 @@ def test_two_processes_do_not_work_on_one_run(run, tmp_path):
     program = f"""
 import sys, time
 from pathlib import Path
-from tokenvault_data.collection.runs import open_run
+from tokenvault_data.collection.run import open_run
 with open_run(Path({str(tmp_path)!r}), {run.run_id!r}).locked():
     print("locked", flush=True)
     time.sleep(60)

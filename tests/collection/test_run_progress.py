@@ -8,8 +8,8 @@ import pytest
 from collection_bench import asked_for, connect, ids_of, only_run, running, saved_in
 
 import tokenvault_data as tv
+from tokenvault_data.collection.run import list_runs, open_run
 from tokenvault_data.collection.run_progress import Onlooker, unfinished_runs
-from tokenvault_data.collection.runs import list_runs, open_run
 from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.errors import CollectionInterrupted
 

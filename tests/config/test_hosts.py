@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.config.hosts import check_base_url, environment_of
+from tokenvault_data.config.credentials import check_base_url, environment_of
 from tokenvault_data.errors import ProfileError
 
 

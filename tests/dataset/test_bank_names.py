@@ -16,7 +16,7 @@ from tokenvault_data.dataset.bank_names import (
     canonical_banks,
     load_bank_names,
 )
-from tokenvault_data.emulator.population.banks import BANKS
+from tokenvault_data.emulator.population.births import BANKS
 from tokenvault_data.errors import UsageError
 
 NAMES = load_bank_names()

@@ -2,17 +2,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from dataset_cases import cards_table, outcomes
 
-from tokenvault_data.dataset import parts
-from tokenvault_data.dataset.parts import PartWriter
+from tokenvault_data.dataset import snapshot_writer
 from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
+from tokenvault_data.dataset.snapshot_writer import PartWriter
 
 
 def test_small_tables_become_large_row_groups(tmp_path):
     """However small the pieces, row groups are full, files are cut, and order is kept."""
-    writer = PartWriter(tmp_path, OUTCOMES, rows_per_file=2 * parts.ROW_GROUP_ROWS)
+    writer = PartWriter(tmp_path, OUTCOMES, rows_per_file=2 * snapshot_writer.ROW_GROUP_ROWS)
     block = outcomes(*["empty"] * 1000)
     total = 0
-    while total < 3 * parts.ROW_GROUP_ROWS:
+    while total < 3 * snapshot_writer.ROW_GROUP_ROWS:
         numbers = pa.array(range(total, total + 1000), pa.int64())
         writer.add(block.set_column(1, OUTCOMES.field("position"), numbers))
         total += 1000
@@ -45,15 +45,15 @@ def test_no_rows_still_make_a_file(tmp_path):
 def test_exactly_one_row_group(tmp_path):
     """A writer closed on the edge of a row group writes no empty one after it."""
     writer = PartWriter(tmp_path, OUTCOMES)
-    writer.add(outcomes(*["empty"] * 64).take(pa.array([0] * parts.ROW_GROUP_ROWS)))
+    writer.add(outcomes(*["empty"] * 64).take(pa.array([0] * snapshot_writer.ROW_GROUP_ROWS)))
     done = writer.close()
-    assert [facts.rows for facts in done.values()] == [parts.ROW_GROUP_ROWS]
+    assert [facts.rows for facts in done.values()] == [snapshot_writer.ROW_GROUP_ROWS]
     assert pq.ParquetFile(tmp_path / "part-00000.parquet").metadata.num_row_groups == 1
 
 
 def test_abort_leaves_nothing(tmp_path):
     """A file that was being written disappears."""
     writer = PartWriter(tmp_path, OUTCOMES)
-    writer.add(outcomes(*["empty"] * 64).take(pa.array([0] * parts.ROW_GROUP_ROWS)))
+    writer.add(outcomes(*["empty"] * 64).take(pa.array([0] * snapshot_writer.ROW_GROUP_ROWS)))
     writer.abort()
     assert list(tmp_path.iterdir()) == []

@@ -1,6 +1,6 @@
 import pyarrow as pa
 
-from tokenvault_data.dataset.flattening.received import LEAVES, column_of
+from tokenvault_data.dataset.flattening.canonical import LEAVES, column_of
 from tokenvault_data.dataset.schema import CATEGORIES, INSTRUMENTS, OUTCOMES
 
 

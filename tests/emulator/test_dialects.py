@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from tokenvault_data.emulator.cards import SavedCard
-from tokenvault_data.emulator.dialects import API_VERSIONS, DIALECTS, instrument_json
+from tokenvault_data.emulator.dialects import API_VERSIONS, DIALECTS, SavedCard, instrument_json
 
 CARD = SavedCard(
     "cust_0000001", "54deabb4-ba45-4a60-9e6a-9c016fe7ab10", "740324562", "0d" * 32, "4375",

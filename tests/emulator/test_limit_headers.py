@@ -4,8 +4,7 @@ from itertools import chain, combinations
 
 import pytest
 
-from tokenvault_data.emulator.limit_headers import DIALECTS, limit_headers
-from tokenvault_data.emulator.limiter import Verdict
+from tokenvault_data.emulator.limiter import DIALECTS, Verdict, limit_headers
 
 PASSED = Verdict(True, 400, 12, 0.0, 31.2)
 REFUSED = Verdict(False, 400, 0, 0.2, 31.2)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from tokenvault_data.reports.charts import change_charts, charts, grid
+from tokenvault_data.reports.charts import charts
 from tokenvault_data.reports.charts.rendered import Chart
-from tokenvault_data.reports.page import figures
+from tokenvault_data.reports.page import sections
 
 
 @pytest.fixture
 def undrawn(monkeypatch):
     """Leave the drawings out of pages, which take seconds; their words and numbers stay."""
-    for module in (charts, change_charts, grid):
+    for module in (charts, charts, charts):
         for name in ("rows_of_bars", "columns_of_bars", "grid"):
             if hasattr(module, name):
                 monkeypatch.setattr(module, name, lambda *_, **__: (None, (0, 0, 0, 0)))
     monkeypatch.setattr(Chart, "to_svg", lambda _, **__: "")
-    monkeypatch.setattr(figures, "inline_svg", lambda *_: "")
+    monkeypatch.setattr(sections, "inline_svg", lambda *_: "")

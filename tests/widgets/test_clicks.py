@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tokenvault_data.widgets.parts.clicks import Clicks
+from tokenvault_data.widgets.parts.threads import Clicks
 
 
 def test_what_is_raised_is_said():

@@ -15,7 +15,7 @@ import pytest
 from panel_inside import part, parts_of
 
 import tokenvault_data as tv
-from tokenvault_data.collection.runs import list_runs
+from tokenvault_data.collection.run import list_runs
 from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tokenvault_data.client.pacing.budget import Budget
+from tokenvault_data.client.pacing.governor import Budget
 from tokenvault_data.collection.customer_list import read_customers
 from tokenvault_data.collection.progress import Progress
 from tokenvault_data.collection.run_progress import Glance

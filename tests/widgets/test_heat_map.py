@@ -5,8 +5,7 @@ import re
 import pytest
 
 from tokenvault_data.reports.charts.style import contrast
-from tokenvault_data.widgets.parts.front_end import style
-from tokenvault_data.widgets.parts.heat_map import HeatMap
+from tokenvault_data.widgets.parts.bars import HeatMap, style
 
 STEPS = range(1, 9)
 STEP = re.compile(r"\.tv-heat-(\d) \{ --step: (#[0-9a-f]{6}); --on-step: (#[0-9a-f]{6}); \}")

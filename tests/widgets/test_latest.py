@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 
-from tokenvault_data.widgets.parts.latest import Latest
+from tokenvault_data.widgets.parts.threads import Latest
 
 
 def test_overtaken_requests_are_dropped():
@@ -47,7 +47,7 @@ def test_an_error_is_told_and_the_next_request_answered():
 
 EXITS = """
 import time
-from tokenvault_data.widgets.parts.latest import Latest
+from tokenvault_data.widgets.parts.threads import Latest
 
 def answer(text):
     begun.append(text)

@@ -12,9 +12,8 @@ from tokenvault_data.dataset.tables import result_table
 from tokenvault_data.errors import UsageError
 from tokenvault_data.widgets.parts.bars import Bars
 from tokenvault_data.widgets.parts.layout import Panel, StaticView, in_a_sentence
-from tokenvault_data.widgets.parts.progress_view import ProgressView
 from tokenvault_data.widgets.parts.tables import TableView
-from tokenvault_data.widgets.parts.text import KINDS, Prose, as_html
+from tokenvault_data.widgets.parts.text import KINDS, ProgressView, Prose, as_html
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 PARTS = [Bars, Prose, ProgressView, TableView]

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from tokenvault_data.widgets.parts.watcher import Watcher
+from tokenvault_data.widgets.parts.threads import Watcher
 
 
 def test_it_looks_until_it_is_told_that_all_is_over():

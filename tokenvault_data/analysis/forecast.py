@@ -11,8 +11,15 @@ import pyarrow as pa
 from tokenvault_data.analysis.cards.dates import month_number, month_text, whole_number
 from tokenvault_data.analysis.cards.partial import finding_table
 from tokenvault_data.analysis.cards.source import Source
-from tokenvault_data.analysis.lapse_history import History, Look, Step, history, looks_of
-from tokenvault_data.analysis.lapse_model import LapseModel, fit
+from tokenvault_data.analysis.lapse_model import (
+    History,
+    LapseModel,
+    Look,
+    Step,
+    fit,
+    history,
+    looks_of,
+)
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
 from tokenvault_data.text import counted, long_day, percent

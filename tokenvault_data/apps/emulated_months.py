@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tokenvault_data.analysis.cards.dates import months_later
-from tokenvault_data.client.connecting import connect
+from tokenvault_data.client.blocking import connect
 from tokenvault_data.collection.collect import collect
 from tokenvault_data.config.loading import emulator_profile
-from tokenvault_data.dataset.flattening.instants import INDIA
+from tokenvault_data.dataset.flattening.canonical import INDIA
 from tokenvault_data.dataset.snapshot_writer import CollectionFacts, SnapshotWriter
 from tokenvault_data.dataset.today import today_in_india
 from tokenvault_data.emulator.server import Emulator

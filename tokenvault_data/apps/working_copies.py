@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tokenvault_data.dataset.durable_files import write_whole
 from tokenvault_data.errors import UsageError
 from tokenvault_data.folders import named
-from tokenvault_data.reports.whole_file import write_whole
 
 RECORD: Final = ".shipped.json"
 _PACKAGE = Path(__file__).resolve().parents[1]

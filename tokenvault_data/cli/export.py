@@ -8,9 +8,8 @@ from typing import Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.printing.output import print_line
+from tokenvault_data.cli.printing.output import print_line, size_text
 from tokenvault_data.cli.printing.partial import print_figures_json, print_partial
-from tokenvault_data.cli.printing.sizes import size_text
 
 
 def export(  # noqa: PLR0917  one parameter an option

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.printing.grid import Row
-from tokenvault_data.cli.printing.output import print_grid
+from tokenvault_data.cli.printing.output import Row, print_grid
 from tokenvault_data.cli.printing.partial import print_figures_json
 from tokenvault_data.cli.printing.tables import (
     print_notes,

@@ -10,7 +10,7 @@ import typer
 from tokenvault_data.errors import ProfileError, UsageError
 
 if TYPE_CHECKING:
-    from tokenvault_data.config.hosts import Environment
+    from tokenvault_data.config.credentials import Environment
 
 Profile = Annotated[
     str | None,
@@ -95,7 +95,7 @@ def environment_of_profile(name: str | None) -> Environment | None:
     """
     if name is None:
         return None
-    from tokenvault_data.config.hosts import ENVIRONMENTS
+    from tokenvault_data.config.credentials import ENVIRONMENTS
     from tokenvault_data.config.loading import list_profiles
 
     known: dict[str, str] = {environment: environment for environment in ENVIRONMENTS}

@@ -5,15 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.printing.grid import Row
-from tokenvault_data.cli.printing.output import print_grid, print_json, print_line, print_paragraph
+from tokenvault_data.cli.printing.output import (
+    Row,
+    print_grid,
+    print_json,
+    print_line,
+    print_paragraph,
+)
 from tokenvault_data.cli.printing.summary import print_summary, summary_document
 from tokenvault_data.errors import SnapshotError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tokenvault_data.config.hosts import Environment
+    from tokenvault_data.config.credentials import Environment
     from tokenvault_data.dataset.snapshots import SnapshotListing
 
 _HEADINGS = Row(("Snapshot", "vault", "customers", "cards", "state"), "bold")

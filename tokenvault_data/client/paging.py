@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-from tokenvault_data.client.reading import read_json
+from tokenvault_data.client.calls import read_json
 from tokenvault_data.errors import PagingFault, UnusableAnswer
 from tokenvault_data.vault_json import NotAList, elements_of
 

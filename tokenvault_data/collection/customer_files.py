@@ -18,13 +18,15 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final, cast
 
-from tokenvault_data.collection.customer_columns import (
+from tokenvault_data.collection.customer_rows import (
+    CHUNK_ROWS,
+    MisfitRow,
+    Rows,
     choose_column,
     is_another_heading,
     is_column_heading,
     is_list_heading,
 )
-from tokenvault_data.collection.customer_rows import CHUNK_ROWS, MisfitRow, Rows
 from tokenvault_data.collection.customer_values import rows_of_batches
 from tokenvault_data.collection.our_files import is_our_heading
 from tokenvault_data.dataset.schema import TABLE_KEY, WRITTEN_KEY

@@ -8,8 +8,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from tokenvault_data.collection.customer_columns import choose_column
-from tokenvault_data.collection.customer_rows import CHUNK_ROWS, Rows, refuse_numbers
+from tokenvault_data.collection.customer_rows import CHUNK_ROWS, Rows, choose_column, refuse_numbers
 from tokenvault_data.errors import CustomerListError
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from tokenvault_data.collection.runs import RESUMABLE_FOR, list_runs
+from tokenvault_data.collection.run import RESUMABLE_FOR, list_runs
 from tokenvault_data.errors import CollectionError
 
 if TYPE_CHECKING:

@@ -19,20 +19,23 @@ import dataclasses
 import os
 from typing import TYPE_CHECKING
 
-from tokenvault_data.config.credentials import MerchantCredentials
-from tokenvault_data.config.hosts import ENVIRONMENTS, Environment, check_base_url, environment_of
+from tokenvault_data.config.credentials import (
+    ENVIRONMENTS,
+    Environment,
+    MerchantCredentials,
+    check_base_url,
+    environment_of,
+)
 from tokenvault_data.config.profile import (
     BASE_URLS,
     DEFAULT_API_VERSION,
     DOCUMENTED_API_VERSIONS,
+    FILE_NAME,
     Profile,
     check_api_version,
-    emulator_profile,
-)
-from tokenvault_data.config.profile_file import (
-    FILE_NAME,
     check_name_is_free,
     check_profile_name,
+    emulator_profile,
     read_profile_file,
     write_profile,
 )

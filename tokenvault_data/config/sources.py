@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.config.credentials import MerchantCredentials, PartnerCredentials
 from tokenvault_data.config.network import network_of
-from tokenvault_data.config.profile_file import SECRET_KEYS
+from tokenvault_data.config.profile import SECRET_KEYS
 from tokenvault_data.errors import ProfileError
 from tokenvault_data.redaction import Secret
 
 if TYPE_CHECKING:
-    from tokenvault_data.config.credentials import Credentials
-    from tokenvault_data.config.hosts import Environment
+    from tokenvault_data.config.credentials import Credentials, Environment
     from tokenvault_data.config.network import Network
 
 Prompt = Callable[[str], str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 
-from tokenvault_data.dataset.flattening.instants import INDIA
+from tokenvault_data.dataset.flattening.canonical import INDIA
 from tokenvault_data.errors import UsageError
 
 

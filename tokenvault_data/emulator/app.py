@@ -6,13 +6,16 @@ import asyncio
 import json
 import random
 import secrets
+import socket
+import struct
 import time
 from typing import TYPE_CHECKING, Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tokenvault_data.emulator.answers import Answer
 from tokenvault_data.emulator.faults.faults import FaultPlan
 from tokenvault_data.emulator.population.population import Population
-from tokenvault_data.emulator.protocol import CONNECTION, Connection
 from tokenvault_data.emulator.routing import route
 from tokenvault_data.emulator.service import Outcome, Request, Service
 from tokenvault_data.emulator.wire_log import WireEntry, WireLog
@@ -24,6 +27,53 @@ if TYPE_CHECKING:
     from tokenvault_data.emulator.faults.faults import Strikes
     from tokenvault_data.emulator.settings import EmulatorSettings
 
+
+CONNECTION = "tokenvault.connection"
+_NO_LINGER = struct.pack("ii", 1, 0)  # close() then sends RST and drops what is unsent
+
+
+class Connection:
+    """One client connection, as the application may end it before an answer is complete."""
+
+    def __init__(self, protocol: ConnectionProtocol) -> None:
+        self._protocol = protocol
+
+    def reset(self) -> None:
+        """End the connection with RST."""
+        self._abandon_answer()
+        transport = self._protocol.transport
+        raw = transport.get_extra_info("socket")
+        if raw is not None and not transport.is_closing():
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        transport.abort()
+
+    def close(self) -> None:
+        """Send what was written and end the connection in good order, the answer incomplete."""
+        self._abandon_answer()
+        self._protocol.transport.close()
+
+    def _abandon_answer(self) -> None:
+        # Otherwise uvicorn would complete the answer with a 500 of its own.
+        self._protocol.cycle.disconnected = True
+
+
+class ConnectionProtocol(HttpToolsProtocol):
+    """Hands `Connection` to the application under ``scope["extensions"]``."""
+
+    _extensions: dict[str, dict[object, object]]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn
+        """Keep one extension object for all requests of the connection."""
+        super().connection_made(transport)
+        self._extensions = {CONNECTION: {"connection": Connection(self)}}
+
+    def on_message_begin(self) -> None:
+        """Put the extension into the scope that uvicorn has just made."""
+        super().on_message_begin()
+        self.scope["extensions"] = self._extensions
+
+
+if TYPE_CHECKING:
     Scope = MutableMapping[str, Any]
     Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
     Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]

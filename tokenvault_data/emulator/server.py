@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
-from tokenvault_data.emulator.app import EmulatorApp
-from tokenvault_data.emulator.population.ledger import write_ledger
-from tokenvault_data.emulator.protocol import ConnectionProtocol
+from tokenvault_data.emulator.app import ConnectionProtocol, EmulatorApp
+from tokenvault_data.emulator.population.ageing import write_ledger
 from tokenvault_data.emulator.routing import PREFIX
 from tokenvault_data.emulator.settings import EmulatorSettings, refuse_other_than_loopback
 

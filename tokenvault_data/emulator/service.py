@@ -5,10 +5,10 @@ From request to outcome without touching a connection; `app` delivers the outcom
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
 from tokenvault_data.emulator.answers import Answer, error_answer
-from tokenvault_data.emulator.credentials import account_of
 from tokenvault_data.emulator.dialects import DIALECTS
 from tokenvault_data.emulator.faults.answers import (
     damaged,
@@ -16,18 +16,53 @@ from tokenvault_data.emulator.faults.answers import (
     nonsense_limit_headers,
     replacement,
 )
-from tokenvault_data.emulator.limit_headers import limit_headers
-from tokenvault_data.emulator.limiter import Limiter, make_limiter
+from tokenvault_data.emulator.limiter import Limiter, limit_headers, make_limiter
 from tokenvault_data.emulator.routing import query_values
-from tokenvault_data.emulator.vault import ListQuery, Vault
-from tokenvault_data.emulator.vault_state import StoredAnswer, VaultState
+from tokenvault_data.emulator.vault import ListQuery, StoredAnswer, Vault, VaultState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tokenvault_data.emulator.answers import Headers
     from tokenvault_data.emulator.faults.faults import Rule, Strikes
     from tokenvault_data.emulator.population.population import Population
     from tokenvault_data.emulator.routing import Route
     from tokenvault_data.emulator.settings import EmulatorSettings
+
+
+def account_of(
+    headers: Mapping[bytes, bytes], demand_client_id: str | None, demand_client_secret: str | None
+) -> bytes | None:
+    """Find the account that a request's budget is taken from; None when it may not come in.
+
+    Parameters
+    ----------
+    headers
+        Names in lower case.
+    demand_client_id, demand_client_secret
+        None takes anything that is not empty. With a demanded client id, a partner's merchant id
+        has to equal it, for it names the same account; with a demanded secret, so has the
+        partner's key.
+    """
+    client_id = headers.get(b"x-client-id", b"")
+    secret = headers.get(b"x-client-secret", b"")
+    signature = headers.get(b"x-client-signature", b"")
+    if not client_id:
+        client_id = headers.get(b"x-partner-merchantid", b"")
+        secret = headers.get(b"x-partner-apikey", b"")
+        signature = b""
+    if not client_id or not (secret or signature):
+        return None
+    if not _is_as_demanded(client_id, demand_client_id):
+        return None
+    if secret and not _is_as_demanded(secret, demand_client_secret):
+        return None
+    return client_id
+
+
+def _is_as_demanded(given: bytes, demanded: str | None) -> bool:
+    return demanded is None or compare_digest(given, demanded.encode())
+
 
 # Faults that need the connection itself to be delivered.
 _DELIVERED_BY_HAND = ("hang", "reset-before", "reset-inside", "truncated", "drip", "huge-chunked")

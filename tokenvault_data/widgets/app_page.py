@@ -10,6 +10,7 @@ import ipywidgets
 from tokenvault_data.dataset.snapshots import Snapshot, list_snapshots, open_snapshot
 from tokenvault_data.errors import ProfileError
 from tokenvault_data.local_paths import local_path
+from tokenvault_data.widgets.collect.account_card import known_profiles
 from tokenvault_data.widgets.collect.first_collection import (
     CUSTOMERS,
     EMULATOR,
@@ -17,12 +18,9 @@ from tokenvault_data.widgets.collect.first_collection import (
     customers,
 )
 from tokenvault_data.widgets.collect.panel import CollectPanel
-from tokenvault_data.widgets.collect.vault_access import known_profiles
 from tokenvault_data.widgets.explore.explorer import Explorer
-from tokenvault_data.widgets.parts.layout import in_a_sentence, named
-from tokenvault_data.widgets.parts.sections import Sections
-from tokenvault_data.widgets.parts.snapshot_facts import short_name
-from tokenvault_data.widgets.parts.text import Prose
+from tokenvault_data.widgets.parts.layout import Sections, in_a_sentence, named
+from tokenvault_data.widgets.parts.text import Prose, short_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.analysis.cards import rows
-from tokenvault_data.analysis.cards.row_pages import RowPages
-from tokenvault_data.analysis.cards.rows import SelectedRows
+from tokenvault_data.analysis.cards.rows import RowPages, SelectedRows
 from tokenvault_data.analysis.filters.filters import where
 
 

@@ -16,8 +16,7 @@ import tokenvault_data as tv
 from tokenvault_data.analysis.cards.source import open_source
 from tokenvault_data.analysis.changes.compare import compare
 from tokenvault_data.analysis.cube.cube import cube_of
-from tokenvault_data.analysis.expiry import expired_but_active, expiry_outlook
-from tokenvault_data.analysis.expiry_calendar import expiry_calendar
+from tokenvault_data.analysis.expiry import expired_but_active, expiry_calendar, expiry_outlook
 from tokenvault_data.analysis.identity import identity_members
 from tokenvault_data.analysis.outreach import (
     customer_outlook,

@@ -16,8 +16,7 @@ from analysis_cases import NOW, card, publish, table_of
 
 from tokenvault_data.analysis.changes.compare import changes, compare
 from tokenvault_data.analysis.changes.detection import Hashing
-from tokenvault_data.analysis.changes.marks import Marks
-from tokenvault_data.analysis.changes.marks_file import keep_marks, marks_path, read_marks
+from tokenvault_data.analysis.changes.marks import Marks, keep_marks, marks_path, read_marks
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.snapshots import open_snapshot
 

@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tokenvault_data.analysis.changes.suspects import Suspects
+from tokenvault_data.analysis.changes.events import Suspects
 
 CUSTOMERS = ["a", "b", "b'c", "b'c", "d", "é", "z"]
 

@@ -9,8 +9,13 @@ from cube_cases import POOLS, rows_of_cards, table_of_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.cube.counts import Coded, count_cards, count_customers, group_cells
-from tokenvault_data.analysis.cube.cube import cube_of
+from tokenvault_data.analysis.cube.cube import (
+    Coded,
+    count_cards,
+    count_customers,
+    cube_of,
+    group_cells,
+)
 
 
 def _coded(name, codes, values):

@@ -18,8 +18,8 @@ from cube_cases import (
 )
 from hypothesis import given, settings
 
+from tokenvault_data.analysis.cube.cells import cube_folder
 from tokenvault_data.analysis.cube.cube import cube_of
-from tokenvault_data.analysis.cube.file import cube_folder
 from tokenvault_data.analysis.filters.filters import All, AnyOf, where
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.errors import UsageError

@@ -10,8 +10,8 @@ from analysis_cases import card, publish
 
 from tokenvault_data.analysis.cards.source import open_source
 from tokenvault_data.analysis.cube.building import build_cells
+from tokenvault_data.analysis.cube.cells import cube_folder, keep_cells, read_cells
 from tokenvault_data.analysis.cube.cube import cube_of
-from tokenvault_data.analysis.cube.file import cube_folder, keep_cells, read_cells
 from tokenvault_data.dataset.snapshots import open_snapshot
 
 _VAULT = {

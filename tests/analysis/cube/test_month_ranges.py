@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenvault_data.analysis.cube.month_ranges import MonthRange, read_month_range
+from tokenvault_data.analysis.cube.crossfilter import MonthRange, read_month_range
 from tokenvault_data.errors import UsageError
 
 _months = st.none() | st.dates(date(2000, 1, 1), date(2060, 12, 31)).map(lambda d: str(d)[:7])

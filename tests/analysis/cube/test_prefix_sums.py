@@ -6,8 +6,8 @@ from cube_cases import rows_of_cards, table_of_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokenvault_data.analysis.cube.crossfilter import MOST_ENTRIES, Slabs
 from tokenvault_data.analysis.cube.cube import cube_of
-from tokenvault_data.analysis.cube.prefix_sums import MOST_ENTRIES, Slabs
 
 _NAMES = ("card_network", "card_type")
 

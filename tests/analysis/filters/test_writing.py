@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from predicate_cases import TEXTS
 
 from tokenvault_data.analysis.filters.filters import All, AnyOf, Compare, IsIn, Not, where
-from tokenvault_data.analysis.filters.parsing import parse_conditions
-from tokenvault_data.analysis.filters.writing import typed
+from tokenvault_data.analysis.filters.parsing import parse_conditions, typed
 from tokenvault_data.errors import UsageError
 
 BANKS = st.lists(st.none() | TEXTS, min_size=1, max_size=4).map(tuple)

@@ -10,8 +10,7 @@ from expiry_cases import DAYS, VAULTS, cards_in, table_from
 from hypothesis import given, settings
 
 from tokenvault_data.analysis.quality.quality import quality, quality_rows
-from tokenvault_data.analysis.quality.settings import QUALITY_SETTINGS
-from tokenvault_data.analysis.quality.verdicts import Threshold
+from tokenvault_data.analysis.quality.settings import QUALITY_SETTINGS, Threshold
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.errors import UsageError

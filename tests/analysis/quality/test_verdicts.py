@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenvault_data.analysis.quality.verdicts import Threshold
+from tokenvault_data.analysis.quality.settings import Threshold
 
 
 @pytest.mark.parametrize(

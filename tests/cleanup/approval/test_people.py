@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenvault_data.cleanup.approval.people import clean_name, same_person
+from tokenvault_data.cleanup.approval.keys import clean_name, same_person
 from tokenvault_data.errors import UsageError
 
 CYRILLIC_ASHA = "\u0410\u0455\u04bb\u0430"

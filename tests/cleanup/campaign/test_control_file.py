@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenvault_data.cleanup.campaign.control_file import (
+from tokenvault_data.cleanup.campaign.locking import (
     CONTROL_NAME,
     clear_word,
     leave_word,

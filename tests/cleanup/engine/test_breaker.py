@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenvault_data.cleanup.engine.breaker import Breaker, DriftStop
+from tokenvault_data.cleanup.engine.sender import Breaker, DriftStop
 from tokenvault_data.cleanup.plan.limits import Limits
 
 

@@ -9,14 +9,14 @@ from cleanup_plans import make_plan
 from cleanup_vaults import ALL_OPEN, DAY, as_planned, fetched_row, raw_card
 
 from tokenvault_data.cleanup.campaign.clock import Clock
-from tokenvault_data.cleanup.engine.card_comparison import Judge, sign_of
+from tokenvault_data.cleanup.engine.card_worker import Judge, sign_of
 from tokenvault_data.cleanup.engine.customer_list import ListAnswer
 from tokenvault_data.cleanup.engine.responses import read_attempt
 from tokenvault_data.cleanup.plan.limits import Limits
 from tokenvault_data.cleanup.plan.plan_file import ControlCard
 from tokenvault_data.cleanup.selection import rules
-from tokenvault_data.client.attempts import Attempt
 from tokenvault_data.client.calls import fetch_call
+from tokenvault_data.client.retries import Attempt
 
 EXPIRED = rules.expired(DAY)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tokenvault_data.cleanup.engine.engine import CONCURRENCY
-from tokenvault_data.client.attempts import Attempt
+from tokenvault_data.client.retries import Attempt
 
 PLOTS = st.tuples(
     st.integers(1, 60),

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tokenvault_data.cleanup.engine.responses import TABLE, read_attempt
-from tokenvault_data.client.attempts import Attempt
 from tokenvault_data.client.calls import delete_call, fetch_call
+from tokenvault_data.client.retries import Attempt
 
 CARD = {"customer_id": "c", "instrument_id": "i", "instrument_status": "active"}
 OTHER = CARD | {"instrument_id": "j"}

@@ -12,8 +12,8 @@ from tokenvault_data.cleanup.campaign.clock import Clock
 from tokenvault_data.cleanup.engine.freshness import Evidence, Heartbeat
 from tokenvault_data.cleanup.engine.sender import Ending, Sender, Withheld
 from tokenvault_data.cleanup.plan.limits import Limits
-from tokenvault_data.client.attempts import Attempt
 from tokenvault_data.client.calls import delete_call, fetch_call
+from tokenvault_data.client.retries import Attempt
 from tokenvault_data.errors import CallAbandoned
 
 START = datetime(2026, 11, 22, 9, tzinfo=UTC)

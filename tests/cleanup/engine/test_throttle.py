@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenvault_data.cleanup.engine.throttle import Gate
+from tokenvault_data.cleanup.engine.sender import Gate
 
 
 @pytest.mark.parametrize(

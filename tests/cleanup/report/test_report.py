@@ -9,11 +9,11 @@ from cleanup_journals import BALA, Book, campaign_folder, every_final, make_plan
 
 from tokenvault_data.cleanup.audit.rules import FINALS, LEFT
 from tokenvault_data.cleanup.report.report import (
+    COMPLETION,
     completion_report,
     exceptions,
     write_exceptions,
 )
-from tokenvault_data.cleanup.report.table import COMPLETION
 from tokenvault_data.cleanup.selection.rules import expired, listed
 from tokenvault_data.errors import UsageError
 from tokenvault_data.reports.export import read_export

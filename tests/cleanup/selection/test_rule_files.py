@@ -8,8 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tokenvault_data.cleanup.selection.rule_files import read_pairs
-from tokenvault_data.cleanup.selection.rules import listed
+from tokenvault_data.cleanup.selection.rules import listed, read_pairs
 from tokenvault_data.errors import UsageError
 
 WANTED = (("c2", "i2"), ("c1", "i1"))

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tokenvault_data.analysis.filters.filters import where
 from tokenvault_data.cleanup.plan.plan_file import ControlCard
 from tokenvault_data.cleanup.selection import exclusions, rules
+from tokenvault_data.cleanup.selection.drift import usable
 from tokenvault_data.cleanup.selection.rules import Rule
 from tokenvault_data.cleanup.selection.selection import select_cards
-from tokenvault_data.cleanup.selection.usability import usable
 from tokenvault_data.dataset.bank_names import load_bank_names
 
 EXPIRED = rules.expired(DAY)

@@ -5,7 +5,7 @@ from datetime import date
 import duckdb
 import pytest
 
-from tokenvault_data.cleanup.selection.usability import usable, usable_sql
+from tokenvault_data.cleanup.selection.drift import usable, usable_sql
 
 DAY = date(2026, 11, 30)
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tokenvault_data.cli.printing.grid import Row, lay_out
+from tokenvault_data.cli.printing.output import Row, lay_out
 
 ROWS = [Row(("Bank", "cards"), "bold"), Row(("STATE BANK OF INDIA", "1,234")), Row(("銀行", "5"))]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenvault_data.cli.printing.plain_text import visible
+from tokenvault_data.cli.printing.output import visible
 
 
 @pytest.mark.parametrize(

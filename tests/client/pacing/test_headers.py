@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenvault_data.client.pacing.headers import LimitReading, read_limits
-from tokenvault_data.emulator.limit_headers import DIALECTS, limit_headers
-from tokenvault_data.emulator.limiter import Verdict
+from tokenvault_data.emulator.limiter import DIALECTS, Verdict, limit_headers
 
 NAMES = [
     "x-ratelimit-limit",

@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenvault_data.client.pacing.headers import LimitReading, read_limits
-from tokenvault_data.client.pacing.ratelimit_fields import NAMES, FieldsReading, read_fields
+from tokenvault_data.client.pacing.headers import (
+    NAMES,
+    FieldsReading,
+    LimitReading,
+    read_fields,
+    read_limits,
+)
 
 DRAFT_6 = {
     "ratelimit-limit": "100",

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tokenvault_data.client.pacing.waiting import Waiting
+from tokenvault_data.client.pacing.pacer import Waiting
 from tokenvault_data.errors import CallAbandoned
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from tokenvault_data.dataset.flattening import anomalies as module
-from tokenvault_data.dataset.flattening.anomalies import KINDS, AnomalyRows, count_codes
+from tokenvault_data.dataset.flattening import canonical as module
+from tokenvault_data.dataset.flattening.canonical import KINDS, AnomalyRows, count_codes
 
 
 def test_codes_are_joined_in_order_and_counted_once():

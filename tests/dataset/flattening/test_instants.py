@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.dataset.flattening.instants import read_instant, read_instants
+from tokenvault_data.dataset.flattening.canonical import read_instant, read_instants
 
 DAYS = st.sampled_from(
     [

@@ -5,6 +5,7 @@ from dataset_cases import card, elements
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokenvault_data.dataset.flattening.canonical import LEAVES
 from tokenvault_data.dataset.flattening.many_records import (
     ARRAY,
     ENVELOPE,
@@ -13,7 +14,6 @@ from tokenvault_data.dataset.flattening.many_records import (
     shape_of,
 )
 from tokenvault_data.dataset.flattening.one_record import as_columns, read_body
-from tokenvault_data.dataset.flattening.received import LEAVES
 
 
 def one(content):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tokenvault_data.emulator.faults.faults import FaultPlan, read_faults
-from tokenvault_data.emulator.faults.kinds import KINDS
+from tokenvault_data.emulator.faults.faults import KINDS, FaultPlan, read_faults
 from tokenvault_data.emulator.routing import Route
 
 LIST = Route("list", "cust_0000001")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenvault_data.emulator.population.ledger import Event, net_events_of, write_ledger
+from tokenvault_data.emulator.population.ageing import Event, net_events_of, write_ledger
 
 
 def added(month, one):

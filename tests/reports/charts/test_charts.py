@@ -14,7 +14,7 @@ import pytest
 
 from tokenvault_data.errors import UsageError
 from tokenvault_data.reports.charts import charts
-from tokenvault_data.reports.charts.change_charts import (
+from tokenvault_data.reports.charts.charts import (
     changes_bars,
     changes_by_bank,
     changes_over_time,

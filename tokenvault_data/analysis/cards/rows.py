@@ -6,7 +6,7 @@ that neither a look at some rows nor an export of all of them holds more than on
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,7 +23,7 @@ from tokenvault_data.dataset.readers import open_parquet
 from tokenvault_data.dataset.today import day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -158,3 +158,57 @@ def _groups_of(source: Source) -> list[_Group]:
                 for place in range(file.num_row_groups)
             ]
     return groups
+
+
+PAGE_ROWS: Final = 20
+"""Rows of a page when nothing else is asked for."""
+
+
+class RowPages:
+    """Pages of selected rows.
+
+    Parameters
+    ----------
+    selected : SelectedRows
+    page_rows : int
+        Rows of a page.
+    """
+
+    def __init__(self, selected: SelectedRows, *, page_rows: int = PAGE_ROWS) -> None:
+        self._selected = selected
+        self._page_rows = page_rows
+        self._passing: list[int] = []  # by row group gone through, the rows that pass
+
+    def page(
+        self, number: int, *, is_overtaken: Callable[[], bool] = lambda: False
+    ) -> pa.Table | None:
+        """Return one page, with fewer rows at the end and none behind it.
+
+        Parameters
+        ----------
+        number : int
+            From 0 on.
+        is_overtaken : callable, optional
+            Asked between two row groups: whether nobody waits for the page any more.
+
+        Returns
+        -------
+        pyarrow.Table or None
+            None if the page was overtaken.
+        """
+        first, behind = number * self._page_rows, (number + 1) * self._page_rows
+        found: list[pa.Table] = []
+        before = 0  # rows that pass in the row groups before this one
+        for group in range(self._selected.groups):
+            if before >= behind:
+                break
+            if is_overtaken():
+                return None
+            if group == len(self._passing):
+                self._passing.append(self._selected.count(group))
+            after = before + self._passing[group]
+            if after > max(first, before):
+                start = max(first - before, 0)
+                found.append(self._selected.rows(group).slice(start, behind - before - start))
+            before = after
+        return pa.concat_tables([self._selected.schema.empty_table(), *found]).unify_dictionaries()

@@ -11,14 +11,25 @@ import pyarrow as pa
 from tokenvault_data.analysis.cards.table_types import with_schema_types
 from tokenvault_data.dataset.frames import read_stream
 from tokenvault_data.dataset.schema import INSTRUMENTS
-from tokenvault_data.dataset.snapshots import Snapshot
+from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER, Snapshot
 from tokenvault_data.dataset.sql import connection_to
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     import duckdb
+
+
+def path_beside(snapshot: Snapshot, folder: str, version: int) -> Path:
+    """Return ``folder/<snapshot id>-<digest>-v<version>`` in the store of a snapshot.
+
+    For one that lies in no store, the folder is next to it.
+    """
+    parent = snapshot.path.parent
+    store = parent.parent if parent.name == SNAPSHOTS_FOLDER else parent
+    return store / folder / f"{snapshot.id}-{snapshot.digest[:16]}-v{version}"
 
 
 @runtime_checkable

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenvault_data.analysis.cards.card_view import card_view
-from tokenvault_data.analysis.quality.verdicts import NO_THRESHOLD, Finding, Verdict
+from tokenvault_data.analysis.quality.settings import NO_THRESHOLD, Finding, Verdict
 from tokenvault_data.dataset.sql import connection_to
 
 if TYPE_CHECKING:

@@ -21,9 +21,15 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from tokenvault_data.analysis.changes.marks import HASH_VALUES, Marks, odd_keys, take_marks
-from tokenvault_data.analysis.changes.marks_file import keep_marks, read_marks
-from tokenvault_data.analysis.changes.suspects import SIDES, Suspects
+from tokenvault_data.analysis.changes.events import SIDES, Suspects
+from tokenvault_data.analysis.changes.marks import (
+    HASH_VALUES,
+    Marks,
+    keep_marks,
+    odd_keys,
+    read_marks,
+    take_marks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

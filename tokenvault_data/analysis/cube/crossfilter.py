@@ -6,22 +6,199 @@ ignore its own filter, so that what was left out can be chosen again.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from tokenvault_data.analysis.cube.month_ranges import MonthRange, read_month_range
-from tokenvault_data.analysis.cube.prefix_sums import MOST_ENTRIES, Slabs
-from tokenvault_data.analysis.filters.filters import All, IsIn, Predicate
+from tokenvault_data.analysis.cube.cube import count_cards, group_cells
+from tokenvault_data.analysis.filters.filters import All, Compare, IsIn, Not, Predicate
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from datetime import date
+    from collections.abc import Collection, Sequence
 
-    from tokenvault_data.analysis.cube.cells import Codes
-    from tokenvault_data.analysis.cube.cube import Cube
+    from tokenvault_data.analysis.cube.cells import Cells, Codes
+    from tokenvault_data.analysis.cube.cube import Coded, Cube
     from tokenvault_data.dataset.bank_names import BankNames
+
+
+_MONTH = re.compile(r"(?!0000)[0-9]{4}-(0[1-9]|1[0-2])")
+
+
+@dataclass(frozen=True, slots=True)
+class MonthRange:
+    """The months from `first` through `last`, ``YYYY-MM``; None leaves an end open."""
+
+    first: str | None
+    last: str | None
+
+    def holds(self, month: str) -> bool:
+        """Say whether a month lies in the range.
+
+        >>> MonthRange("2026-12", None).holds("2027-01")
+        True
+        """
+        return (self.first is None or month >= self.first) and (
+            self.last is None or month <= self.last
+        )
+
+    def predicate(self) -> Predicate:
+        """Return the condition that a card's last day lies in the range.
+
+        >>> MonthRange("2026-12", "2027-02").predicate().sentence()
+        'expires on or after 1 December 2026 and expires on or before 28 February 2027'
+        """
+        ends: list[Predicate] = []
+        if self.first is not None:
+            ends.append(Compare("expires_on", ">=", date.fromisoformat(f"{self.first}-01")))
+        if self.last is not None:
+            ends.append(Compare("expires_on", "<=", _last_day(self.last)))
+        if not ends:
+            return Not(IsIn("expires_on", (None,)))
+        return ends[0] if len(ends) == 1 else All(tuple(ends))
+
+
+def read_month_range(ends: Sequence[Any]) -> MonthRange:
+    """Read the first and last month of a range.
+
+    Raises
+    ------
+    UsageError
+        They are not two months, or in the wrong order.
+    """
+    readable = len(ends) == 2 and all(
+        end is None or (isinstance(end, str) and _MONTH.fullmatch(end)) for end in ends
+    )
+    if not readable:
+        raise UsageError(
+            f"{ends!r} is no range of months; nothing was filtered; give the first and the last"
+            " one as YYYY-MM, or None for an open end."
+        )
+    first, last = ends
+    if first is not None and last is not None and first > last:
+        raise UsageError(
+            f"The range of months begins behind its end ({first}, {last}); nothing was filtered;"
+            " exchange the two."
+        )
+    return MonthRange(first, last)
+
+
+def _last_day(month: str) -> date:
+    year, number = int(month[:4]), int(month[5:])
+    if number == 12:
+        return date(year, 12, 31)
+    return date(year, number + 1, 1) - timedelta(days=1)
+
+
+MOST_ENTRIES = 75_000_000
+"""Sums held at most, 300 MB; a cube with more is counted from its cells, which takes longer."""
+
+_FEW = 4
+
+
+class Slabs:
+    """Cards by combination and month.
+
+    Parameters
+    ----------
+    cells : Cells
+    dimensions : sequence of Coded
+        All but the expiry.
+    months : Coded or None
+        The expiry; None to leave it out, and then there is one slab.
+    most_entries : int
+        Hold the sums along the months only if they are no more than this.
+
+    Attributes
+    ----------
+    codes : tuple of numpy.ndarray
+        By dimension, the code of each combination.
+    combinations, slots : int
+        How many combinations there are, and how many slabs: slab 0 holds unknown expiry.
+    """
+
+    def __init__(
+        self,
+        cells: Cells,
+        dimensions: Sequence[Coded],
+        months: Coded | None,
+        *,
+        most_entries: int = MOST_ENTRIES,
+    ) -> None:
+        grouped = [*dimensions] if months is None else [*dimensions, months]
+        grouping = group_cells(grouped, None, cells.count)
+        keys = grouping.keys[: len(dimensions)]
+        self._cards = count_cards(cells, grouping)
+        new = np.zeros(grouping.count, bool)
+        new[:1] = True
+        for key in keys:
+            new[1:] |= key[1:] != key[:-1]
+        starts = np.flatnonzero(new)
+        self.codes = tuple(key[starts] for key in keys)
+        self.combinations = len(starts)
+        self._starts = np.append(starts, grouping.count)
+        self._combination = (np.cumsum(new) - 1).astype(np.int32)
+        if months is None:
+            self.slots = 1
+            self._slot = np.zeros(grouping.count, np.uint8)
+        else:
+            self.slots = len(months.values) + 1
+            self._slot = grouping.keys[-1]
+        fits = (self.slots + 1) * self.combinations <= most_entries
+        self._sums = self._added_up() if fits else None
+
+    @property
+    def size_bytes(self) -> int:
+        """Memory that the numbers take, in bytes."""
+        sums = 0 if self._sums is None else self._sums.nbytes
+        cells = self._cards.nbytes + self._combination.nbytes + self._slot.nbytes
+        return sums + cells + self._starts.nbytes + sum(codes.nbytes for codes in self.codes)
+
+    def within(self, wanted: Codes) -> Codes:
+        """Return the cards of each combination in the slabs for which `wanted` is true."""
+        edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
+        if self._sums is not None:
+            found = np.zeros(self.combinations, self._sums.dtype)
+            for first, behind in edges.reshape(-1, 2):
+                found += self._sums[behind] - self._sums[first]
+            return found
+        picked = wanted[self._slot]
+        counted = np.bincount(
+            self._combination[picked], self._cards[picked], minlength=self.combinations
+        )
+        return counted.astype(np.int64)
+
+    def by_slot(self, selected: Codes) -> Codes:
+        """Return the cards of each slab in the combinations for which `selected` is true."""
+        chosen = np.flatnonzero(selected)
+        if len(chosen) * _FEW < self.combinations:
+            return self.by_slot_of(chosen)
+        picked = selected[self._combination]
+        return self._counted(self._slot[picked], self._cards[picked])
+
+    def by_slot_of(self, chosen: Codes) -> Codes:
+        """Return the cards of each slab in some combinations, given by number."""
+        starts = self._starts[chosen]
+        lengths = self._starts[chosen + 1] - starts
+        behind = np.cumsum(lengths)
+        cells = np.arange(behind[-1] if len(behind) else 0)
+        cells += np.repeat(starts - behind + lengths, lengths)
+        return self._counted(self._slot[cells], self._cards[cells])
+
+    def _counted(self, slots: Codes, cards: Codes) -> Codes:
+        return np.bincount(slots, cards, minlength=self.slots).astype(np.int64)
+
+    def _added_up(self) -> Codes:
+        """Return, by slab and combination, the cards of all slabs before it."""
+        total = int(self._cards.sum())
+        kind = np.int32 if total <= np.iinfo(np.int32).max else np.int64
+        sums = np.zeros((self.slots + 1, self.combinations), kind)
+        sums[self._slot.astype(np.int64) + 1, self._combination] = self._cards
+        return np.cumsum(sums, axis=0, out=sums)
+
 
 Filter: TypeAlias = "frozenset[object] | MonthRange"
 

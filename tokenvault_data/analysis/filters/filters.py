@@ -17,9 +17,17 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tokenvault_data.analysis.filters.columns import Value, kind_of, shown, value_for
-from tokenvault_data.analysis.filters.comparisons import Compare, IsIn
-from tokenvault_data.analysis.filters.expressions import MAX_DEPTH, All, AnyOf, Not, Predicate
-from tokenvault_data.analysis.filters.rows import OPERATORS, Operator
+from tokenvault_data.analysis.filters.expressions import (
+    MAX_DEPTH,
+    OPERATORS,
+    All,
+    AnyOf,
+    Compare,
+    IsIn,
+    Not,
+    Operator,
+    Predicate,
+)
 from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:

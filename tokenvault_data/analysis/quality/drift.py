@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from tokenvault_data.analysis.cards.card_view import card_view
 from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.quality.verdicts import Finding
+from tokenvault_data.analysis.quality.settings import Finding
 from tokenvault_data.errors import UsageError
 from tokenvault_data.text import counted, percent
 

@@ -12,16 +12,14 @@ from tokenvault_data.analysis.cards.card_view import card_view
 from tokenvault_data.analysis.cards.partial import finding_table
 from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
 from tokenvault_data.analysis.changes.another_vault import vault_check
-from tokenvault_data.analysis.quality.bank_spellings import (
-    bank_checks,
-    several_spellings,
-    spelling_table,
-)
 from tokenvault_data.analysis.quality.dataset_checks import (
     MISCOUNTED_SQL,
     NOT_FETCHED_SQL,
+    bank_checks,
     collection_checks,
     moment_of,
+    several_spellings,
+    spelling_table,
     stale_before_us,
 )
 from tokenvault_data.analysis.quality.drift import (
@@ -38,10 +36,14 @@ from tokenvault_data.analysis.quality.row_checks import (
     is_anomaly_check,
     row_checks,
 )
-from tokenvault_data.analysis.quality.settings import QUALITY_SETTINGS, QualitySettings
-from tokenvault_data.analysis.quality.verdicts import VERDICTS, Finding
+from tokenvault_data.analysis.quality.settings import (
+    QUALITY_SETTINGS,
+    VERDICTS,
+    Finding,
+    QualitySettings,
+)
 from tokenvault_data.dataset.bank_names import BankNames, load_bank_names
-from tokenvault_data.dataset.flattening.instants import INDIA
+from tokenvault_data.dataset.flattening.canonical import INDIA
 from tokenvault_data.errors import UsageError
 from tokenvault_data.text import counted
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.analysis.quality.verdicts import Finding, Threshold
-from tokenvault_data.dataset.flattening.anomalies import KINDS
+from tokenvault_data.analysis.quality.settings import Finding, Threshold
+from tokenvault_data.dataset.flattening.canonical import KINDS
 from tokenvault_data.dataset.flattening.vocabulary import CLOSED
 from tokenvault_data.text import counted, percent
 

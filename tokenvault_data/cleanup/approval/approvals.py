@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tokenvault_data.cleanup.approval.people import same_person
+from tokenvault_data.cleanup.approval.keys import same_person
 from tokenvault_data.cleanup.approval.revocation import REVOCATIONS, read_revocations
 from tokenvault_data.cleanup.approval.signed_files import SignedKind
 from tokenvault_data.cleanup.plan.guard_rails import CLOCK_TOLERANCE, too_old

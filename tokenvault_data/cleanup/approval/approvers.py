@@ -18,8 +18,14 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from tokenvault_data.cleanup.approval.keys import PUBLIC_FORMAT, config_in, decoded, fingerprint_of
-from tokenvault_data.cleanup.approval.people import clean_name, same_person
+from tokenvault_data.cleanup.approval.keys import (
+    PUBLIC_FORMAT,
+    clean_name,
+    config_in,
+    decoded,
+    fingerprint_of,
+    same_person,
+)
 from tokenvault_data.errors import UsageError
 from tokenvault_data.folders import named
 from tokenvault_data.private_files import write_private_file

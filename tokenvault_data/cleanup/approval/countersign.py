@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.cleanup.approval.people import same_person
+from tokenvault_data.cleanup.approval.keys import same_person
 from tokenvault_data.cleanup.approval.signed_files import SignedKind
 from tokenvault_data.cleanup.audit.approvals import people_of
 from tokenvault_data.cleanup.audit.audit import audited

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tokenvault_data.cleanup.approval.people import same_person
+from tokenvault_data.cleanup.approval.keys import same_person
 from tokenvault_data.cleanup.audit.findings import shown
 from tokenvault_data.cleanup.audit.replay import finals_of
 from tokenvault_data.cleanup.audit.rules import moment

@@ -33,6 +33,7 @@ from tokenvault_data.cleanup.audit.findings import Findings, shown
 from tokenvault_data.cleanup.audit.journal_reader import (
     JOURNAL_NAME,
     check_structure,
+    check_tables,
     opened_journal,
     read_entries,
 )
@@ -44,7 +45,6 @@ from tokenvault_data.cleanup.audit.ledger_reader import (
 )
 from tokenvault_data.cleanup.audit.replay import Replay, finals_of
 from tokenvault_data.cleanup.audit.rules import OVER, moment
-from tokenvault_data.cleanup.audit.tables import check_tables
 from tokenvault_data.cleanup.journal.seal import SEAL_NAME, check_seal
 from tokenvault_data.cleanup.plan.plan_file import Plan, read_plan
 from tokenvault_data.errors import PlanDamaged, UsageError

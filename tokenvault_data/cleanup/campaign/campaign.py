@@ -24,13 +24,15 @@ from tokenvault_data.cleanup.approval.approvals import (
 from tokenvault_data.cleanup.approval.approvers import load_trust, phrase_for
 from tokenvault_data.cleanup.approval.revocation import read_revocations
 from tokenvault_data.cleanup.campaign.clock import Clock
-from tokenvault_data.cleanup.campaign.control_file import clear_word, leave_word, read_word
 from tokenvault_data.cleanup.campaign.locking import (
     at_work_elsewhere,
+    clear_word,
     is_campaign_at_work,
     is_folder_at_work,
+    leave_word,
     only_campaign,
     only_in_folder,
+    read_word,
 )
 from tokenvault_data.cleanup.campaign.preflight import (
     Account,
@@ -51,11 +53,9 @@ from tokenvault_data.cleanup.campaign.recovery import (
 from tokenvault_data.cleanup.campaign.status import (
     CampaignStatus,
     cards_met,
+    has_closing_record,
     seconds_left,
     status_of,
-)
-from tokenvault_data.cleanup.campaign.stored_status import (
-    has_closing_record,
     stored_canary,
     stored_status,
 )

@@ -12,7 +12,7 @@ from collections import defaultdict
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from tokenvault_data.cleanup.campaign.stored_status import holds_mark, last_mark
+from tokenvault_data.cleanup.campaign.status import holds_mark, last_mark
 from tokenvault_data.cleanup.journal.journal import FILE_NAME, Journal
 from tokenvault_data.cleanup.journal.records import Record, moved, state
 from tokenvault_data.cleanup.ledger.machine import machine_id, read_machine, write_machine

@@ -17,12 +17,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from anyio import CancelScope
 
 from tokenvault_data.cleanup.campaign.clock import Clock
-from tokenvault_data.cleanup.engine.breaker import PROBE_SECONDS
 from tokenvault_data.cleanup.engine.card_worker import Visits
 from tokenvault_data.cleanup.engine.control_reads import Controls
 from tokenvault_data.cleanup.engine.decisions import Course, recovered
 from tokenvault_data.cleanup.engine.freshness import Heartbeat
-from tokenvault_data.cleanup.engine.sender import SLICE_SECONDS, Ending, Sender
+from tokenvault_data.cleanup.engine.sender import PROBE_SECONDS, SLICE_SECONDS, Ending, Sender
 from tokenvault_data.cleanup.journal.records import Record, state
 from tokenvault_data.cleanup.journal.states import EXCEPTIONS
 from tokenvault_data.errors import TokenVaultError

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from tokenvault_data.client.reading import read_json
+from tokenvault_data.client.calls import read_json
 from tokenvault_data.client.transport import Answer
 from tokenvault_data.errors import UnusableAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tokenvault_data.client.attempts import Attempt
     from tokenvault_data.client.calls import Call
+    from tokenvault_data.client.retries import Attempt
 
 Meaning = Literal[
     "this_card",

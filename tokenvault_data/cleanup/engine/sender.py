@@ -6,27 +6,187 @@ Whatever comes back is counted here, and may bring the whole campaign to stop.
 from __future__ import annotations
 
 import re
+from collections import deque
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
-from tokenvault_data.cleanup.engine.breaker import Breaker
 from tokenvault_data.cleanup.engine.customer_list import ListAnswer, chain_of
 from tokenvault_data.cleanup.engine.decisions import Sent
 from tokenvault_data.cleanup.engine.responses import TABLE, read_attempt
-from tokenvault_data.cleanup.engine.throttle import Gate
 from tokenvault_data.client.calls import list_call
+from tokenvault_data.client.pacing.headers import (
+    LONGEST_WAIT_SECONDS,
+    SHORTEST_WAIT_SECONDS,
+    RefusedTime,
+    read_limits,
+)
 from tokenvault_data.client.transport import Answer
 from tokenvault_data.errors import CallAbandoned, UnusableAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from tokenvault_data.cleanup.campaign.clock import Clock
     from tokenvault_data.cleanup.engine.freshness import Evidence
     from tokenvault_data.cleanup.engine.responses import Effect, Reading
     from tokenvault_data.cleanup.plan.limits import Limits
-    from tokenvault_data.client.attempts import Attempt
     from tokenvault_data.client.calls import Call
+    from tokenvault_data.client.pacing.headers import LimitReading
     from tokenvault_data.client.pacing.pacer import Reservation
+    from tokenvault_data.client.retries import Attempt
+
+
+_LONGEST_GUESS_SECONDS: Final = 60.0
+_RESERVE_GUESS_SECONDS: Final = 10.0
+
+
+class Gate:
+    """Closed while nothing may be sent.
+
+    Parameters
+    ----------
+    reserve : float
+        Part of the limit's window that is left to others, 0 to 1.
+    """
+
+    def __init__(self, reserve: float) -> None:
+        self._reserve = reserve
+        self._refusals = 0
+        self._refused_time = RefusedTime()
+        self._closed_until = float("-inf")
+        self._narrow_until = float("-inf")
+
+    def closed_for(self, now: float, requests: int = 1) -> float:
+        """Seconds until so many requests may be sent one after another, 0 when they may."""
+        until = self._closed_until if requests == 1 else max(self._closed_until, self._narrow_until)
+        return max(0.0, until - now)
+
+    def refused_seconds(self, now: float) -> float:
+        """As `RefusedTime.seconds`."""
+        return self._refused_time.seconds(now)
+
+    def note(self, status: int | None, headers: Mapping[str, str], now: float) -> None:
+        """Take in an answer.
+
+        Parameters
+        ----------
+        status : int or None
+            None when no answer came.
+        headers : mapping
+            Names in lower case.
+        now : float
+            Seconds on a clock that does not go back.
+        """
+        if status is None:
+            return
+        reading = read_limits(headers)
+        wait = self._wait_asked(status, reading, 0)
+        if wait:
+            self._closed_until = max(self._closed_until, now + wait)
+        if status == 429:
+            self._refused_time.refused(now, self._closed_until)
+        else:
+            self._refused_time.answered()
+        # A question of which the answer would close the gate, before what hangs on it could leave,
+        # is not worth asking.
+        soon = self._wait_asked(status, reading, 1)
+        self._narrow_until = now + soon if soon else float("-inf")
+
+    def _wait_asked(self, status: int, reading: LimitReading, further: int) -> float:
+        if status == 429:
+            self._refusals += not further
+            guess = min(_LONGEST_GUESS_SECONDS, 2.0 ** (min(self._refusals, 16) - 1))
+            return _clamped(reading.wait_seconds or reading.reset_after_seconds or guess)
+        self._refusals = 0
+        limit, remaining = reading.limit_per_minute, reading.remaining
+        if limit is None or remaining is None or remaining - further >= self._reserve * limit:
+            return 0.0
+        return _clamped(
+            reading.reset_after_seconds or reading.wait_seconds or _RESERVE_GUESS_SECONDS
+        )
+
+
+def _clamped(seconds: float) -> float:
+    return min(max(seconds, SHORTEST_WAIT_SECONDS), LONGEST_WAIT_SECONDS)
+
+
+PROBE_SECONDS: Final = (30.0, 60.0, 120.0)
+"""Waits before each probe of a campaign that failures have paused; after the last one it ends."""
+
+_GARBAGE_IN_ROW: Final = 3
+
+
+class Breaker:
+    """Counts failures of calls.
+
+    Parameters
+    ----------
+    limits : Limits
+        ``failures_in_row``, ``failure_share`` and ``failure_window``; 0 in a row allows none.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._in_row_cap = max(1, limits.failures_in_row)
+        self._share = limits.failure_share
+        self._window: deque[bool] = deque(maxlen=limits.failure_window)
+        self._in_row = 0
+        self._garbage = 0
+
+    def note_success(self) -> None:
+        """Count a call that was answered as it should be."""
+        self._in_row = self._garbage = 0
+        self._window.append(False)
+
+    def note_failure(self) -> str | None:
+        """Count a failure; give the reason to pause for, if there is one."""
+        self._in_row += 1
+        self._window.append(True)
+        if self._in_row >= self._in_row_cap:
+            return f"{self._in_row} calls in a row failed"
+        failed, most = sum(self._window), self._window.maxlen or 1
+        if len(self._window) == most and failed > self._share * most:
+            return f"{failed} of the last {most} calls failed"
+        return None
+
+    def note_garbage(self) -> str | None:
+        """Count a 200 that holds no card; give the reason to pause for, if there is one."""
+        self._garbage += 1
+        if self._garbage >= _GARBAGE_IN_ROW:
+            return f"{self._garbage} answers in a row were 200 without a card to read"
+        return None
+
+
+class DriftStop:
+    """Counts cards that are not what they were when they were planned.
+
+    Parameters
+    ----------
+    limits : Limits
+        ``drift_canary``, ``drift_share`` and ``drift_window``.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._canary_cap = max(1, limits.drift_canary)
+        self._share = limits.drift_share
+        self._window: deque[bool] = deque(maxlen=limits.drift_window)
+        self._in_canary = 0
+
+    def note(self, *, drifted: bool, in_canary: bool) -> str | None:
+        """Count one checked card; give the reason to stop for, if there is one.
+
+        The share is of the whole window from the first card on, so that one of the first three is
+        no third.
+        """
+        self._window.append(drifted)
+        if not drifted:
+            return None
+        self._in_canary += in_canary
+        if in_canary and self._in_canary >= self._canary_cap:
+            return f"{self._in_canary} cards of the canary have changed since they were planned"
+        changed, most = sum(self._window), self._window.maxlen or 1
+        if changed > self._share * most:
+            return f"{changed} of the last {most} cards have changed since they were planned"
+        return None
+
 
 SLICE_SECONDS: Final = 0.5
 """Longest sleep in one piece, so that a request to stop is met soon."""

@@ -6,15 +6,15 @@ import getpass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from tokenvault_data.cleanup.plan.checks import LONGEST_NAME, LONGEST_NOTE
 from tokenvault_data.cleanup.plan.guard_rails import guard_rails_met
 from tokenvault_data.cleanup.plan.limits import OPTIONS, Limits
+from tokenvault_data.cleanup.plan.plan import LONGEST_NAME, LONGEST_NOTE
 from tokenvault_data.cleanup.plan.plan_file import BankTotal, Plan, PlannedCard
 from tokenvault_data.cleanup.selection.holds import holds_beside
 from tokenvault_data.cleanup.selection.rules import Rule, as_rule
 from tokenvault_data.cleanup.selection.sampling import canary_of
 from tokenvault_data.cleanup.selection.selection import Selection, select_cards
-from tokenvault_data.dataset.flattening.instants import INDIA
+from tokenvault_data.dataset.flattening.canonical import INDIA
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import RefusedByGuardRail, UsageError
 from tokenvault_data.text import counted

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tokenvault_data.analysis.cards.card_view import card_view
 from tokenvault_data.analysis.cards.source import open_source
 from tokenvault_data.cleanup.selection import sql
-from tokenvault_data.cleanup.selection.usability import usable_sql
+from tokenvault_data.cleanup.selection.drift import usable_sql
 from tokenvault_data.dataset.manifest import MANIFEST_NAME
 from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER, open_snapshot
 from tokenvault_data.errors import PlanDamaged, RefusedByGuardRail, SnapshotError

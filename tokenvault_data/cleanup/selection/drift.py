@@ -10,7 +10,6 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.analysis.filters.literals import label
-from tokenvault_data.cleanup.selection.usability import usable
 from tokenvault_data.dataset.bank_key import bank_key
 from tokenvault_data.dataset.derived_dimensions import expires_in, expiry_month_text
 from tokenvault_data.dataset.today import day_of
@@ -21,6 +20,24 @@ if TYPE_CHECKING:
 
     from tokenvault_data.analysis.filters.filters import Predicate
     from tokenvault_data.cleanup.plan.plan_file import PlannedCard
+
+
+def usable(status: str | None, expires_on: date | None, day: date) -> bool | None:
+    """Decide for one card; None where it may be usable.
+
+    >>> from datetime import date
+    >>> usable("ACTIVE", date(2026, 11, 30), date(2026, 11, 30)), usable("ACTIVE", None, date.max)
+    (True, None)
+    """
+    if (status is not None and status != "ACTIVE") or (expires_on is not None and expires_on < day):
+        return False
+    return None if status is None or expires_on is None else True
+
+
+def usable_sql(day: date) -> str:
+    """Return the same as a DuckDB expression of ``instrument_status`` and ``expires_on``."""
+    return f"(instrument_status = 'ACTIVE' AND expires_on >= DATE '{day.isoformat()}')"
+
 
 IDENTITY: Final = (
     "instrument_uid",

@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.cleanup.plan.plan import HoldUsed
-from tokenvault_data.collection.customer_columns import is_list_heading
 from tokenvault_data.collection.customer_files import columns_of, rows_of_stream
-from tokenvault_data.collection.customer_rows import MISFIT, MisfitRow
+from tokenvault_data.collection.customer_rows import MISFIT, MisfitRow, is_list_heading
 from tokenvault_data.collection.list_judgement import plain_cells
 from tokenvault_data.dataset.formula_guard import GUARD
 from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER

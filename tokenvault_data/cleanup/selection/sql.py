@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tokenvault_data.cleanup.selection.drift import usable_sql
 from tokenvault_data.cleanup.selection.exclusions import (
     BAD_ID,
     CONTESTED,
@@ -15,7 +16,6 @@ from tokenvault_data.cleanup.selection.exclusions import (
     NO_ID,
     NO_KEEPER,
 )
-from tokenvault_data.cleanup.selection.usability import usable_sql
 from tokenvault_data.identifiers import DAMAGED_ID, PLAIN_ID
 
 if TYPE_CHECKING:

@@ -18,8 +18,13 @@ from tokenvault_data.cli.cleanup.plan_views import (
 )
 from tokenvault_data.cli.cleanup.typed_phrase import typed_phrase
 from tokenvault_data.cli.hints import command_line
-from tokenvault_data.cli.printing.grid import Row
-from tokenvault_data.cli.printing.output import print_grid, print_json, print_line, print_paragraph
+from tokenvault_data.cli.printing.output import (
+    Row,
+    print_grid,
+    print_json,
+    print_line,
+    print_paragraph,
+)
 from tokenvault_data.redaction import mask_id
 
 if TYPE_CHECKING:
@@ -317,7 +322,7 @@ def _end(
 def _clock(seconds: float) -> str:
     from datetime import datetime
 
-    from tokenvault_data.dataset.flattening.instants import INDIA
+    from tokenvault_data.dataset.flattening.canonical import INDIA
 
     return f"{datetime.fromtimestamp(seconds, INDIA):%d %b %H:%M} India time"
 

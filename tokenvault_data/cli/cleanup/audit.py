@@ -14,8 +14,13 @@ from tokenvault_data.cli.cleanup.plan_views import (
     folder_named,
     plan_at,
 )
-from tokenvault_data.cli.printing.output import INDENT, print_json, print_line, print_paragraph
-from tokenvault_data.cli.printing.sizes import size_text
+from tokenvault_data.cli.printing.output import (
+    INDENT,
+    print_json,
+    print_line,
+    print_paragraph,
+    size_text,
+)
 from tokenvault_data.errors import UsageError
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.text import counted

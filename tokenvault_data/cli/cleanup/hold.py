@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.printing.grid import Row
-from tokenvault_data.cli.printing.output import print_grid, print_json, print_line, print_paragraph
+from tokenvault_data.cli.printing.output import (
+    Row,
+    print_grid,
+    print_json,
+    print_line,
+    print_paragraph,
+)
 from tokenvault_data.text import counted
 
 if TYPE_CHECKING:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tokenvault_data.cli.printing.grid import Row
-from tokenvault_data.cli.printing.output import INDENT, print_grid, print_line, print_paragraph
+from tokenvault_data.cli.printing.output import INDENT, Row, print_grid, print_line, print_paragraph
 from tokenvault_data.folders import named
 from tokenvault_data.local_paths import local_path
 

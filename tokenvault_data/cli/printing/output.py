@@ -4,13 +4,126 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
-
-from tokenvault_data.cli.printing.grid import Row, lay_out
-from tokenvault_data.cli.printing.plain_text import visible
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+
+def size_text(size_bytes: int) -> str:
+    """Return a size in kB or MB.
+
+    >>> size_text(1234), size_text(5_000_000)
+    ('1.2 kB', '5.0 MB')
+    """
+    if size_bytes < 1_000_000:
+        return f"{size_bytes / 1000:,.1f} kB"
+    return f"{size_bytes / 1_000_000:,.1f} MB"
+
+
+_JOINERS: Final = "\u200c\u200d"  # change the shape of letters in Indian scripts, and nothing else
+
+
+def visible(text: str) -> str:
+    r"""Return a text that shows as one line and cannot steer a terminal.
+
+    Control characters, escape sequences, line breaks, changes of writing direction and invisible
+    characters become escapes such as ``\x1b`` and ``\u202e``; odd spaces become plain ones.
+
+    Parameters
+    ----------
+    text : str
+        From anywhere: an answer of the vault, a file's name, an error.
+
+    Returns
+    -------
+    str
+        Printable; a text that was printable is unchanged.
+
+    Examples
+    --------
+    >>> print(visible("HDFC\x1b[31m BANK\n"))
+    HDFC\x1b[31m BANK\n
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() or sign in _JOINERS else _escaped(sign) for sign in text
+    )
+
+
+def _escaped(sign: str) -> str:
+    if unicodedata.category(sign) == "Zs":
+        return " "
+    return sign.encode("unicode_escape").decode("ascii")
+
+
+GAP = "  "
+NARROWEST = 12  # signs that a shortened column keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a grid.
+
+    Attributes
+    ----------
+    cells : tuple of str
+        Printable, one line each.
+    style : str
+        How a terminal shows the line: ``bold``, ``dim``, ``red`` and so on; empty for plain.
+    """
+
+    cells: tuple[str, ...]
+    style: str = ""
+
+
+def lay_out(
+    rows: Sequence[Row], *, right: Collection[int] = (), shrinks: int = 0, width: int | None = None
+) -> Iterator[tuple[str, str]]:
+    """Align rows.
+
+    Parameters
+    ----------
+    rows : sequence of Row
+        All with the same number of cells.
+    right : collection of int
+        Columns that are aligned at their right side.
+    shrinks : int
+        The column whose cells are shortened where the place is too narrow.
+    width : int, optional
+        Signs in a line; any number without it.
+
+    Yields
+    ------
+    tuple of str, str
+        A line without spaces at its end, and its style.
+    """
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, cells)) for cells in zip(*(row.cells for row in rows), strict=True)]
+    if width is not None:
+        excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+        if excess > 0:
+            widths[shrinks] = max(min(NARROWEST, widths[shrinks]), widths[shrinks] - excess)
+    for row in rows:
+        cells = [
+            _fitted(cell, widths[place], right=place in right)
+            for place, cell in enumerate(row.cells)
+        ]
+        yield GAP.join(cells).rstrip(), row.style
+
+
+def _fitted(cell: str, width: int, *, right: bool) -> str:
+    from rich.cells import cell_len, set_cell_size
+
+    missing = width - cell_len(cell)
+    if missing < 0:
+        return f"{set_cell_size(cell, width - 1)}…"
+    return " " * missing + cell if right else cell + " " * missing
+
 
 INDENT = "  "
 _NARROWEST = 40  # signs in a line that a paragraph is still broken for

@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tokenvault_data.cli.hints import command_line
+from tokenvault_data.cli.hints import command_line, run_to_retry
 from tokenvault_data.cli.options import DEFAULT_STORE
 from tokenvault_data.cli.printing.failed_customers import failed_document, print_failed
-from tokenvault_data.cli.printing.grid import Row
-from tokenvault_data.cli.printing.output import INDENT, print_grid, print_line, print_paragraph
-from tokenvault_data.cli.printing.resuming import run_to_retry
+from tokenvault_data.cli.printing.output import INDENT, Row, print_grid, print_line, print_paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

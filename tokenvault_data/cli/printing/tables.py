@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tokenvault_data.cli.printing.grid import Row
-from tokenvault_data.cli.printing.output import INDENT, print_grid, print_line, print_paragraph
+from tokenvault_data.cli.printing.output import INDENT, Row, print_grid, print_line, print_paragraph
 
 if TYPE_CHECKING:
     from collections.abc import Collection

@@ -7,6 +7,8 @@ instants and dates are computed on arrays. What cannot be read is null plus an a
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -14,15 +16,237 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenvault_data.dataset.flattening import vocabulary
-from tokenvault_data.dataset.flattening.anomalies import AnomalyRows
-from tokenvault_data.dataset.flattening.instants import read_instants
-from tokenvault_data.dataset.flattening.received import column_of
-from tokenvault_data.dataset.schema import INSTRUMENTS
+from tokenvault_data.dataset.schema import INSTANT, INSTRUMENTS
 from tokenvault_data.payment_data import hide_card_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
+
+TOP_FIELDS = (
+    "customer_id",
+    "afa_reference",
+    "instrument_id",
+    "instrument_type",
+    "instrument_uid",
+    "instrument_display",
+    "instrument_status",
+    "created_at",
+)
+META = "instrument_meta"
+META_FIELDS = ("card_network", "card_bank_name", "card_country", "card_type", "card_sub_type")
+TOKEN = "card_token_details"  # noqa: S105 - the name of a field
+TOKEN_FIELDS = ("par", "expiry_month", "expiry_year")
+
+LEAVES: tuple[str, ...] = TOP_FIELDS + META_FIELDS + TOKEN_FIELDS
+"""Every field of an instrument that has a column, by its name in the JSON; the names are unique."""
+
+RECEIVED: pa.Schema = pa.schema(
+    [
+        ("body", pa.int32()),  # which of the bodies of the batch the record came in
+        ("element", pa.int32()),  # 0-based place in the list of that body
+        *[(leaf, pa.string()) for leaf in LEAVES],
+        ("issues", pa.string()),  # `field:kind` codes found while taking the JSON apart
+        ("extra", pa.string()),
+    ]
+)
+
+COLUMN_OF_LEAF = {"card_bank_name": "card_bank"}
+"""Columns whose name is not that of their field."""
+
+
+def column_of(leaf: str) -> str:
+    """Return the name of the column that a field of the JSON feeds."""
+    return COLUMN_OF_LEAF.get(leaf, leaf)
+
+
+INDIA = timezone(timedelta(hours=5, minutes=30), "IST")
+"""India has one zone and no summer time."""
+
+_INDIA_US = 19_800_000_000
+_EARLIEST_US = 946_684_800_000_000  # 2000-01-01T00:00:00Z, before any vault
+_LATEST_US = 4_102_444_800_000_000  # 2100-01-01T00:00:00Z
+_YEAR_2_US = -62_104_060_800_000_000
+_UNREAD_INSTANT = np.iinfo(np.int64).min
+_WESTMOST, _EASTMOST = timedelta(hours=-12), timedelta(hours=14)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# Lengths whose only zoneless or zoned layouts are those of `read_instant`; others are rare.
+_ZONELESS_LENGTH = 19
+_OFFSET_LENGTHS = {20: 1, 24: 5, 25: 6, 29: 6}
+
+_INSTANT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?"
+    r"(?:([Zz])|([+-](?:0\d|1[0-4]))(?::?([0-5]\d))?)?",
+    re.ASCII,
+)
+
+
+def read_instant(text: str) -> int | None:
+    """Return microseconds since 1970 UTC, or None when the text is no instant.
+
+    A text without an offset is India time. An offset is Z, or hours with or without minutes, from
+    -12:00 to +14:00, as far as any place on earth is from UTC; with another one it is no instant.
+
+    >>> read_instant("2021-11-11 16:57:57") == read_instant("2021-11-11T11:27:57.000+00:00")
+    True
+    """
+    match = _INSTANT.fullmatch(text.strip())
+    if match is None:
+        return None
+    day, clock, fraction, utc, hours, minutes = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}{hours or '+00'}:{minutes or '00'}")
+        if hours is None and utc is None:
+            moment = moment.replace(tzinfo=INDIA)
+        offset = moment.utcoffset()
+        if offset is None or not _WESTMOST <= offset <= _EASTMOST:
+            return None
+        whole = (moment - _EPOCH) // timedelta(microseconds=1)
+    except (ValueError, OverflowError):
+        return None
+    return whole + int((fraction or "0").ljust(6, "0")[:6])
+
+
+def _read_each(part: pa.StringArray) -> np.ndarray:
+    encoded = part.dictionary_encode()
+    values = [read_instant(text) for text in encoded.dictionary.to_pylist()]
+    table = np.array(
+        [_UNREAD_INSTANT if value is None else value for value in values], dtype=np.int64
+    )
+    result: np.ndarray = table[encoded.indices.to_numpy()]
+    return result
+
+
+def _cast(part: pa.StringArray, length: int) -> np.ndarray | None:
+    """Return what Arrow reads, or None when it would not settle every value as we do."""
+    zoned = length in _OFFSET_LENGTHS
+    if not zoned and length != _ZONELESS_LENGTH:
+        return None
+    if zoned and not _has_known_offsets(part, length):
+        return None  # at least one is no offset of any place, which Arrow would not mind
+    try:
+        instants = part.cast(INSTANT if zoned else pa.timestamp("us"))
+    except pa.ArrowInvalid:
+        return None  # at least one value of this length is something else
+    values = instants.view(pa.int64()).to_numpy() - (0 if zoned else _INDIA_US)
+    # Arrow knows a year 0, Python does not.
+    return values if values.min() >= _YEAR_2_US else None
+
+
+def _has_known_offsets(part: pa.StringArray, length: int) -> bool:
+    # The last signs are the offset, or Z behind a few digits: few values, each looked at once.
+    ends = pc.unique(pc.utf8_slice_codeunits(part, -_OFFSET_LENGTHS[length])).to_pylist()
+    offsets = {end[-1:] if end[-1:] in "Zz" else end for end in ends}
+    return all(read_instant(f"2000-01-01T00:00:00{offset}") is not None for offset in offsets)
+
+
+def read_instants(column: pa.StringArray) -> tuple[pa.TimestampArray, np.ndarray, np.ndarray]:
+    """Read a column of texts.
+
+    Parameters
+    ----------
+    column : pyarrow.StringArray
+
+    Returns
+    -------
+    instants : pyarrow.TimestampArray
+        ``timestamp[us, UTC]``, null where there was no text or it could not be read.
+    unreadable, out_of_range : numpy.ndarray of bool
+        Texts that are no instant, and instants outside 2000 to 2099.
+    """
+    rows = len(column)
+    lengths = pc.binary_length(column).fill_null(0).to_numpy()
+    result = np.full(rows, _UNREAD_INSTANT, dtype=np.int64)
+    for length in np.unique(lengths).tolist():
+        if length == 0:
+            continue
+        where = np.flatnonzero(lengths == length)
+        part = column if len(where) == rows else column.take(pa.array(where))
+        values = _cast(part, length)
+        result[where] = _read_each(part) if values is None else values
+    unread = result == _UNREAD_INSTANT
+    out_of_range = ~unread & ((result < _EARLIEST_US) | (result >= _LATEST_US))
+    null = unread | out_of_range
+    instants = pa.array(result, pa.int64(), mask=null).view(INSTANT)
+    return instants, unread & (lengths > 0), out_of_range
+
+
+KINDS: dict[str, str] = {
+    "differs": "names another customer than the one requested",
+    "empty": "an empty text where a value belongs",
+    "encoding": "text that is not valid Unicode; the bad characters were replaced by U+FFFD",
+    "full_number": "more digits than a masked number shows; all but the last four were removed",
+    "missing": "not sent, though the row cannot be told from others without it",
+    "null": "sent as `null`, or as an answer without content, where a list belongs; read as empty",
+    "not_an_object": "an element of the list that is no JSON object",
+    "out_of_range": "a date before 2000 or after 2099",
+    "placeholder": "a text that stands for no value, such as `N/A`; the column is null",
+    "repeated_key": "a key that occurs twice in one object; the last value was taken",
+    "secret": "a card number, a security code or other payment data where none belongs; `[removed]`"
+    " takes its place",
+    "type": "not of the documented JSON type; the value is kept in `extra`",
+    "unknown": "not in the closed vocabulary of the column",
+    "unreadable": "not in any form that the column can be read from; in `extra`, nested too deeply",
+}
+"""Every kind of anomaly and what it says of the field it is joined to."""
+
+
+class AnomalyRows:
+    """Anomalies of one batch, gathered code by code while its columns are read."""
+
+    def __init__(self) -> None:
+        self._found: list[tuple[str, np.ndarray]] = []
+
+    def add(self, field: str, kind: str, mask: pa.BooleanArray | np.ndarray) -> None:
+        """Record ``field:kind`` for every row where `mask` is true; null counts as false."""
+        if isinstance(mask, pa.Array):
+            if not mask.true_count:
+                return
+            mask = mask.fill_null(False).to_numpy(zero_copy_only=False)
+        rows = np.flatnonzero(mask)
+        if len(rows):
+            self._found.append((f"{field}:{kind}", rows))
+
+    def column(self, rows: int, received: pa.StringArray) -> pa.StringArray:
+        """Return the ``anomalies`` column: the codes found here joined with those of `received`.
+
+        Parameters
+        ----------
+        rows : int
+        received : pyarrow.StringArray
+            Codes found while the JSON was taken apart, joined by ``;``, null for none.
+        """
+        codes: dict[int, set[str]] = defaultdict(set)
+        if received.null_count < rows:
+            for row, given in enumerate(received.to_pylist()):
+                if given is not None:
+                    codes[row].update(given.split(";"))
+        for code, found in self._found:
+            for row in found.tolist():
+                codes[row].add(code)
+        if not codes:
+            return pa.nulls(rows, pa.string())
+        texts: list[str | None] = [None] * rows
+        for row, joined in codes.items():
+            texts[row] = ";".join(sorted(joined))
+        return pa.array(texts, pa.string())
+
+
+def count_codes(columns: Iterable[pa.Array]) -> Counter[tuple[str, str]]:
+    """Return how often each ``(field, kind)`` occurs in one or more ``anomalies`` columns."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for column in columns:
+        if column.null_count == len(column):
+            continue
+        for pair in pc.value_counts(column.drop_null()).to_pylist():
+            for code in pair["values"].split(";"):
+                field, _, kind = code.partition(":")
+                counts[field, kind] += pair["counts"]
+    return counts
+
+
+if TYPE_CHECKING:
     Reader = Callable[[str], str | None]
 
 _Value = TypeVar("_Value")

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from tokenvault_data.dataset.flattening.anomalies import count_codes
-from tokenvault_data.dataset.flattening.canonical import canonicalise
+from tokenvault_data.dataset.flattening.canonical import RECEIVED, canonicalise, count_codes
 from tokenvault_data.dataset.flattening.many_records import (
     ARRAY,
     Shape,
@@ -23,7 +22,6 @@ from tokenvault_data.dataset.flattening.one_record import (
     as_columns,
     read_body,
 )
-from tokenvault_data.dataset.flattening.received import RECEIVED
 from tokenvault_data.dataset.schema import INSTANT
 
 if TYPE_CHECKING:

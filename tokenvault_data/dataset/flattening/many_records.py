@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from tokenvault_data.dataset.flattening.received import (
+from tokenvault_data.dataset.flattening.canonical import (
     META,
     META_FIELDS,
     RECEIVED,

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from tokenvault_data.dataset.flattening.received import (
+from tokenvault_data.dataset.flattening.canonical import (
     LEAVES,
     META,
     META_FIELDS,

@@ -12,15 +12,14 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.emulator.dialects import API_VERSIONS, instrument_json
-from tokenvault_data.emulator.population.ageing import Ageing, months_after
+from tokenvault_data.emulator.population.ageing import Ageing, months_after, net_events_of
 from tokenvault_data.emulator.population.births import Births
-from tokenvault_data.emulator.population.ledger import net_events_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tokenvault_data.emulator.cards import SavedCard
-    from tokenvault_data.emulator.population.ledger import Event
+    from tokenvault_data.emulator.dialects import SavedCard
+    from tokenvault_data.emulator.population.ageing import Event
     from tokenvault_data.emulator.settings import EmulatorSettings
 
 _CUSTOMER_PREFIX = "cust_"

@@ -7,15 +7,14 @@ length. Nothing known is left out: missing values are an outlined bar of their o
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
+from tokenvault_data.errors import UsageError
 from tokenvault_data.reports.charts import captions as findings
-from tokenvault_data.reports.charts.drawing import Bar, columns_of_bars, rows_of_bars
-from tokenvault_data.reports.charts.grid import grid_chart
-from tokenvault_data.reports.charts.rendered import Chart
-from tokenvault_data.reports.charts.style import EXPIRED, MAIN, WIDTH
-from tokenvault_data.reports.charts.tables import (
+from tokenvault_data.reports.charts.captions import (
     HIDDEN_LABEL,
+    MOST_GROUPS,
     alt_text,
     bar_colours,
     bar_label,
@@ -25,12 +24,191 @@ from tokenvault_data.reports.charts.tables import (
     month_label,
     said,
 )
+from tokenvault_data.reports.charts.drawing import (
+    NO_OUTLINE,
+    Bar,
+    Tile,
+    columns_of_bars,
+    grid,
+    rows_of_bars,
+)
+from tokenvault_data.reports.charts.rendered import Chart
+from tokenvault_data.reports.charts.style import (
+    ACCENT,
+    EXPIRED,
+    MAIN,
+    PAPER,
+    QUIET_INK,
+    WIDE_FROM,
+    WIDTH,
+    heat,
+    ink_on,
+)
 from tokenvault_data.reports.labels import count, day, is_missing, month_name, name_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from datetime import date
 
     import pandas as pd
+
+
+def grid_chart(
+    title: str,
+    subtitle: str,
+    *,
+    rows: Sequence[tuple[Any, str]],
+    columns: Sequence[tuple[Any, str, str]],
+    cells: Sequence[tuple[Any, Any, dict[str, Any]]],
+    width: int,
+) -> Chart:
+    """Draw a grid of `cells` (row, column, figures); empty ones have no cards."""
+    if len(rows) > MOST_GROUPS or len(columns) > MOST_GROUPS:
+        raise UsageError(
+            f"A chart shows at most {MOST_GROUPS} by {MOST_GROUPS} groups; nothing was drawn; ask"
+            " for the top ones only."
+        )
+    figures = {(None if is_missing(row) else row, column): line for row, column, line in cells}
+    most = max((line["cards"] or 0 for line in figures.values()), default=0) or 1
+    tiles = []
+    for (i, (row, row_name)), (j, (column, column_name, _)) in itertools.product(
+        enumerate(rows), enumerate(columns)
+    ):
+        line = figures.get((row, column), {"cards": 0})
+        cards = line["cards"]
+        fill = heat((cards / most) ** 0.7) if cards else PAPER
+        tiles.append(
+            Tile(
+                row=i,
+                column=j,
+                label=HIDDEN_LABEL if cards is None else count(cards),
+                said=f"{row_name}, {column_name}: {cards_said(line)}",
+                cards=cards,
+                fill=fill,
+                ink=ink_on(fill) if cards else QUIET_INK,
+                outline=EXPIRED if cards is None else NO_OUTLINE,
+            )
+        )
+    body, padding = grid(tiles, [name for _, name in rows], [label for *_, label in columns], width)
+    top = sorted((tile for tile in tiles if tile.cards), key=lambda tile: -(tile.cards or 0))[:5]
+    hides = any(tile.cards is None for tile in tiles)
+    largest = "Largest cells that are shown" if hides else "Largest cells"
+    description = f"{title}. {largest}: {'; '.join(tile.said for tile in top)}."
+    return Chart(title, subtitle, description if top else f"{title}.", body, padding)
+
+
+def changes_bars(summary: pd.DataFrame, *, about: str = "", width: int = WIDTH) -> Chart:
+    """Draw how many cards came, went, changed and stayed between two snapshots.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        Columns ``what``, ``cards`` and ``share``: the summary that `compare` returns.
+    about, width
+        As in `charts.bars`.
+
+    Raises
+    ------
+    UsageError
+        As `charts.bars`.
+    """
+    groups = checked_lines(summary, "what", "share")
+    drawn = [
+        Bar(
+            place=place,
+            name=name_of("what", group["what"]),
+            label=bar_label(group),
+            said=said(name_of("what", group["what"]), group),
+            cards=length(group),
+            **bar_colours(group["what"], ACCENT if group["what"] == "gone" else MAIN),
+        )
+        for place, group in enumerate(groups)
+    ]
+    body, padding = rows_of_bars(drawn, width)
+    title = findings.changes(groups)
+    return Chart(
+        title,
+        findings.subtitle_of("Cards by what became of them", about),
+        alt_text(title, drawn),
+        body,
+        padding,
+    )
+
+
+def changes_by_bank(table: pd.DataFrame, *, about: str = "", width: int = WIDTH) -> Chart:
+    """Draw how many cards of each bank came, went and changed.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``kind``, ``bank`` and ``cards``, null where hidden: what
+        `Comparison.by` returns for ``bank``.
+    about, width
+        As in `charts.bars`.
+
+    Raises
+    ------
+    UsageError
+        As `charts.bars`.
+    """
+    lines = checked_lines(table, "kind", "bank")
+    kinds = list(dict.fromkeys(str(line["kind"]) for line in lines))
+    return grid_chart(
+        findings.changes_of_banks(lines),
+        findings.subtitle_of("Cards by bank and by what became of them", about),
+        rows=[(bank, name_of("bank", bank)) for bank in findings.heaviest_first(lines, "bank")],
+        columns=[
+            (kind, name_of("kind", kind), name_of("kind", kind).replace(" ", "\n"))
+            for kind in kinds
+        ],
+        cells=[(line["bank"], str(line["kind"]), line) for line in lines],
+        width=width,
+    )
+
+
+def changes_over_time(
+    summaries: Sequence[tuple[str, Mapping[str, int]]], *, about: str = "", width: int = WIDTH
+) -> Chart:
+    """Draw kinds of changes, one row each, over a series of comparisons.
+
+    Parameters
+    ----------
+    summaries : sequence of (str, mapping of str to int)
+        A label, such as a day, and the number of cards by kind of change; in order of time.
+    about, width
+        As in `charts.bars`.
+
+    Raises
+    ------
+    UsageError
+        There is nothing to draw.
+    """
+    kinds = list(dict.fromkeys(itertools.chain.from_iterable(counts for _, counts in summaries)))
+    if not kinds:
+        raise UsageError("There are no changes to draw; nothing was drawn; compare two snapshots.")
+    places = range(len(summaries))
+    title = findings.over_time(summaries)
+    return grid_chart(
+        title,
+        findings.subtitle_of("Cards by what became of them", about),
+        rows=[(kind, name_of("what", kind)) for kind in kinds],
+        columns=[
+            (place, name_of("label", summaries[place][0]), _short(summaries, place, width))
+            for place in places
+        ],
+        cells=[
+            (kind, place, {"cards": int(cards)})
+            for place in places
+            for kind, cards in summaries[place][1].items()
+        ],
+        width=width,
+    )
+
+
+def _short(summaries: Sequence[tuple[str, Mapping[str, int]]], place: int, width: int) -> str:
+    room = max(4, int(width / max(len(summaries), 1) / (9 if width >= WIDE_FROM else 7)))
+    return name_of("label", summaries[place][0][: room + 1])[:room]
+
 
 _BUCKET_NAMES: Final = {"expired": "already expired", "later": "later"}
 
@@ -73,7 +251,7 @@ def bars(table: pd.DataFrame, column: str, *, about: str = "", width: int = WIDT
     title = findings.leading(groups, column)
     return Chart(
         title,
-        findings.counted("Cards and their share", about),
+        findings.subtitle_of("Cards and their share", about),
         alt_text(title, drawn),
         body,
         padding,
@@ -120,7 +298,11 @@ def outlook_bars(table: pd.DataFrame, *, about: str = "", width: int = WIDTH) ->
     body, padding = rows_of_bars(drawn, width)
     title = findings.outlook(groups)
     return Chart(
-        title, findings.counted("Cards by days left", about), alt_text(title, drawn), body, padding
+        title,
+        findings.subtitle_of("Cards by days left", about),
+        alt_text(title, drawn),
+        body,
+        padding,
     )
 
 
@@ -171,7 +353,7 @@ def expiry_calendar_bars(
         drawn, width, border=border if over else None, border_label=label
     )
     title = findings.calendar(months, current)
-    subtitle = findings.counted("Cards by the month they are valid through", about)
+    subtitle = findings.subtitle_of("Cards by the month they are valid through", about)
     return Chart(title, subtitle, alt_text(title, drawn), body, padding)
 
 
@@ -194,7 +376,7 @@ def bank_month_heatmap(table: pd.DataFrame, *, about: str = "", width: int = WID
         line for line in checked_lines(table, "bank", "expiry") if not is_missing(line["expiry"])
     ]
     title = findings.heat_map(lines)
-    subtitle = findings.counted("Cards by bank and the month they are valid through", about)
+    subtitle = findings.subtitle_of("Cards by bank and the month they are valid through", about)
     months = sorted({str(line["expiry"]) for line in lines})
     banks = findings.heaviest_first(lines, "bank")
     return grid_chart(

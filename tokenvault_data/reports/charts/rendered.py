@@ -11,10 +11,10 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from tokenvault_data.dataset.durable_files import check_place, write_whole
 from tokenvault_data.errors import UsageError
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.reports.charts.style import FONT, INK, PAPER, QUIET_INK
-from tokenvault_data.reports.whole_file import check_place, write_whole
 
 if TYPE_CHECKING:
     import os

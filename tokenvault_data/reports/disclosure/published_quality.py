@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.analysis.quality.drift import DRIFTING
 from tokenvault_data.dataset.partial import not_fetched
-from tokenvault_data.reports.disclosure.check_groups import check_groups
-from tokenvault_data.reports.disclosure.counted_groups import ALL, add_group, cards_of, customers_of
+from tokenvault_data.reports.disclosure.counted_groups import (
+    ALL,
+    add_group,
+    cards_of,
+    check_groups,
+    customers_of,
+)
 from tokenvault_data.reports.disclosure.published_changes import OLD
 from tokenvault_data.reports.disclosure.published_expiry import EXPIRED_ACTIVE
 from tokenvault_data.reports.labels import is_missing, one_line

@@ -18,8 +18,7 @@ from tokenvault_data.analysis.cube.cube import cube_of
 from tokenvault_data.analysis.quality.quality import quality
 from tokenvault_data.dataset.partial import not_fetched
 from tokenvault_data.dataset.today import day_of
-from tokenvault_data.reports.disclosure.check_groups import WITHOUT_ID, check_groups
-from tokenvault_data.reports.disclosure.counted_groups import start
+from tokenvault_data.reports.disclosure.counted_groups import WITHOUT_ID, check_groups, start
 from tokenvault_data.reports.disclosure.published_breakdowns import (
     BREAKDOWNS,
     add_breakdown,

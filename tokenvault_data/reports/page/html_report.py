@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 
+from tokenvault_data.dataset.durable_files import check_place, write_whole
 from tokenvault_data.dataset.manifest import toolkit_version
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.reports.charts.rendered import missing_part
 from tokenvault_data.reports.disclosure.suppression import SMALLEST_CELL, check_smallest_cell
-from tokenvault_data.reports.whole_file import check_place, write_whole
 
 if TYPE_CHECKING:
     import os

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.dataset.flattening.instants import INDIA
+from tokenvault_data.dataset.flattening.canonical import INDIA
 from tokenvault_data.reports.disclosure.counted_groups import ALL, cards_of, customers_of, share_of
 from tokenvault_data.reports.disclosure.published_quality import not_fetched_of
 from tokenvault_data.reports.disclosure.small_groups import HIDDEN

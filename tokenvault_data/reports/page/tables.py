@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenvault_data.reports.charts.tables import month_label
+from tokenvault_data.reports.charts.captions import month_label
 from tokenvault_data.reports.disclosure.small_groups import CUSTOMERS_HIDDEN, HIDDEN
 from tokenvault_data.reports.labels import count, is_missing, month_name, name_of, percent
 

@@ -8,18 +8,14 @@ import ipywidgets
 
 from tokenvault_data.errors import UsageError
 from tokenvault_data.widgets.changes import drilldown
-from tokenvault_data.widgets.changes.comparing import Compared, compare_beside, id_of
+from tokenvault_data.widgets.changes.comparing import Compared, SnapshotPair, compare_beside, id_of
 from tokenvault_data.widgets.changes.drilldown import DIMENSIONS
-from tokenvault_data.widgets.changes.snapshot_pair import SnapshotPair
 from tokenvault_data.widgets.parts.bars import Bars
-from tokenvault_data.widgets.parts.clicks import Clicks
 from tokenvault_data.widgets.parts.layout import Panel, in_a_sentence, named
-from tokenvault_data.widgets.parts.list_pane import PAGE_ROWS, ListPane
-from tokenvault_data.widgets.parts.progress_view import ProgressView
 from tokenvault_data.widgets.parts.static_html import rows_html
-from tokenvault_data.widgets.parts.tables import TableView
-from tokenvault_data.widgets.parts.text import Prose, as_html
-from tokenvault_data.widgets.parts.threads import Worker
+from tokenvault_data.widgets.parts.tables import PAGE_ROWS, ListPane, TableView
+from tokenvault_data.widgets.parts.text import ProgressView, Prose, as_html
+from tokenvault_data.widgets.parts.threads import Clicks, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

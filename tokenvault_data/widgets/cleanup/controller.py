@@ -16,15 +16,13 @@ from tokenvault_data.errors import CampaignPaused, TokenVaultError
 from tokenvault_data.widgets.cleanup.rule_choice import RuleChoice
 from tokenvault_data.widgets.cleanup.stages import Facts, Stage, pressable, stage_of
 from tokenvault_data.widgets.cleanup.text import end_words
-from tokenvault_data.widgets.parts.threads import Worker
-from tokenvault_data.widgets.parts.watcher import Watcher
+from tokenvault_data.widgets.parts.threads import Watcher, Worker
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
-    from tokenvault_data.widgets.cleanup.controls import CleanupControls
-    from tokenvault_data.widgets.cleanup.page import CleanupPage
+    from tokenvault_data.widgets.cleanup.page import CleanupControls, CleanupPage
     from tokenvault_data.widgets.cleanup.session import CleanupSession
     from tokenvault_data.widgets.parts.threads import Job
 

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.cleanup.plan.limits import Limits
 from tokenvault_data.local_paths import local_path
-from tokenvault_data.widgets.cleanup.account import CleanupAccount
 from tokenvault_data.widgets.cleanup.controller import CleanupDesk
-from tokenvault_data.widgets.cleanup.controls import CleanupControls
-from tokenvault_data.widgets.cleanup.page import CleanupPage
+from tokenvault_data.widgets.cleanup.page import CleanupControls, CleanupPage
 from tokenvault_data.widgets.cleanup.rule_choice import as_choice
-from tokenvault_data.widgets.cleanup.session import CleanupSession
+from tokenvault_data.widgets.cleanup.session import CleanupAccount, CleanupSession
 from tokenvault_data.widgets.parts.layout import Panel, StaticView
 
 if TYPE_CHECKING:

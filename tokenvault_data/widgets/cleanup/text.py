@@ -11,7 +11,7 @@ from tokenvault_data.errors import CampaignHalted, CampaignPaused, Locked, Refus
 from tokenvault_data.text import counted, utc_minute
 from tokenvault_data.widgets.cleanup.stages import STEPS, Facts, Stage, stage_of
 from tokenvault_data.widgets.parts.layout import in_a_sentence
-from tokenvault_data.widgets.parts.snapshot_facts import partial_blocks
+from tokenvault_data.widgets.parts.text import partial_blocks
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -2,29 +2,148 @@
 
 from __future__ import annotations
 
+import socket
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import ipywidgets
 
-from tokenvault_data.errors import UsageError
+from tokenvault_data.client.blocking import Vault
+from tokenvault_data.client.probe import CUSTOMER
+from tokenvault_data.config.credentials import ENVIRONMENTS
+from tokenvault_data.config.loading import Profile, list_profiles, load_profile
+from tokenvault_data.errors import NotFound, UsageError
 from tokenvault_data.widgets.collect.text import account_blocks
-from tokenvault_data.widgets.collect.vault_access import (
-    VaultAccess,
-    ask_for_nobody,
-    known_profiles,
-    open_access,
-)
-from tokenvault_data.widgets.parts.card import LABELS, WIDE, blocks_of, card
-from tokenvault_data.widgets.parts.layout import in_a_sentence, named
+from tokenvault_data.widgets.parts.layout import LABELS, WIDE, blocks_of, card, in_a_sentence, named
 from tokenvault_data.widgets.parts.text import Prose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tokenvault_data.client.blocking import Vault
-    from tokenvault_data.config.loading import Profile
+    from tokenvault_data.emulator.server import Emulator
     from tokenvault_data.emulator.settings import EmulatorSettings
     from tokenvault_data.widgets.parts.text import Block
+
+
+_KNOCK_SECONDS: Final = 0.5
+
+
+class VaultAccess:
+    """One account, and a vault to it with the settings of the moment.
+
+    Made by `open_access`.
+
+    Attributes
+    ----------
+    profile : Profile
+    emulator : Emulator or None
+        The emulator that was started for it.
+    is_given : bool
+        Whether the vault was the caller's, whose settings stay as they are.
+    """
+
+    def __init__(
+        self, profile: Profile, *, vault: Vault | None = None, emulator: Emulator | None = None
+    ) -> None:
+        self.profile = profile
+        self.emulator = emulator
+        self.is_given = vault is not None
+        self._vault = vault
+        self._settings: tuple[float, float | None] | None = None
+
+    def vault(self, share: float, rate_per_minute: float | None = None) -> Vault:
+        """Give a vault with these settings; another one of ours is closed.
+
+        Raises
+        ------
+        UsageError
+            A setting is out of range.
+        """
+        settings = (share, rate_per_minute)
+        if self._vault is None or (not self.is_given and settings != self._settings):
+            vault = Vault(self.profile, share_at_most=share, rate_per_minute=rate_per_minute)
+            self._close_vault()
+            self._vault, self._settings = vault, settings
+        return self._vault
+
+    def close(self) -> None:
+        """Close what was opened here: the vault and the emulator, never the caller's."""
+        self._close_vault()
+        if self.emulator is not None:
+            self.emulator.stop()
+            self.emulator = None
+
+    def _close_vault(self) -> None:
+        if self._vault is not None and not self.is_given:
+            self._vault.close()
+            self._vault = None
+
+
+def open_access(
+    account: str | Profile | Vault, emulator: EmulatorSettings | None = None
+) -> VaultAccess:
+    """Find an account by name, or take the caller's; nothing is sent.
+
+    Parameters
+    ----------
+    account : str, Profile or Vault
+    emulator : EmulatorSettings, optional
+        Of the emulator that is started when `account` is ``"emulator"`` and none answers.
+
+    Raises
+    ------
+    ProfileError
+        Credentials or environment are missing, unsafe or contradictory.
+    """
+    if isinstance(account, Vault):
+        return VaultAccess(account.profile, vault=account)
+    if isinstance(account, Profile):
+        return VaultAccess(account)
+    profile = load_profile(account)
+    if account != "emulator" or somebody_answers(profile.base_url):
+        return VaultAccess(profile)
+    from tokenvault_data.emulator.server import Emulator
+
+    started = Emulator(emulator)
+    started.start()
+    return VaultAccess(replace(profile, base_url=started.base_url), emulator=started)
+
+
+def ask_for_nobody(vault: Vault) -> int | None:
+    """Send one request that costs nothing, and give the account's limit if it was told.
+
+    Raises
+    ------
+    VaultError
+        The vault cannot be used with these credentials, or not reached.
+    """
+    with suppress(NotFound):  # as good an answer: nobody has cards
+        vault.list_instruments(CUSTOMER)
+    return vault.budget.limit_per_minute
+
+
+def known_profiles() -> dict[str, str]:
+    """Names of profiles and their environments: the file's, and the three that need none.
+
+    Raises
+    ------
+    ProfileError
+        The file is unsafe or damaged.
+    """
+    return {name: name for name in ENVIRONMENTS} | list_profiles()
+
+
+def somebody_answers(base_url: str) -> bool:
+    """Whether a connection to an address of this machine stands."""
+    parts = urlsplit(base_url)
+    try:
+        with socket.create_connection((parts.hostname, parts.port or 80), _KNOCK_SECONDS):
+            return True
+    except OSError:
+        return False
+
 
 _GIVEN: Final = "as given"  # a name that no profile can have
 

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tokenvault_data.collection.customer_columns import (
+from tokenvault_data.collection.customer_files import columns_of
+from tokenvault_data.collection.customer_list import CustomerList, read_customers
+from tokenvault_data.collection.customer_rows import (
     choose_column,
     is_column_heading,
     is_list_heading,
 )
-from tokenvault_data.collection.customer_files import columns_of
-from tokenvault_data.collection.customer_list import CustomerList, read_customers
 from tokenvault_data.errors import CustomerListError, TokenVaultError
 from tokenvault_data.redaction import mask_id
 

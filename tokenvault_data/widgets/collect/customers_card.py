@@ -10,8 +10,15 @@ import ipywidgets
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.widgets.collect.customer_source import ListRead, Upload, read_list
 from tokenvault_data.widgets.collect.text import list_blocks
-from tokenvault_data.widgets.parts.card import LABELS, WIDE, blocks_of, card, row
-from tokenvault_data.widgets.parts.layout import in_a_sentence, named
+from tokenvault_data.widgets.parts.layout import (
+    LABELS,
+    WIDE,
+    blocks_of,
+    card,
+    in_a_sentence,
+    named,
+    row,
+)
 from tokenvault_data.widgets.parts.text import Prose
 
 if TYPE_CHECKING:

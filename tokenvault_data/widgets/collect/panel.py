@@ -8,14 +8,19 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from tokenvault_data.collection.run import open_run
 from tokenvault_data.collection.run_progress import Onlooker
-from tokenvault_data.collection.runs import open_run
 from tokenvault_data.dataset.snapshots import Snapshot, open_snapshot
 from tokenvault_data.errors import CollectionInterrupted, Locked, UsageError
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.widgets.collect.cards import CollectCards
-from tokenvault_data.widgets.collect.job import CollectJob, is_at_work_here, stop_here
-from tokenvault_data.widgets.collect.pending_run import PendingRun, find_pending
+from tokenvault_data.widgets.collect.job import (
+    CollectJob,
+    PendingRun,
+    find_pending,
+    is_at_work_here,
+    stop_here,
+)
 from tokenvault_data.widgets.collect.run_buttons import IDLE, Phase
 from tokenvault_data.widgets.collect.text import (
     elsewhere_line,
@@ -26,8 +31,7 @@ from tokenvault_data.widgets.collect.text import (
     stopped_line,
 )
 from tokenvault_data.widgets.parts.layout import Panel, in_a_sentence
-from tokenvault_data.widgets.parts.threads import Worker
-from tokenvault_data.widgets.parts.watcher import Watcher
+from tokenvault_data.widgets.parts.threads import Watcher, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable

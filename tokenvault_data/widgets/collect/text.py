@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tokenvault_data.collection.progress import in_words
-from tokenvault_data.widgets.parts.snapshot_facts import partial_blocks
+from tokenvault_data.widgets.parts.text import partial_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -14,7 +14,7 @@ import numpy as np
 
 from tokenvault_data.analysis.cards.card_view import month_bucket_names
 from tokenvault_data.analysis.cards.dates import days_later, month_number, month_text
-from tokenvault_data.analysis.cube.counts import count_cards
+from tokenvault_data.analysis.cube.cube import count_cards
 
 if TYPE_CHECKING:
     from tokenvault_data.analysis.cube.cells import Codes

@@ -10,20 +10,22 @@ from tokenvault_data.dataset.snapshots import Snapshot
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.reports.labels import month_name
 from tokenvault_data.widgets.expiry import text as outlook
-from tokenvault_data.widgets.expiry.controls import ExpiryControls
 from tokenvault_data.widgets.expiry.counts import Chosen, ExpiryCounts
-from tokenvault_data.widgets.expiry.forecast_note import FORECAST_TITLE, forecast_blocks, history_of
 from tokenvault_data.widgets.expiry.outreach import OutreachList
-from tokenvault_data.widgets.expiry.page import CALENDAR_TITLE, expiry_figures
-from tokenvault_data.widgets.parts.bars import Bars
-from tokenvault_data.widgets.parts.clicks import Clicks
-from tokenvault_data.widgets.parts.heat_map import HeatMap
-from tokenvault_data.widgets.parts.latest import Latest
+from tokenvault_data.widgets.expiry.page import (
+    CALENDAR_TITLE,
+    FORECAST_TITLE,
+    ExpiryControls,
+    expiry_figures,
+    forecast_blocks,
+    history_of,
+)
+from tokenvault_data.widgets.parts.bars import Bars, HeatMap
 from tokenvault_data.widgets.parts.layout import Panel, in_a_sentence, named
-from tokenvault_data.widgets.parts.list_pane import PAGE_ROWS, ListPane
-from tokenvault_data.widgets.parts.snapshot_facts import partial_blocks
 from tokenvault_data.widgets.parts.static_html import rows_html
-from tokenvault_data.widgets.parts.text import Prose, as_html
+from tokenvault_data.widgets.parts.tables import PAGE_ROWS, ListPane
+from tokenvault_data.widgets.parts.text import Prose, as_html, partial_blocks
+from tokenvault_data.widgets.parts.threads import Clicks, Latest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets
 from ipywidgets import Layout
 
-from tokenvault_data.analysis.cards.row_pages import PAGE_ROWS, RowPages
-from tokenvault_data.analysis.cards.rows import SelectedRows
+from tokenvault_data.analysis.cards.rows import PAGE_ROWS, RowPages, SelectedRows
 from tokenvault_data.analysis.cube.crossfilter import DEFAULT_DIMENSIONS, EXPIRY
 from tokenvault_data.dataset.snapshots import list_snapshots, open_snapshot
 from tokenvault_data.dataset.tables import result_table
@@ -21,13 +20,11 @@ from tokenvault_data.widgets.explore.page import (
 )
 from tokenvault_data.widgets.explore.state import TITLES, Exploration
 from tokenvault_data.widgets.parts.bars import Bars
-from tokenvault_data.widgets.parts.clicks import Clicks
 from tokenvault_data.widgets.parts.export_row import ExportRow, Rows
-from tokenvault_data.widgets.parts.latest import Latest
 from tokenvault_data.widgets.parts.layout import Panel, in_a_sentence, named
-from tokenvault_data.widgets.parts.snapshot_facts import partial_blocks, short_name, snapshot_blocks
 from tokenvault_data.widgets.parts.tables import TableView
-from tokenvault_data.widgets.parts.text import Prose
+from tokenvault_data.widgets.parts.text import Prose, partial_blocks, short_name, snapshot_blocks
+from tokenvault_data.widgets.parts.threads import Clicks, Latest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tokenvault_data.analysis.cards.dates import months_later
 from tokenvault_data.analysis.cube.crossfilter import DEFAULT_DIMENSIONS, EXPIRY, CrossFilter
 from tokenvault_data.analysis.cube.cube import cube_of
-from tokenvault_data.analysis.filters.writing import typed
+from tokenvault_data.analysis.filters.parsing import typed
 from tokenvault_data.dataset.labels import value_text
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError

@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import anywidget
 import duckdb
 import ipywidgets
+import traitlets as t
 
 from tokenvault_data.errors import TokenVaultError
+from tokenvault_data.widgets.parts.bars import script, style
+from tokenvault_data.widgets.parts.text import Prose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tokenvault_data.widgets.parts.text import Block
+
+
+class Sections(anywidget.AnyWidget):
+    """Buttons that choose a section.
+
+    Attributes
+    ----------
+    titles : list of str
+    shown : int
+        Place of the one that is shown.
+    label : str
+        What they are the sections of, for screen readers.
+    """
+
+    _esm = script("sections")
+    _css = style("sections")
+
+    titles = t.List(t.Unicode()).tag(sync=True)
+    shown = t.Int(0).tag(sync=True)
+    label = t.Unicode("Sections").tag(sync=True)
+
 
 W = TypeVar("W", bound=ipywidgets.DOMWidget)
 
@@ -95,3 +125,30 @@ def named(widget: W, name: str) -> W:
     """Give a widget a class of its own in the page, by which styles and tests find it."""
     widget.add_class(f"tv-{name}")
     return widget
+
+
+WIDE: Final = {"width": "100%"}
+LABELS: Final = {"description_width": "initial"}
+"""Layout of a control as wide as its card, and style of a label as wide as its words."""
+
+
+class _Heading(Prose):
+    _css = style("prose", "collect_panel")
+
+
+def card(heading: str, *parts: ipywidgets.Widget) -> Any:
+    """Put widgets under a heading, with a frame around them."""
+    title = _Heading()
+    title.show(("subheading", heading))
+    return named(ipywidgets.VBox([title, *parts]), "card")
+
+
+def row(*parts: ipywidgets.Widget) -> Any:
+    """Put widgets beside each other, in several lines where there is no room."""
+    return named(ipywidgets.HBox(parts), "row")
+
+
+def blocks_of(prose: Prose) -> Iterator[Block]:
+    """Give back what a `Prose` shows."""
+    blocks: Any = prose.blocks
+    yield from blocks

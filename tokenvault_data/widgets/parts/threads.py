@@ -8,17 +8,195 @@ thousands of updates never catches up.
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
+import weakref
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+
+EVERY_SECONDS: Final = 2.0
+
+
+class Watcher:
+    """Calls a function every few seconds on a thread of its own.
+
+    Parameters
+    ----------
+    look : callable
+        Called without arguments; returns whether to look again. It catches its own errors.
+    every_seconds : float
+        Time between two looks.
+    """
+
+    def __init__(self, look: Callable[[], bool], every_seconds: float = EVERY_SECONDS) -> None:
+        self._look = look
+        self._every_seconds = every_seconds
+        self._changing = threading.Lock()
+        self._stopping: threading.Event | None = None
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether it will look again."""
+        return self._stopping is not None
+
+    def start(self) -> None:
+        """Begin to look, unless it does already; the first look is one pause from now."""
+        with self._changing:
+            if self._stopping is not None:
+                return
+            stopping = self._stopping = threading.Event()
+        # A daemon: it only looks, so that nothing is lost when a kernel ends meanwhile.
+        threading.Thread(
+            target=self._run, args=(stopping,), name="tokenvault-watcher", daemon=True
+        ).start()
+
+    def stop(self) -> None:
+        """Look no more; one look may still be on its way."""
+        with self._changing:
+            if self._stopping is not None:
+                self._stopping.set()
+                self._stopping = None
+
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.wait(self._every_seconds):
+            if self._look():
+                continue
+            with self._changing:
+                if self._stopping is stopping:
+                    self._stopping = None
+            return
+
+
+T = TypeVar("T")
+
+EXIT_SECONDS: Final = 30
+"""How long the end of a program waits for an answer in the making. Whoever is in the middle of
+DuckDB or Arrow when the interpreter goes takes the whole process down with an abort."""
+
+_ALL: weakref.WeakSet[Latest[Any]] = weakref.WeakSet()
+
+
+class Latest(Generic[T]):
+    """Answers requests one at a time on a thread of its own, skipping those that were overtaken.
+
+    Parameters
+    ----------
+    answer : callable
+        Gets a request; runs on the thread. What it raises goes to `on_error`.
+    on_error : callable
+    """
+
+    def __init__(self, answer: Callable[[T], None], on_error: Callable[[Exception], None]) -> None:
+        self._answer = answer
+        self._on_error = on_error
+        self._changed = threading.Condition()
+        self._waiting: list[T] = []
+        self._is_busy = False
+        self._is_ending = False
+        _ALL.add(self)
+
+    def ask(self, request: T) -> None:
+        """Leave a request, in place of one that still waits."""
+        with self._changed:
+            if self._is_ending:
+                return
+            self._waiting = [request]
+            if self._is_busy:
+                return
+            self._is_busy = True
+        # A daemon: nothing is lost when a kernel ends in the middle of a page of a table.
+        threading.Thread(target=self._run, name="tokenvault-latest", daemon=True).start()
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether a newer request waits, or the program ends; a long answer may give up then."""
+        return bool(self._waiting) or self._is_ending
+
+    def end(self) -> None:
+        """Take no request any more, and drop the one that waits."""
+        with self._changed:
+            self._is_ending = True
+            self._waiting = []
+
+    def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait until nothing is asked any more; say whether that came."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._is_busy, timeout_seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if not self._waiting:
+                    self._is_busy = False
+                    self._changed.notify_all()
+                    return
+                request = self._waiting.pop()
+            try:
+                self._answer(request)
+            except Exception as error:  # noqa: BLE001  shown in the panel; the next may do
+                self._on_error(error)
+
+
+@atexit.register
+def _end_all() -> None:
+    busy = list(_ALL)
+    for one in busy:
+        one.end()
+    give_up_at = time.monotonic() + EXIT_SECONDS
+    for one in busy:
+        one.wait(max(0.0, give_up_at - time.monotonic()))
+
+
+class Clicks:
+    """What stands between the page and what a panel does.
+
+    Parameters
+    ----------
+    say : callable
+        Gets what a callback raised, which has nobody else to tell.
+
+    Attributes
+    ----------
+    lock : threading.RLock
+        Held while a callback acts; whoever reads or changes the panel holds it too.
+    """
+
+    def __init__(self, say: Callable[[Exception], None]) -> None:
+        self.lock = threading.RLock()
+        self._say = say
+        self._is_setting = False
+
+    @contextmanager
+    def setting(self) -> Iterator[None]:
+        """Set traits from Python: until the end of the block nothing counts as a click."""
+        self._is_setting = True
+        try:
+            yield
+        finally:
+            self._is_setting = False
+
+    def guarded(self, act: Callable[[Any], None]) -> Callable[[Any], None]:
+        """Return a callback that acts under the lock, and says what went wrong."""
+
+        def guarded(event: Any) -> None:
+            with self.lock:
+                if self._is_setting:
+                    return
+                try:
+                    act(event)
+                except Exception as error:  # noqa: BLE001  told in the panel
+                    self._say(error)
+
+        return guarded
+
 
 UPDATE_SECONDS: Final = 0.1
 """Time between two updates of the page, at least."""
-
-T = TypeVar("T")
 
 
 class Job(Generic[T]):

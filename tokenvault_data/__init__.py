@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.identity import identity
     from tokenvault_data.analysis.quality.quality import quality
     from tokenvault_data.cleanup.campaign.applying import abort_cleanup, apply_cleanup
-    from tokenvault_data.cleanup.plan.limits import Limits
     from tokenvault_data.cleanup.plan.planning import plan_cleanup
+    from tokenvault_data.cleanup.selection.limits import Limits
     from tokenvault_data.client.blocking import Vault, connect, connect_async
     from tokenvault_data.client.client import AsyncVault
     from tokenvault_data.collection.collect import collect
@@ -41,7 +41,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "AsyncVault": "client.client",
-    "Limits": "cleanup.plan.limits",
+    "Limits": "cleanup.selection.limits",
     "Profile": "config.loading",
     "Snapshot": "dataset.snapshots",
     "TokenVaultError": "errors",

@@ -16,8 +16,8 @@ from unittest.mock import patch
 import tokenvault_data as tv
 from tokenvault_data.cleanup.campaign.applying import apply_cleanup
 from tokenvault_data.cleanup.engine import decisions
-from tokenvault_data.cleanup.plan.limits import Limits
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.cleanup.selection.rules import expired
 from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from tokenvault_data.cleanup.campaign.status import CampaignStatus
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 AS_OF = date(2026, 11, 22)
 WIDE = {

@@ -33,8 +33,9 @@ from tokenvault_data.cleanup.journal.states import ENDED
 from tokenvault_data.cleanup.ledger.ledger import Ledger
 from tokenvault_data.cleanup.ledger.machine import machine_id
 from tokenvault_data.cleanup.ledger.memory import Memory
-from tokenvault_data.cleanup.plan.limits import Limits
-from tokenvault_data.cleanup.plan.plan_file import BankTotal, ControlCard, Plan, PlannedCard
+from tokenvault_data.cleanup.plan.plan import Plan
+from tokenvault_data.cleanup.selection.cards import BankTotal, ControlCard, PlannedCard
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.cleanup.selection.rules import networks
 from tokenvault_data.client.retries import Attempt
 from tokenvault_data.errors import CallAbandoned, CampaignHalted, CampaignPaused

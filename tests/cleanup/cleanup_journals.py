@@ -20,14 +20,10 @@ from tokenvault_data.cleanup.approval.approvers import Trust
 from tokenvault_data.cleanup.approval.keys import SigningKey
 from tokenvault_data.cleanup.audit.audit import audit
 from tokenvault_data.cleanup.journal.seal import seal_journal
-from tokenvault_data.cleanup.plan.limits import Limits
-from tokenvault_data.cleanup.plan.plan_file import (
-    BankTotal,
-    ControlCard,
-    Plan,
-    PlannedCard,
-    write_plan,
-)
+from tokenvault_data.cleanup.plan.plan import Plan
+from tokenvault_data.cleanup.plan.plan_file import write_plan
+from tokenvault_data.cleanup.selection.cards import BankTotal, ControlCard, PlannedCard
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.cleanup.selection.rules import expired
 from tokenvault_data.cleanup.selection.sampling import canary_of
 

@@ -18,14 +18,16 @@ from campaign_bench import AS_OF, WIDE, planned_for
 from cleanup_witness import Case, Ids, entries_of, violations
 
 from tokenvault_data.cleanup.audit.audit import audit
-from tokenvault_data.cleanup.plan.limits import Limits
-from tokenvault_data.cleanup.plan.plan_file import Plan, seal
+from tokenvault_data.cleanup.plan.plan_file import seal
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 CRASH_POINTS = (
     "before_check",

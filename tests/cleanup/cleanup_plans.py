@@ -7,8 +7,10 @@ import json
 
 from cleanup_vaults import ALL_OPEN, DAY, as_planned, fetched_row, raw_card
 
-from tokenvault_data.cleanup.plan.plan_file import BankTotal, ControlCard, Plan, plan_bytes
+from tokenvault_data.cleanup.plan.plan import Plan
+from tokenvault_data.cleanup.plan.plan_file import plan_bytes
 from tokenvault_data.cleanup.selection import exclusions, rules
+from tokenvault_data.cleanup.selection.cards import BankTotal, ControlCard
 
 
 def make_cards(count=3):

@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 import pyarrow as pa
 
-from tokenvault_data.cleanup.plan.limits import Limits
-from tokenvault_data.cleanup.plan.plan_file import PlannedCard
+from tokenvault_data.cleanup.selection.cards import PlannedCard
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.cleanup.selection.selection import select_cards
 from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
 from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES

@@ -27,7 +27,7 @@ from tokenvault_data.cleanup.ledger.ledger import (
     ledger_folder,
     used_today,
 )
-from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.errors import CampaignHalted, Locked
 
 START = datetime(2026, 11, 22, 9, tzinfo=UTC)

@@ -9,9 +9,9 @@ from tokenvault_data.cleanup.approval.approvals import approve, write_approval
 from tokenvault_data.cleanup.approval.approvers import trust_approver
 from tokenvault_data.cleanup.approval.keys import keygen, load_signing_key
 from tokenvault_data.cleanup.campaign.preflight import Account
-from tokenvault_data.cleanup.plan.limits import Limits
 from tokenvault_data.cleanup.plan.plan_file import seal
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.cleanup.selection.rules import expired_for
 from tokenvault_data.dataset.today import today_in_india
 from tokenvault_data.widgets.cleanup.store import approvals_of, open_campaigns, refusal_of

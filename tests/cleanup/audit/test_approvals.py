@@ -22,7 +22,7 @@ from tokenvault_data.cleanup.approval.approvals import write_approval
 from tokenvault_data.cleanup.approval.approvers import Trust
 from tokenvault_data.cleanup.approval.keys import SigningKey
 from tokenvault_data.cleanup.approval.revocation import revoke, write_revocation
-from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.selection.limits import Limits
 
 
 @pytest.fixture(scope="module")

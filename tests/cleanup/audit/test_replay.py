@@ -13,7 +13,7 @@ from cleanup_journals import (
     unsealed,
 )
 
-from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.selection.limits import Limits
 
 
 def saw_404(book, *runs, outcome="accepted"):

@@ -25,10 +25,10 @@ from tokenvault_data.cleanup.campaign.campaign import Campaign
 from tokenvault_data.cleanup.campaign.clock import Clock
 from tokenvault_data.cleanup.campaign.locking import only_campaign
 from tokenvault_data.cleanup.ledger.ledger import Ledger
-from tokenvault_data.cleanup.plan.limits import Limits
 from tokenvault_data.cleanup.plan.plan_file import seal
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
 from tokenvault_data.cleanup.selection.holds import load_holds
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.cleanup.selection.rules import expired
 from tokenvault_data.client.client import AsyncVault
 from tokenvault_data.client.pacing.blind_search import Learned

@@ -3,7 +3,7 @@
 import pytest
 
 from tokenvault_data.cleanup.engine.sender import Breaker, DriftStop
-from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.selection.limits import Limits
 
 
 def test_five_failures_in_a_row_trip_it_and_four_do_not():

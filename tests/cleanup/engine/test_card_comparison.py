@@ -12,9 +12,9 @@ from tokenvault_data.cleanup.campaign.clock import Clock
 from tokenvault_data.cleanup.engine.card_worker import Judge, sign_of
 from tokenvault_data.cleanup.engine.customer_list import ListAnswer
 from tokenvault_data.cleanup.engine.responses import read_attempt
-from tokenvault_data.cleanup.plan.limits import Limits
-from tokenvault_data.cleanup.plan.plan_file import ControlCard
 from tokenvault_data.cleanup.selection import rules
+from tokenvault_data.cleanup.selection.cards import ControlCard
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.client.calls import fetch_call
 from tokenvault_data.client.retries import Attempt
 

@@ -11,7 +11,7 @@ from cleanup_vaults import raw_card
 from tokenvault_data.cleanup.campaign.clock import Clock
 from tokenvault_data.cleanup.engine.freshness import Evidence, Heartbeat
 from tokenvault_data.cleanup.engine.sender import Ending, Sender, Withheld
-from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.client.calls import delete_call, fetch_call
 from tokenvault_data.client.retries import Attempt
 from tokenvault_data.errors import CallAbandoned

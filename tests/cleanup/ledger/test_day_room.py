@@ -6,7 +6,7 @@ import pytest
 
 from tokenvault_data.cleanup.ledger import ledger
 from tokenvault_data.cleanup.ledger.day_room import DayRoom, day_room
-from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.selection.limits import Limits
 
 
 def test_both_caps_are_reckoned_from_the_ledger(monkeypatch, tmp_path):

@@ -7,7 +7,7 @@ from tokenvault_data.cleanup.journal.records import Record, moved
 from tokenvault_data.cleanup.ledger import memory as memory_module
 from tokenvault_data.cleanup.ledger.ledger import DayUse, Ledger, Mark
 from tokenvault_data.cleanup.ledger.memory import Memory
-from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.errors import UsageError
 
 PLAN = make_plan(limits=Limits(vault_share=1.0, bank_share=1.0, per_day=2))

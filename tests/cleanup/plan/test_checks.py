@@ -11,17 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.analysis.filters.filters import where
-from tokenvault_data.cleanup.plan.limits import LARGEST, Limits
-from tokenvault_data.cleanup.plan.plan_file import (
-    BankTotal,
-    ControlCard,
-    HoldUsed,
-    Plan,
-    parse_plan,
-    plan_bytes,
-)
+from tokenvault_data.cleanup.plan.plan import Plan
+from tokenvault_data.cleanup.plan.plan_file import parse_plan, plan_bytes
 from tokenvault_data.cleanup.plan.summary import describe
 from tokenvault_data.cleanup.selection import exclusions, rules
+from tokenvault_data.cleanup.selection.cards import BankTotal, ControlCard, HoldUsed
+from tokenvault_data.cleanup.selection.limits import LARGEST, Limits
 from tokenvault_data.errors import PlanDamaged, UsageError
 
 HEADER = [one.name for one in fields(Plan) if one.name not in {"cards", "digest"}]

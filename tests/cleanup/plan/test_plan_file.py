@@ -13,8 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tokenvault_data.cleanup.plan.plan_file import (
-    BankTotal,
-    ControlCard,
     parse_plan,
     plan_bytes,
     read_plan,
@@ -22,6 +20,7 @@ from tokenvault_data.cleanup.plan.plan_file import (
     write_plan,
 )
 from tokenvault_data.cleanup.selection import rules
+from tokenvault_data.cleanup.selection.cards import BankTotal, ControlCard
 from tokenvault_data.errors import PlanDamaged, UsageError
 
 

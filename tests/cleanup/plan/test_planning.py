@@ -17,10 +17,10 @@ from cleanup_vaults import (
 )
 
 from tokenvault_data.analysis.filters.filters import expired, where
-from tokenvault_data.cleanup.plan.limits import Limits
 from tokenvault_data.cleanup.plan.plan_file import parse_plan, plan_bytes
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
 from tokenvault_data.cleanup.selection import exclusions, rules
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.errors import RefusedByGuardRail, UsageError
 
 EXPIRED = rules.expired(DAY)

@@ -8,10 +8,11 @@ import pytest
 from cleanup_vaults import ALL_OPEN, DAY, FETCHED, NOW, expired_vault, publish_vault, raw_card
 
 from tokenvault_data.analysis.filters.filters import where
-from tokenvault_data.cleanup.plan.plan_file import BankTotal, ControlCard, parse_plan, plan_bytes
+from tokenvault_data.cleanup.plan.plan_file import parse_plan, plan_bytes
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
 from tokenvault_data.cleanup.plan.snapshot import check_against_snapshot
 from tokenvault_data.cleanup.selection import rules
+from tokenvault_data.cleanup.selection.cards import BankTotal, ControlCard
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.errors import PlanDamaged, RefusedByGuardRail
 

@@ -8,10 +8,10 @@ from cleanup_plans import make_cards, make_plan
 from cleanup_vaults import ALL_OPEN, DAY
 
 from tokenvault_data.analysis.filters.filters import where
-from tokenvault_data.cleanup.plan.limits import Limits
-from tokenvault_data.cleanup.plan.plan_file import BankTotal, HoldUsed
 from tokenvault_data.cleanup.plan.summary import BankShare, describe, shown_sentence
 from tokenvault_data.cleanup.selection import exclusions, rules
+from tokenvault_data.cleanup.selection.cards import BankTotal, HoldUsed
+from tokenvault_data.cleanup.selection.limits import Limits
 
 TIGHT = make_plan(limits=Limits(per_customer=3))
 

@@ -11,9 +11,9 @@ import pytest
 from cleanup_plans import make_plan
 from cleanup_vaults import ALL_OPEN, DAY, NOW, expired_vault, publish_vault, raw_card
 
-from tokenvault_data.cleanup.plan.plan_file import HoldUsed
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
 from tokenvault_data.cleanup.selection import exclusions, rules
+from tokenvault_data.cleanup.selection.cards import HoldUsed
 from tokenvault_data.cleanup.selection.holds import (
     Holds,
     add_hold,
@@ -196,16 +196,16 @@ def test_a_list_that_is_missing_at_apply_is_named(tmp_path):
     """Taken away: missing. Changed in its folder: in force as it is now. Moved: found again."""
     path = written(tmp_path / "holds", "one.txt")
     plan = plan_of(load(tmp_path))
-    assert missing(plan, load(tmp_path)) == []
+    assert missing(plan.holds, load(tmp_path)) == []
     path.write_bytes(b"c1\nc2\n")
-    assert missing(plan, load(tmp_path)) == []
+    assert missing(plan.holds, load(tmp_path)) == []
     path.write_bytes(b"c1\n")
     path.rename(path.with_name("renamed.txt"))
-    assert missing(plan, load(tmp_path)) == []
+    assert missing(plan.holds, load(tmp_path)) == []
     (tmp_path / "holds" / "renamed.txt").unlink()
-    assert missing(plan, load(tmp_path)) == ["one.txt"]
+    assert missing(plan.holds, load(tmp_path)) == ["one.txt"]
     written(tmp_path / "holds", "other.txt", b"c7\n")
-    assert missing(plan, load(tmp_path)) == ["one.txt"]
+    assert missing(plan.holds, load(tmp_path)) == ["one.txt"]
 
 
 def test_one_list_does_not_stand_for_two(tmp_path):
@@ -215,9 +215,9 @@ def test_one_list_does_not_stand_for_two(tmp_path):
     system = {"system": tmp_path / "system"}
     plan = plan_of(load(tmp_path, **system))
     mine.write_bytes(b"c3\n")
-    assert missing(plan, load(tmp_path, **system)) == []
+    assert missing(plan.holds, load(tmp_path, **system)) == []
     mine.unlink()
-    assert missing(plan, load(tmp_path, **system)) == ["legal.txt"]
+    assert missing(plan.holds, load(tmp_path, **system)) == ["legal.txt"]
 
 
 def test_a_campaigns_copy_has_to_stay_as_it_was(tmp_path):
@@ -229,12 +229,12 @@ def test_a_campaigns_copy_has_to_stay_as_it_was(tmp_path):
     assert keep_copies([named], folder) == [copy]
     assert copy == folder / "hold-mine.csv"
     named.unlink()
-    assert missing(plan, load(tmp_path, folder=folder)) == []
+    assert missing(plan.holds, load(tmp_path, folder=folder)) == []
     copy.chmod(0o600)
     copy.write_bytes(b"c9\n")
-    assert missing(plan, load(tmp_path, folder=folder)) == ["mine.csv"]
+    assert missing(plan.holds, load(tmp_path, folder=folder)) == ["mine.csv"]
     copy.unlink()
-    assert missing(plan, load(tmp_path, folder=folder)) == ["mine.csv"]
+    assert missing(plan.holds, load(tmp_path, folder=folder)) == ["mine.csv"]
 
 
 def test_two_named_lists_have_two_names(tmp_path):

@@ -9,6 +9,7 @@ from cleanup_vaults import DAY, as_planned, fetched_row, raw_card
 from tokenvault_data.analysis.filters.filters import All, where
 from tokenvault_data.analysis.filters.filters import expired as expired_condition
 from tokenvault_data.cleanup.selection import rules
+from tokenvault_data.cleanup.selection.drift import drift
 from tokenvault_data.cleanup.selection.rules import Rule, as_rule
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.errors import IdentifierError, UsageError
@@ -189,11 +190,11 @@ def test_a_rule_shows_no_ids():
     assert "55" not in shown
 
 
-def test_drift_is_asked_of_the_rule():
-    """A rule answers for its own condition on a card that was fetched again."""
+def test_a_rule_is_asked_again_of_a_card_that_was_fetched_again():
+    """Its condition alone decides."""
     row = fetched_row(card=raw_card("i1", "2025-06"))
     planned = as_planned(row)
-    assert rules.expired(DAY).drift(planned, row, DAY) is None
-    assert rules.inactive().drift(planned, row, DAY.isoformat()) == (
+    assert drift(rules.expired(DAY).condition, planned, row, DAY) is None
+    assert drift(rules.inactive().condition, planned, row, DAY.isoformat()) == (
         "the rule is not true of the card any more"
     )

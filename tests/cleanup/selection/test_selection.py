@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.analysis.filters.filters import where
-from tokenvault_data.cleanup.plan.plan_file import ControlCard
 from tokenvault_data.cleanup.selection import exclusions, rules
+from tokenvault_data.cleanup.selection.cards import ControlCard
 from tokenvault_data.cleanup.selection.drift import usable
 from tokenvault_data.cleanup.selection.rules import Rule
 from tokenvault_data.cleanup.selection.selection import select_cards

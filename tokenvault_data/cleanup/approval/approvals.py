@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.approval.approvers import Trust
     from tokenvault_data.cleanup.approval.keys import SigningKey
     from tokenvault_data.cleanup.approval.revocation import Revocation
-    from tokenvault_data.cleanup.plan.limits import Limits
     from tokenvault_data.cleanup.plan.plan import Plan
+    from tokenvault_data.cleanup.selection.limits import Limits
 
 PRODUCTION: Final = "production"
 """The environment in which nothing is deleted without an approval."""

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import (
     Ed25519PublicKey,
 )
 
-from tokenvault_data.cleanup.plan.plan import canonical
+from tokenvault_data.cleanup.plan.content import canonical
 from tokenvault_data.errors import UsageError
 from tokenvault_data.private_files import (
     NotPrivateError,

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from tokenvault_data.cleanup.approval.keys import decoded, encoded, fingerprint_of, signature_holds
-from tokenvault_data.cleanup.plan.plan import canonical
+from tokenvault_data.cleanup.plan.content import canonical
 from tokenvault_data.errors import UsageError
 from tokenvault_data.folders import named
 from tokenvault_data.local_paths import local_path

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.audit.findings import Findings
     from tokenvault_data.cleanup.audit.replay import Replay
     from tokenvault_data.cleanup.audit.rules import Entry
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 
 class SignedApproval(NamedTuple):

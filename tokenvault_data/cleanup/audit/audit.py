@@ -46,7 +46,7 @@ from tokenvault_data.cleanup.audit.ledger_reader import (
 from tokenvault_data.cleanup.audit.replay import Replay, finals_of
 from tokenvault_data.cleanup.audit.rules import OVER, moment
 from tokenvault_data.cleanup.journal.seal import SEAL_NAME, check_seal
-from tokenvault_data.cleanup.plan.plan_file import Plan, read_plan
+from tokenvault_data.cleanup.plan.plan_file import read_plan
 from tokenvault_data.errors import PlanDamaged, UsageError
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.text import counted, utc_minute
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tokenvault_data.cleanup.audit.ledger_reader import LedgerRead
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 LEDGER_ANCHOR: Final = "ledger"
 SEAL_ANCHOR: Final = "noted seal"

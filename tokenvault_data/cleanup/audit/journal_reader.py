@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.audit.findings import Findings
     from tokenvault_data.cleanup.audit.replay import Replay
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 
 def check_tables(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.audit.findings import Findings
     from tokenvault_data.cleanup.audit.rules import Entry
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 
 _SHOWN: Final = {"holds": "present", "present": "present", "drift": "drift", "gone": "gone"}

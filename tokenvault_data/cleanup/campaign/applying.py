@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.approval.approvals import Approval
     from tokenvault_data.cleanup.campaign.status import CampaignStatus
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
     from tokenvault_data.client.blocking import Vault
     from tokenvault_data.client.client import AsyncVault
 

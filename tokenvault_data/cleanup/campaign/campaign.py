@@ -67,14 +67,8 @@ from tokenvault_data.cleanup.journal.states import ENDED
 from tokenvault_data.cleanup.ledger.ledger import DayUse, Ledger
 from tokenvault_data.cleanup.ledger.machine import machine_id
 from tokenvault_data.cleanup.ledger.memory import Memory
-from tokenvault_data.cleanup.plan.plan_file import (
-    CAMPAIGNS_FOLDER,
-    PLAN_NAME,
-    Plan,
-    PlannedCard,
-    read_plan,
-    seal,
-)
+from tokenvault_data.cleanup.plan.plan import Plan
+from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, PLAN_NAME, read_plan, seal
 from tokenvault_data.cleanup.plan.snapshot import check_against_snapshot
 from tokenvault_data.cleanup.selection.holds import Holds, keep_given, load_holds, missing
 from tokenvault_data.client.pacing.learned_rate import LearnedRate
@@ -98,6 +92,7 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.approval.approvals import Approval
     from tokenvault_data.cleanup.approval.approvers import Trust
     from tokenvault_data.cleanup.engine.card_worker import Checkpoint
+    from tokenvault_data.cleanup.selection.cards import PlannedCard
     from tokenvault_data.client.client import AsyncVault
 
 _REPORT_EVERY_SECONDS: Final = 0.2
@@ -612,7 +607,7 @@ class Campaign:
     def _holds_in_force(self, files: Sequence[Path]) -> Holds:
         """Read the hold lists; raise where one of the time of planning is missing."""
         found = self._holds(files)
-        gone = missing(self.plan, found)
+        gone = missing(self.plan.holds, found)
         if gone:
             raise RefusedByGuardRail(
                 f"the hold list {gone[0]} was in force when the plan was made and is missing now;"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tokenvault_data.cleanup.approval.approvals import check_approvals
 from tokenvault_data.cleanup.plan.guard_rails import CLOCK_TOLERANCE, too_old
-from tokenvault_data.cleanup.plan.limits import PlannedFigures, VaultFigures, check_caps
+from tokenvault_data.cleanup.selection.limits import PlannedFigures, VaultFigures, check_caps
 from tokenvault_data.errors import RefusedByGuardRail
 from tokenvault_data.text import utc_minute
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.approval.approvals import Approval
     from tokenvault_data.cleanup.approval.revocation import Revocation
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)

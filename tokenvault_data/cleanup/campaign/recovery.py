@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.journal.journal import JournalHead
     from tokenvault_data.cleanup.ledger.ledger import Ledger
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 _SET_ASIDE = "set-aside"
 _ANOTHER_JOURNAL = (

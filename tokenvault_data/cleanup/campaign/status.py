@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tokenvault_data.cleanup.journal.state import Standing
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 
 _WAITING: Final = ("intended", "accepted", "in_doubt", "absent", "verifying")

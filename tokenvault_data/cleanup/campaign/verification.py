@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from tokenvault_data.cleanup.audit.audit import audited
 from tokenvault_data.cleanup.audit.rules import GONE
-from tokenvault_data.cleanup.plan.plan_file import Plan, read_plan
+from tokenvault_data.cleanup.plan.plan import Plan
+from tokenvault_data.cleanup.plan.plan_file import read_plan
 from tokenvault_data.errors import (
     AccessDenied,
     NotFound,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tokenvault_data.cleanup.plan.plan_file import PlannedCard
+    from tokenvault_data.cleanup.selection.cards import PlannedCard
     from tokenvault_data.client.blocking import Vault
     from tokenvault_data.client.client import AsyncVault
 

@@ -25,7 +25,7 @@ from tokenvault_data.cleanup.engine.decisions import Check, Course, Intent, Look
 from tokenvault_data.cleanup.engine.freshness import Evidence
 from tokenvault_data.cleanup.engine.sender import DriftStop, Ending, Withheld
 from tokenvault_data.cleanup.journal.records import Record
-from tokenvault_data.cleanup.selection.drift import keeper_drift, usable
+from tokenvault_data.cleanup.selection.drift import drift, keeper_drift, usable
 from tokenvault_data.client.calls import delete_call, fetch_call
 from tokenvault_data.dataset.flattening.canonical import INDIA
 from tokenvault_data.errors import TokenVaultError
@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.engine.sender import Sender
     from tokenvault_data.cleanup.journal.journal import Journal
     from tokenvault_data.cleanup.ledger.memory import Memory
-    from tokenvault_data.cleanup.plan.plan_file import ControlCard, Plan, PlannedCard
+    from tokenvault_data.cleanup.plan.plan import Plan
+    from tokenvault_data.cleanup.selection.cards import ControlCard, PlannedCard
     from tokenvault_data.client.pacing.pacer import Reservation
 
 
@@ -578,7 +579,7 @@ class Judge:
         return cast("Mapping[str, object] | None", await self._rows.ask(fetched))
 
     def _drift(self, card: PlannedCard, row: Mapping[str, object]) -> str | None:
-        return self._plan.rule.drift(card, row, self._plan.as_of)
+        return drift(self._plan.rule.condition, card, row, self._plan.as_of)
 
     def _is_only_inactive(self, card: PlannedCard, row: Mapping[str, object]) -> bool:
         """Whether the card is INACTIVE, was not when it was sealed, and is the same otherwise."""

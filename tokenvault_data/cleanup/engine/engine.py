@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.engine.sender import VaultPort
     from tokenvault_data.cleanup.journal.journal import Journal
     from tokenvault_data.cleanup.ledger.memory import Memory
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 CONCURRENCY: Final = 16
 """Items in flight at the same time: enough for 6,000 requests a minute at 80 ms each."""

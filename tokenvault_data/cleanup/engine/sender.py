@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.campaign.clock import Clock
     from tokenvault_data.cleanup.engine.freshness import Evidence
     from tokenvault_data.cleanup.engine.responses import Effect, Reading
-    from tokenvault_data.cleanup.plan.limits import Limits
+    from tokenvault_data.cleanup.selection.limits import Limits
     from tokenvault_data.client.calls import Call
     from tokenvault_data.client.pacing.headers import LimitReading
     from tokenvault_data.client.pacing.pacer import Reservation

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tokenvault_data.cleanup.plan.limits import allowed_of
+from tokenvault_data.cleanup.selection.limits import allowed_of
 from tokenvault_data.text import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tokenvault_data.cleanup.plan.limits import Limits
+    from tokenvault_data.cleanup.selection.limits import Limits
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from tokenvault_data.cleanup.ledger.ledger_file import Event
-    from tokenvault_data.cleanup.plan.limits import Limits
+    from tokenvault_data.cleanup.selection.limits import Limits
 
 DAY_SECONDS: Final = 86_400.0
 LEDGER_FOLDER: Final = "ledger"

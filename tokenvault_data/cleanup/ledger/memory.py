@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.journal.records import Record
     from tokenvault_data.cleanup.ledger.ledger import Ledger, Mark
-    from tokenvault_data.cleanup.plan.plan_file import Plan, PlannedCard
+    from tokenvault_data.cleanup.plan.plan import Plan
+    from tokenvault_data.cleanup.selection.cards import PlannedCard
 
 _NEVER_ON_THE_WIRE: Final = "not_executed"
 _LOOK_AT_HOLDS_SECONDS: Final = 2.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from tokenvault_data.cleanup.plan.limits import Limits, Violation, cap_named, check_caps
+from tokenvault_data.cleanup.selection.limits import Limits, Violation, cap_named, check_caps
 
 if TYPE_CHECKING:
     from datetime import datetime

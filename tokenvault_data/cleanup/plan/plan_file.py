@@ -15,21 +15,23 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from tokenvault_data.cleanup.plan.limits import Limits
-from tokenvault_data.cleanup.plan.plan import (
-    CARD_FIELDS,
+from tokenvault_data.cleanup.plan.content import (
     FORMAT,
     FORMAT_VERSION,
     HEADER_FIELDS,
-    BankTotal,
-    ControlCard,
-    HoldUsed,
-    Plan,
-    PlannedCard,
     last_line,
     plan_bytes,
     plan_lines,
 )
+from tokenvault_data.cleanup.plan.plan import Plan
+from tokenvault_data.cleanup.selection.cards import (
+    CARD_FIELDS,
+    BankTotal,
+    ControlCard,
+    HoldUsed,
+    PlannedCard,
+)
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.cleanup.selection.rules import Rule
 from tokenvault_data.dataset.durable_files import fsync_directory
 from tokenvault_data.errors import PlanDamaged, UsageError

@@ -6,11 +6,12 @@ import getpass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tokenvault_data.cleanup.plan.content import LONGEST_NAME, LONGEST_NOTE
 from tokenvault_data.cleanup.plan.guard_rails import guard_rails_met
-from tokenvault_data.cleanup.plan.limits import OPTIONS, Limits
-from tokenvault_data.cleanup.plan.plan import LONGEST_NAME, LONGEST_NOTE
-from tokenvault_data.cleanup.plan.plan_file import BankTotal, Plan, PlannedCard
+from tokenvault_data.cleanup.plan.plan import Plan
+from tokenvault_data.cleanup.selection.cards import BankTotal, PlannedCard
 from tokenvault_data.cleanup.selection.holds import holds_beside
+from tokenvault_data.cleanup.selection.limits import OPTIONS, Limits
 from tokenvault_data.cleanup.selection.rules import Rule, as_rule
 from tokenvault_data.cleanup.selection.sampling import canary_of
 from tokenvault_data.cleanup.selection.selection import Selection, select_cards

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from tokenvault_data.analysis.filters.filters import All, AnyOf, Compare, IsIn, Not, Predicate
-from tokenvault_data.cleanup.plan.limits import Limits, allowed_of
-from tokenvault_data.cleanup.plan.plan import CARD_FIELDS
+from tokenvault_data.cleanup.selection.cards import CARD_FIELDS
+from tokenvault_data.cleanup.selection.limits import Limits, allowed_of
 from tokenvault_data.cleanup.selection.rules import Rule
 from tokenvault_data.dataset.masked_ids import is_identifying
 from tokenvault_data.dataset.tables import ResultTable, result_table
@@ -27,7 +27,7 @@ from tokenvault_data.text import counted, long_day, percent, utc_minute
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tokenvault_data.cleanup.plan.plan import Plan
+    from tokenvault_data.cleanup.plan.content import PlanContent
 
 COUNTED_BY: Final = ("card_network", "bank", "expires_on")
 """What a plan's text counts its cards by."""
@@ -93,7 +93,7 @@ class PlanDescription:
         return next(one.text for one in self.facts if one.key == key)
 
 
-def describe(plan: Plan) -> PlanDescription:
+def describe(plan: PlanContent) -> PlanDescription:
     """Put a plan into words, all of it: rule, limits, shares, dates, holds, and what is off."""
     banks = _banks(plan)
     facts = (*_what(plan, banks), *_guards(plan), *_who_and_when(plan))
@@ -105,7 +105,7 @@ def describe(plan: Plan) -> PlanDescription:
     )
 
 
-def headline(plan: Plan) -> str:
+def headline(plan: PlanContent) -> str:
     """Return in half a sentence how many cards of whom the plan deletes, where and why."""
     customers = len({card.customer_id for card in plan.cards})
     share = percent(len(plan.cards) / plan.vault_cards)
@@ -115,7 +115,7 @@ def headline(plan: Plan) -> str:
     )
 
 
-def plan_text(plan: Plan) -> str:
+def plan_text(plan: PlanContent) -> str:
     """Return a plan as a terminal shows it: its description, its counts, and a masked sample."""
     described = describe(plan)
     width = max(len(one.label) for one in described.facts)
@@ -165,13 +165,13 @@ def _masked(condition: Predicate) -> Predicate:
     return condition
 
 
-def _banks(plan: Plan) -> tuple[BankShare, ...]:
+def _banks(plan: PlanContent) -> tuple[BankShare, ...]:
     planned = Counter(card.bank for card in plan.cards)
     shares = [BankShare(one.bank, planned[one.bank], one.cards) for one in plan.bank_totals]
     return tuple(sorted(shares, key=lambda one: (-one.cards, one.bank is None, one.bank or "")))
 
 
-def _what(plan: Plan, banks: tuple[BankShare, ...]) -> list[Fact]:
+def _what(plan: PlanContent, banks: tuple[BankShare, ...]) -> list[Fact]:
     """Say which cards are deleted, and which are not."""
     customers = len({card.customer_id for card in plan.cards})
     most = max(Counter(card.customer_id for card in plan.cards).values())
@@ -203,7 +203,7 @@ def _what(plan: Plan, banks: tuple[BankShare, ...]) -> list[Fact]:
     ]
 
 
-def _guards(plan: Plan) -> list[Fact]:
+def _guards(plan: PlanContent) -> list[Fact]:
     """Say what keeps the campaign from doing more, or on wrong grounds."""
     limits = plan.limits
     per_day = allowed_of(limits.vault_share, plan.vault_cards)
@@ -276,7 +276,7 @@ def _guards(plan: Plan) -> list[Fact]:
     ]
 
 
-def _who_and_when(plan: Plan) -> list[Fact]:
+def _who_and_when(plan: PlanContent) -> list[Fact]:
     limits = plan.limits
     made, fetched = map(datetime.fromisoformat, (plan.created_at, plan.oldest_fetched_at))
     age = max(0.0, (made - fetched).total_seconds()) / 3600
@@ -320,7 +320,7 @@ def _who_and_when(plan: Plan) -> list[Fact]:
     ]
 
 
-def _warnings(plan: Plan) -> list[str]:
+def _warnings(plan: PlanContent) -> list[str]:
     """Say what is switched off, and what is looser than by default."""
     limits, found = plan.limits, []
     if not limits.keep_last_usable:
@@ -403,12 +403,12 @@ _DEFAULTS: Final[dict[str, tuple[str, Callable[[Any], str], bool]]] = {
 """What to say of each limit that is looser than by default; True where more of it is stricter."""
 
 
-def counts(plan: Plan, by: str) -> ResultTable:
+def counts(plan: PlanContent, by: str) -> ResultTable:
     """Count the planned cards by a column; the counts add up to the plan.
 
     Parameters
     ----------
-    plan : Plan
+    plan : PlanContent
     by : str
         A column of the cards; ``expires_on`` is counted by month, as ``expiry``.
 
@@ -450,7 +450,7 @@ def counts(plan: Plan, by: str) -> ResultTable:
     return result_table(table, title=f"Planned cards by {name}")
 
 
-def sample(plan: Plan, cards: int) -> ResultTable:
+def sample(plan: PlanContent, cards: int) -> ResultTable:
     """Return some cards of a plan, at even distances, the first among them.
 
     Raises

@@ -22,7 +22,7 @@ from tokenvault_data.text import counted, percent
 if TYPE_CHECKING:
     from tokenvault_data.cleanup.audit.audit import AuditResult
     from tokenvault_data.cleanup.audit.replay import Replay
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 SHOWN_EXCEPTIONS: Final = 200
 """Rows of the table of exceptions; the others are counted, and are in the CSV and Parquet forms."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.audit.audit import AuditedCampaign
     from tokenvault_data.cleanup.audit.card_evidence import CardTrail
     from tokenvault_data.cleanup.audit.replay import Replay
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 
 def _field(name: str, kind: pa.DataType, description: str) -> pa.Field:

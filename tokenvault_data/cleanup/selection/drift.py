@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tokenvault_data.analysis.filters.filters import Predicate
-    from tokenvault_data.cleanup.plan.plan_file import PlannedCard
+    from tokenvault_data.cleanup.selection.cards import PlannedCard
 
 
 def usable(status: str | None, expires_on: date | None, day: date) -> bool | None:

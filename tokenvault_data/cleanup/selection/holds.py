@@ -21,7 +21,7 @@ from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenvault_data.cleanup.plan.plan import HoldUsed
+from tokenvault_data.cleanup.selection.cards import HoldUsed
 from tokenvault_data.collection.customer_files import columns_of, rows_of_stream
 from tokenvault_data.collection.customer_rows import MISFIT, MisfitRow, is_list_heading
 from tokenvault_data.collection.list_judgement import plain_cells
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
 
-    from tokenvault_data.cleanup.plan.plan import Plan
     from tokenvault_data.dataset.snapshots import Snapshot
 
 SYSTEM_HOLDS: Final = Path("/etc/tokenvault-data/holds")
@@ -217,7 +216,7 @@ def read_hold(path: Path, *, of_campaign: bool = False) -> HoldList:
     )
 
 
-def missing(plan: Plan, holds: Holds) -> list[str]:
+def missing(in_force: Iterable[HoldUsed], holds: Holds) -> list[str]:
     """Return the names of lists that were in force when a plan was made, and are not any more.
 
     A list that has changed since is in force as it is now; the copy that a campaign keeps has to
@@ -225,7 +224,7 @@ def missing(plan: Plan, holds: Holds) -> list[str]:
     """
     left = list(holds.lists)
     unmatched = []
-    for one in plan.holds:  # those that are as they were first, so that no other takes their place
+    for one in in_force:  # those that are as they were first, so that no other takes their place
         same = next((here for here in left if here.used.sha256 == one.sha256), None)
         if same is None:
             unmatched.append(one)

@@ -35,9 +35,6 @@ from tokenvault_data.local_paths import local_path
 from tokenvault_data.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from tokenvault_data.cleanup.plan.plan_file import PlannedCard
     from tokenvault_data.collection.customer_rows import Rows
     from tokenvault_data.collection.list_judgement import Guards
     from tokenvault_data.dataset.bank_names import BankNames
@@ -284,30 +281,6 @@ class Rule:
     def __bool__(self) -> bool:
         raise TypeError("a rule is neither true nor false by itself: use &, | and ~")
 
-    def drift(
-        self, planned: PlannedCard, fetched: Mapping[str, object], as_of: date | str
-    ) -> str | None:
-        """Say why a card just fetched is not, or not surely, the one that was planned.
-
-        Parameters
-        ----------
-        planned : PlannedCard
-            As sealed.
-        fetched : mapping of str to object
-            The card as the instruments table would hold it.
-        as_of : date or str
-            The plan's day.
-
-        Returns
-        -------
-        str or None
-            The first difference found, in words and without ids; None where there is none. Whether
-            the card kept in place of a duplicate is still a reason, `keeper_drift` says.
-        """
-        from tokenvault_data.cleanup.selection.drift import drift
-
-        return drift(self.condition, planned, fetched, as_of)
-
 
 def as_rule(rule: Rule | Predicate) -> Rule:
     """Return a rule as it is, and a condition as the rule that selects by it.
@@ -411,8 +384,6 @@ def listed(cards: str | Path | Iterable[tuple[str, str]] | object) -> Rule:
     UsageError
         It cannot be read, names no card, or holds something that is no id.
     """
-    from tokenvault_data.cleanup.selection.rules import read_pairs
-
     return Rule(kind="listed", pairs=read_pairs(cards))
 
 

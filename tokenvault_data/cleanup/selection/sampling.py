@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tokenvault_data.cleanup.plan.plan import PlannedCard
+    from tokenvault_data.cleanup.selection.cards import PlannedCard
 
 CANARY_SHARE: Final = 100
 """One card in so many is in the canary, up to the limit."""

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from tokenvault_data.analysis.cards.card_view import card_view
 from tokenvault_data.analysis.cards.source import open_source
-from tokenvault_data.cleanup.plan.limits import PlannedFigures, VaultFigures
-from tokenvault_data.cleanup.plan.plan import ControlCard
 from tokenvault_data.cleanup.selection import sql
+from tokenvault_data.cleanup.selection.cards import ControlCard
 from tokenvault_data.cleanup.selection.exclusions import HELD, LEFT_OUT, NOT_FOUND, SPARED
+from tokenvault_data.cleanup.selection.limits import PlannedFigures, VaultFigures
 from tokenvault_data.cleanup.selection.sampling import Placed, spread
 from tokenvault_data.identifiers import judge_id
 

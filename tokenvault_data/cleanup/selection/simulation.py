@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Final
 import pyarrow as pa
 
 from tokenvault_data.cleanup.plan.guard_rails import guard_rails_met
-from tokenvault_data.cleanup.plan.limits import Limits, Violation
 from tokenvault_data.cleanup.plan.planning import day_for
 from tokenvault_data.cleanup.plan.summary import shown_sentence
 from tokenvault_data.cleanup.selection.exclusions import SPARED
 from tokenvault_data.cleanup.selection.holds import holds_beside
+from tokenvault_data.cleanup.selection.limits import Limits, Violation
 from tokenvault_data.cleanup.selection.rules import Rule, as_rule
 from tokenvault_data.cleanup.selection.selection import DIMENSIONS, Selection, select_cards
 from tokenvault_data.dataset.tables import ResultTable, result_table

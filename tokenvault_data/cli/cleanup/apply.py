@@ -30,7 +30,7 @@ from tokenvault_data.redaction import mask_id
 if TYPE_CHECKING:
     from tokenvault_data.cleanup.campaign.campaign import Campaign
     from tokenvault_data.cleanup.campaign.status import CampaignStatus
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 _MEANINGS = {
     "deleted": "deleted, then seen gone",

@@ -27,8 +27,8 @@ from tokenvault_data.errors import UsageError
 from tokenvault_data.text import counted
 
 if TYPE_CHECKING:
-    from tokenvault_data.cleanup.plan.limits import Limits
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
+    from tokenvault_data.cleanup.selection.limits import Limits
     from tokenvault_data.cleanup.selection.rules import Rule
 
 Expired = Annotated[bool, typer.Option("--expired", help="Cards past their last day of validity.")]
@@ -379,7 +379,7 @@ def _obstacle(plan: Plan, store: Path) -> str | None:
 
     if datetime.now(UTC) >= datetime.fromisoformat(plan.expires_at):
         return f"it was good until {utc_minute(plan.expires_at)}; make a new plan"
-    gone = missing(plan, load_holds(store, folder=campaign_folder(plan, store)))
+    gone = missing(plan.holds, load_holds(store, folder=campaign_folder(plan, store)))
     if gone:
         return (
             f"the hold list {gone[0]} was in force when the plan was made and is missing now; put"
@@ -429,6 +429,6 @@ def _rule(
 
 
 def _limits(**given: float) -> Limits:
-    from tokenvault_data.cleanup.plan.limits import Limits
+    from tokenvault_data.cleanup.selection.limits import Limits
 
     return Limits(**given)  # type: ignore[arg-type]  # checked there

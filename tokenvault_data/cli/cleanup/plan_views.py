@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.approval.approvals import ApprovalState
     from tokenvault_data.cleanup.ledger.day_room import DayRoom
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 PlanReference = Annotated[
     str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tokenvault_data.cleanup.plan.limits import Limits
+from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.local_paths import local_path
 from tokenvault_data.widgets.cleanup.controller import CleanupDesk
 from tokenvault_data.widgets.cleanup.page import CleanupControls, CleanupPage
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.analysis.filters.filters import Predicate
     from tokenvault_data.cleanup.campaign.status import CampaignStatus
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
     from tokenvault_data.cleanup.selection.rules import Rule
     from tokenvault_data.client.blocking import Vault
     from tokenvault_data.config.loading import Profile

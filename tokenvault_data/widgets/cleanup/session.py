@@ -23,7 +23,7 @@ from tokenvault_data.cleanup.campaign.status import stored_status
 from tokenvault_data.cleanup.campaign.verification import VerificationResult, verify
 from tokenvault_data.cleanup.journal.journal import FILE_NAME as JOURNAL_NAME
 from tokenvault_data.cleanup.ledger.day_room import DayRoom, day_room
-from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, Plan, read_plan, seal
+from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, read_plan, seal
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
 from tokenvault_data.cleanup.plan.snapshot import check_against_snapshot
 from tokenvault_data.cleanup.report.report import completion_report
@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tokenvault_data.cleanup.campaign.status import CampaignStatus
-    from tokenvault_data.cleanup.plan.limits import Limits
+    from tokenvault_data.cleanup.plan.plan import Plan
+    from tokenvault_data.cleanup.selection.limits import Limits
     from tokenvault_data.cleanup.selection.rules import Rule
     from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.snapshots import Snapshot

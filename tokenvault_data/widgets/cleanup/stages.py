@@ -13,7 +13,7 @@ from tokenvault_data.text import counted
 
 if TYPE_CHECKING:
     from tokenvault_data.cleanup.campaign.status import CampaignStatus
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 STEPS: Final = (
     "Rule",

@@ -12,7 +12,7 @@ from tokenvault_data.cleanup.approval.revocation import read_revocations
 from tokenvault_data.cleanup.campaign.campaign import Campaign
 from tokenvault_data.cleanup.campaign.preflight import refuse_unsafe, refuse_wrong_account
 from tokenvault_data.cleanup.journal.seal import SEAL_NAME
-from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, Plan, plan_folders, read_plan
+from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, plan_folders, read_plan
 from tokenvault_data.cleanup.selection.holds import load_holds, missing
 from tokenvault_data.errors import TokenVaultError
 from tokenvault_data.widgets.parts.layout import in_a_sentence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.approval.approvals import ApprovalState
     from tokenvault_data.cleanup.campaign.preflight import Account
     from tokenvault_data.cleanup.campaign.status import CampaignStatus
+    from tokenvault_data.cleanup.plan.plan import Plan
 
 _FIRST: Final = (
     "canary",
@@ -155,7 +156,7 @@ def refusal_of(
         given = read_approvals(folder) if folder.is_dir() else []
         taken_back = read_revocations(folder) if folder.is_dir() else []
         refuse_unsafe(plan, account, given, trusted, datetime.now(UTC), taken_back)
-        gone = missing(plan, load_holds(store, folder=folder))
+        gone = missing(plan.holds, load_holds(store, folder=folder))
     except TokenVaultError as error:
         return in_a_sentence(error)
     if gone:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.campaign.status import CampaignStatus
     from tokenvault_data.cleanup.campaign.verification import VerificationResult
     from tokenvault_data.cleanup.ledger.day_room import DayRoom
-    from tokenvault_data.cleanup.plan.plan_file import Plan
+    from tokenvault_data.cleanup.plan.plan import Plan
     from tokenvault_data.cleanup.selection.rules import Rule
     from tokenvault_data.cleanup.selection.simulation import Simulation
     from tokenvault_data.dataset.snapshots import Snapshot

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenvault_data.cleanup.plan.limits import Limits, PlannedFigures, VaultFigures, check_caps
+from tokenvault_data.cleanup.selection.limits import (
+    Limits,
+    PlannedFigures,
+    VaultFigures,
+    check_caps,
+)
 from tokenvault_data.errors import UsageError
 from tokenvault_data.text import percent
 

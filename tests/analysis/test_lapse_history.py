@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from lapse_cases import START, moment, text
 
-from tokenvault_data.analysis.lapse_model import Step, history, looks_of
+from tokenvault_data.analysis.lapse_model import LapseStep, history, looks_of
 from tokenvault_data.errors import UsageError
 
 _CARD = st.tuples(
@@ -68,7 +68,7 @@ def test_steps_count_what_survived_and_what_came(tmp_path, old, new, failures, g
         both_of_old = past.scheduled(0, [0, 1])
     for lead, step in enumerate(found):
         keys = {key for key in before | after if key[2] == lead}
-        assert step == Step(
+        assert step == LapseStep(
             lead,
             gap,
             sum(before[key] for key in keys),

@@ -147,11 +147,11 @@ def _clock(order: dict[str, Any], fate: _Fate) -> Any:
 async def _apply(order: dict[str, Any]) -> dict[str, Any]:
     from tokenvault_data.cleanup.campaign.campaign import Campaign
     from tokenvault_data.client.client import AsyncVault
-    from tokenvault_data.client.transport import WireSettings
+    from tokenvault_data.client.transport import TransportSettings
     from tokenvault_data.config.loading import emulator_profile
 
     fate, store = _Fate(order), Path(order["store"])
-    wire = WireSettings(total_seconds=order.get("timeout_seconds", 30.0))
+    wire = TransportSettings(total_seconds=order.get("timeout_seconds", 30.0))
     profile = emulator_profile(order["url"])
     async with AsyncVault(profile, share=1.0, rate_per_minute=120_000, wire=wire) as vault:
         campaign = Campaign.open(

@@ -181,11 +181,11 @@ _UNASKED = (
     '        answer = __import__("tokenvault_data.cleanup.engine.customer_list", fromlist=["x"])'
     '.ListAnswer(card.customer_id, [], (b"[]",), None, 200, "r")\n'
 )
-_SETTLE = "    return Step((record, step), *_settling(state, now))"
+_SETTLE = "    return Decision((record, step), *_settling(state, now))"
 _COMMITTED = "            await self.commit(step.records)\n        finally:\n"
 _HANDED_ON = "        return await self._delete(number, intent, course, evidence, reservation)\n"
 _DEFINED = (
-    "        evidence: Evidence,\n        reservation: Reservation,\n    ) -> Step:\n"
+    "        evidence: Evidence,\n        reservation: Reservation,\n    ) -> Decision:\n"
     "        card, item"
 )
 _SENT = '        self._checkpoint("after_send")\n'
@@ -265,11 +265,11 @@ MUTANTS = {
             ),
             (
                 STEPS,
-                '            return Step(records, *_settling("in_doubt", now))',
+                '            return Decision(records, *_settling("in_doubt", now))',
                 (
                     '            back = (moved(number, "in_doubt", "verifying"),)\n'
                     '            back += (moved(number, "verifying", "planned"),)\n'
-                    '            return Step(records + back, Next("check"), fresh)'
+                    '            return Decision(records + back, Next("check"), fresh)'
                 ),
             ),
         ),
@@ -284,7 +284,8 @@ MUTANTS = {
                 '    if state == "accepted":\n'
                 '        done = (moved(number, state, "verifying"),)\n'
                 '        done += (ended(number, "verifying", "deleted", "200"),)\n'
-                '        return Step((record, step, *done), Next("nothing"), Course())\n' + _SETTLE,
+                '        return Decision((record, step, *done), Next("nothing"), Course())\n'
+                + _SETTLE,
             ),
         ),
     ),
@@ -297,7 +298,7 @@ MUTANTS = {
                 _SETTLE,
                 '    if state == "accepted":\n'
                 '        look = moved(number, state, "verifying")\n'
-                '        return Step((record, step, look), Next("await_control"), Course())\n'
+                '        return Decision((record, step, look), Next("await_control"), Course())\n'
                 + _SETTLE,
             ),
         ),
@@ -308,13 +309,13 @@ MUTANTS = {
         (
             (
                 STEPS,
-                "        return Step(seen, *_absent(item, course, left))\n",
+                "        return Decision(seen, *_absent(item, course, left))\n",
                 (
                     "        then, course = _absent(item, course, left)\n"
                     '        if then.do == "await_control":\n'
                     '            seen += (proven_gone(number, item, "404"),)\n'
                     '            then = Next("nothing")\n'
-                    "        return Step(seen, then, course)\n"
+                    "        return Decision(seen, then, course)\n"
                 ),
             ),
         ),

@@ -21,13 +21,13 @@ from raw_server import (
 
 from tokenvault_data.client.calls import delete_call, fetch_call
 from tokenvault_data.client.client import AsyncVault
-from tokenvault_data.client.transport import WireSettings
+from tokenvault_data.client.transport import TransportSettings
 from tokenvault_data.errors import CallAbandoned, UsageError
 
 CUSTOMER, INSTRUMENT = "cust_private_4711", "inst-private-0815"
-WIRE = WireSettings(body_bytes=50_000)
+WIRE = TransportSettings(body_bytes=50_000)
 # For servers that fall silent; a loaded machine may miss these deadlines with any other.
-QUICK = WireSettings(silence_seconds=0.3, total_seconds=0.6, body_bytes=50_000)
+QUICK = TransportSettings(silence_seconds=0.3, total_seconds=0.6, body_bytes=50_000)
 DELETE, FETCH = delete_call(CUSTOMER, INSTRUMENT), fetch_call(CUSTOMER, INSTRUMENT)
 ERROR = {"code": "some_code", "message": f"no {INSTRUMENT} of {CUSTOMER} for {CLIENT_SECRET}"}
 

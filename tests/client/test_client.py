@@ -33,7 +33,7 @@ from raw_server import (
 from tokenvault_data import errors, redaction
 from tokenvault_data.client.client import AsyncVault
 from tokenvault_data.client.retries import RetryPolicy
-from tokenvault_data.client.transport import EngineTransport, WireSettings
+from tokenvault_data.client.transport import EngineTransport, TransportSettings
 from tokenvault_data.config.credentials import PartnerCredentials
 from tokenvault_data.config.loading import Profile, emulator_profile
 from tokenvault_data.config.network import Network
@@ -48,9 +48,9 @@ CRYPTOGRAM = CARD | {
     "card_number": "4895370012003478",
 }
 PATIENT = RetryPolicy(attempts=3, first_wait_seconds=0.01, longest_wait_seconds=0.02)
-WIRE = WireSettings(body_bytes=50_000)
+WIRE = TransportSettings(body_bytes=50_000)
 # For servers that fall silent; a loaded machine may miss these deadlines with any other.
-QUICK = WireSettings(silence_seconds=0.3, total_seconds=0.6, body_bytes=50_000)
+QUICK = TransportSettings(silence_seconds=0.3, total_seconds=0.6, body_bytes=50_000)
 
 CALLS = {
     "list": (AsyncVault.list_instruments, CUSTOMER),

@@ -21,16 +21,16 @@ from tokenvault_data.client.transport import (
     Answer,
     CertificateError,
     EngineTransport,
-    ForeignWire,
     OversizedBody,
-    WireSettings,
+    TransportAdapter,
+    TransportSettings,
 )
 from tokenvault_data.config.network import Network
 from tokenvault_data.errors import UsageError
 from tokenvault_data.redaction import Secret
 
 LIMIT = 100_000
-WIRE = WireSettings(body_bytes=LIMIT)
+WIRE = TransportSettings(body_bytes=LIMIT)
 # For servers that fall silent; a loaded machine may miss these deadlines with any other.
 QUICK = replace(WIRE, silence_seconds=0.5, total_seconds=1.0)
 PROXY_VARIABLES = (
@@ -538,7 +538,7 @@ def test_no_cancellation_is_lost(ask):
 
 
 def foreign(handler, **settings):
-    return ForeignWire(httpx.MockTransport(handler), replace(WIRE, **settings))
+    return TransportAdapter(httpx.MockTransport(handler), replace(WIRE, **settings))
 
 
 def test_a_foreign_transport_gets_the_request_as_it_is():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tokenvault_data.collection.outage import LONGEST_WAIT_SECONDS, SUSPECTS, OutageWatch
+from tokenvault_data.collection.outage import LONGEST_WAIT_SECONDS, SUSPECTS, OutageDetector
 
 
 class Clock:
@@ -20,7 +20,7 @@ def clock():
 
 @pytest.fixture
 def watch(clock):
-    return OutageWatch(clock)
+    return OutageDetector(clock)
 
 
 def test_a_failure_amid_answers_is_a_suspect_who_is_not_innocent(watch):

@@ -9,7 +9,7 @@ from collection_bench import asked_for, connect, ids_of, only_run, running, save
 
 import tokenvault_data as tv
 from tokenvault_data.collection.run import list_runs, open_run
-from tokenvault_data.collection.run_progress import Onlooker, unfinished_runs
+from tokenvault_data.collection.run_progress import RunMonitor, unfinished_runs
 from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.errors import CollectionInterrupted
 
@@ -51,7 +51,7 @@ def test_a_stopped_run_is_seen_as_it_is_on_the_disk(emulator, tmp_path):
         collect_some(vault, ids, tmp_path, 200)
     run = only_run(tmp_path)
     before = files_of(run.path)
-    seen = Onlooker(run).look()
+    seen = RunMonitor(run).look()
     assert files_of(run.path) == before
     assert seen.done == len(saved_in(run)) == 1200 - seen.left
     assert (seen.failed, seen.causes) == (2, {"not_found": 2})
@@ -67,7 +67,7 @@ def test_a_run_that_goes_on_is_followed(emulator, tmp_path):
     emulator.set_faults(f"404#customer={ids[3]}")
     with connect(emulator, rate_per_minute=30_000) as vault:
         collect_some(vault, ids, tmp_path, 200)
-        onlooker = Onlooker(open_run(tmp_path, only_run(tmp_path).run_id))
+        onlooker = RunMonitor(open_run(tmp_path, only_run(tmp_path).run_id))
         first = onlooker.look()
         emulator.set_faults("")
         seen = []

@@ -9,8 +9,8 @@ from tokenvault_data.cleanup.campaign.status import CampaignStatus
 from tokenvault_data.cleanup.journal.states import CAMPAIGN_TRANSITIONS
 from tokenvault_data.widgets.cleanup.stages import (
     STEPS,
-    Facts,
     Stage,
+    StageFacts,
     abort_label,
     open_step,
     pressable,
@@ -25,7 +25,7 @@ PLAN = SimpleNamespace(canary=(0,), cards=tuple(range(98)))
 
 def at(state, done=0, **more):
     finals = {"deleted": done} if done else {}
-    return Facts(
+    return StageFacts(
         plan=PLAN, phrase=PHRASE, status=CampaignStatus("9f3", state, None, 98, finals), **more
     )
 
@@ -47,7 +47,7 @@ ALL = [
 def test_nothing_but_the_phrase_opens_the_button(typed):
     """Whatever else is so, another text in the field never lets cards be deleted."""
     for facts in ALL:
-        assert "run" not in pressable(Facts(**{**as_dict(facts), "typed": typed}))
+        assert "run" not in pressable(StageFacts(**{**as_dict(facts), "typed": typed}))
 
 
 def as_dict(facts):
@@ -58,7 +58,7 @@ def test_the_phrase_opens_it_only_at_rest():
     """Typed right, it opens where a plan is sealed, held or stopped, and nothing speaks against."""
     opened = set()
     for facts in ALL:
-        given = Facts(**{**as_dict(facts), "typed": PHRASE})
+        given = StageFacts(**{**as_dict(facts), "typed": PHRASE})
         if "run" in pressable(given):
             opened.add(stage_of(given))
             assert given.busy is None
@@ -72,7 +72,7 @@ def test_the_phrase_opens_it_only_at_rest():
 def test_a_closed_button_says_why():
     """Where a person would expect to go on, there is a reason in words."""
     for facts in ALL:
-        given = Facts(**{**as_dict(facts), "typed": PHRASE})
+        given = StageFacts(**{**as_dict(facts), "typed": PHRASE})
         stage = stage_of(given)
         if stage in {Stage.SEALED, Stage.HELD, Stage.STOPPED} and given.busy is None:
             assert ("run" in pressable(given)) == (why_not(given) == "")
@@ -81,7 +81,7 @@ def test_a_closed_button_says_why():
 def test_without_a_plan_nothing_of_a_campaign_can_be_pressed():
     """A phrase without a plan opens nothing."""
     for simulated, may_seal in ((False, False), (True, False), (True, True)):
-        facts = Facts(has_simulation=simulated, may_seal=may_seal, typed=PHRASE)
+        facts = StageFacts(has_simulation=simulated, may_seal=may_seal, typed=PHRASE)
         assert pressable(facts) <= {"choose", "simulate", "seal", "reread"}
         assert ("seal" in pressable(facts)) == may_seal
         assert why_not(facts) == ""
@@ -90,9 +90,9 @@ def test_without_a_plan_nothing_of_a_campaign_can_be_pressed():
 @pytest.mark.parametrize(
     ("facts", "stage", "step"),
     [
-        (Facts(), Stage.RULE, 1),
-        (Facts(has_simulation=True), Stage.SIMULATED, 2),
-        (Facts(has_simulation=True, may_seal=True), Stage.SIMULATED, 3),
+        (StageFacts(), Stage.RULE, 1),
+        (StageFacts(has_simulation=True), Stage.SIMULATED, 2),
+        (StageFacts(has_simulation=True, may_seal=True), Stage.SIMULATED, 3),
         (at("sealed"), Stage.SEALED, 5),
         (at("sealed", refusal="No."), Stage.SEALED, 4),
         (at("held", 1), Stage.HELD, 5),

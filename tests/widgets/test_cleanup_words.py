@@ -8,7 +8,7 @@ import pytest
 from tokenvault_data.cleanup.approval.approvals import ApprovalState
 from tokenvault_data.cleanup.audit.rules import FINALS
 from tokenvault_data.cleanup.campaign.status import CampaignStatus
-from tokenvault_data.widgets.cleanup.stages import Facts
+from tokenvault_data.widgets.cleanup.stages import StageFacts
 from tokenvault_data.widgets.cleanup.store import Approvals
 from tokenvault_data.widgets.cleanup.text import (
     approval_finding,
@@ -22,7 +22,7 @@ REVOKED = ApprovalState("Chitra", "e" * 64, COUNTS.approved_at, counts=False, wh
 
 
 def words_of(approvals):
-    blocks = approval_words(Facts(plan=PLAN), approvals, Path("store"))
+    blocks = approval_words(StageFacts(plan=PLAN), approvals, Path("store"))
     return [text for kind, text in blocks if kind in {"good", "warning"}]
 
 

@@ -8,7 +8,7 @@ import pytest
 from tokenvault_data.client.pacing.governor import Budget
 from tokenvault_data.collection.customer_list import read_customers
 from tokenvault_data.collection.progress import Progress
-from tokenvault_data.collection.run_progress import Glance
+from tokenvault_data.collection.run_progress import RunProgress
 from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.widgets.collect.customer_source import ListRead
 from tokenvault_data.widgets.collect.estimate import Estimate
@@ -40,7 +40,7 @@ UNDER_WAY = Progress(
     out_for_seconds=0.0,
     budget=BUDGET,
 )
-SEEN = Glance(
+SEEN = RunProgress(
     run_id="20261122T104800Z-3f9a1c",
     requested=3000,
     done=1204,

@@ -3,7 +3,7 @@
 import threading
 import time
 
-from tokenvault_data.widgets.parts.threads import Watcher
+from tokenvault_data.widgets.parts.threads import StateWatcher
 
 
 def test_it_looks_until_it_is_told_that_all_is_over():
@@ -17,7 +17,7 @@ def test_it_looks_until_it_is_told_that_all_is_over():
             over.set()
         return len(looks) < 3
 
-    watcher = Watcher(look, 0.01)
+    watcher = StateWatcher(look, 0.01)
     watcher.start()
     watcher.start()
     assert over.wait(5)
@@ -36,7 +36,7 @@ def test_it_looks_until_it_is_told_that_all_is_over():
 def test_it_can_be_stopped():
     """Stopped, it looks no more, also twice."""
     looks = []
-    watcher = Watcher(lambda: looks.append(1) or True, 0.01)
+    watcher = StateWatcher(lambda: looks.append(1) or True, 0.01)
     watcher.start()
     watcher.stop()
     watcher.stop()

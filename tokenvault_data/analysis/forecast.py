@@ -12,10 +12,10 @@ from tokenvault_data.analysis.cards.dates import month_number, month_text, whole
 from tokenvault_data.analysis.cards.partial import finding_table
 from tokenvault_data.analysis.cards.source import Source
 from tokenvault_data.analysis.lapse_model import (
-    History,
+    LapseHistory,
     LapseModel,
-    Look,
-    Step,
+    LapseObservation,
+    LapseStep,
     fit,
     history,
     looks_of,
@@ -167,7 +167,7 @@ def backtest(
     with history(looks) as past:
         everywhere = range(len(looks))
         seen = [past.scheduled(place, everywhere) for place in everywhere]
-        steps: list[Step] = []
+        steps: list[LapseStep] = []
         for cut in range(1, len(looks) - 1):
             steps += past.steps(cut - 1, months, everywhere)
             model = fit(steps, months)
@@ -197,7 +197,7 @@ def backtest(
 
 
 def _backtest_of(
-    past: History,
+    past: LapseHistory,
     cut: int,
     seen: Sequence[dict[int, int]],
     model: LapseModel | None,
@@ -259,7 +259,9 @@ def _foresee(model: LapseModel, schedule: Sequence[tuple[int, int]], interval: f
     )
 
 
-def _basis_note(looks: Sequence[Look], model: LapseModel | None, interval: float) -> str:
+def _basis_note(
+    looks: Sequence[LapseObservation], model: LapseModel | None, interval: float
+) -> str:
     if model is None:
         reason = "one snapshot has no history" if len(looks) == 1 else "no card was ever scheduled"
         return (
@@ -273,7 +275,7 @@ def _basis_note(looks: Sequence[Look], model: LapseModel | None, interval: float
     )
 
 
-def _sources(looks: Sequence[Look]) -> list[Source]:
+def _sources(looks: Sequence[LapseObservation]) -> list[Source]:
     return [Source(look.snapshot, None) for look in looks]
 
 

@@ -45,7 +45,7 @@ _MONTH: Final = "(year(expires_on) * 12 + month(expires_on) - 1)"
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class LapseObservation:
     """One snapshot of a history.
 
     Attributes
@@ -65,7 +65,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LapseStep:
     """What became of the cards scheduled for one month between two consecutive looks.
 
     Attributes
@@ -89,7 +89,7 @@ class Step:
     added: int
 
 
-def looks_of(snapshots: Snapshot | Sequence[Snapshot]) -> tuple[list[Look], int]:
+def looks_of(snapshots: Snapshot | Sequence[Snapshot]) -> tuple[list[LapseObservation], int]:
     """Put snapshots into order of time, and pass over those too close to a later one.
 
     Returns
@@ -117,10 +117,10 @@ def looks_of(snapshots: Snapshot | Sequence[Snapshot]) -> tuple[list[Look], int]
             " was counted; give those of one account."
         )
     given.sort(key=lambda one: (one.manifest.created_at, one.id), reverse=True)
-    kept: list[Look] = []
+    kept: list[LapseObservation] = []
     for snapshot in given:
         made = datetime.fromisoformat(snapshot.manifest.created_at)
-        look = Look(snapshot, made.astimezone(INDIA).date())
+        look = LapseObservation(snapshot, made.astimezone(INDIA).date())
         apart = (kept[-1].day - look.day).days >= CLOSEST_LOOKS_DAYS if kept else True
         if apart and (not kept or look.month < kept[-1].month):
             kept.append(look)
@@ -128,7 +128,7 @@ def looks_of(snapshots: Snapshot | Sequence[Snapshot]) -> tuple[list[Look], int]
 
 
 @contextmanager
-def history(looks: Sequence[Look]) -> Iterator[History]:
+def history(looks: Sequence[LapseObservation]) -> Iterator[LapseHistory]:
     """Open the files of all looks for counting."""
     files, tables = {}, {}
     for place, look in enumerate(looks):
@@ -139,11 +139,11 @@ def history(looks: Sequence[Look]) -> Iterator[History]:
             else:
                 tables[f"{name}_{place}"] = schema.empty_table()
     with connection_to(files, tables, memory_limit_mb=MEMORY_LIMIT_MB) as connection:
-        yield History(tuple(looks), connection)
+        yield LapseHistory(tuple(looks), connection)
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class LapseHistory:
     """Counts over the looks of a history; made by `history`.
 
     Attributes
@@ -153,7 +153,7 @@ class History:
         With the views ``instruments_N`` and ``outcomes_N`` of look number N.
     """
 
-    looks: tuple[Look, ...]
+    looks: tuple[LapseObservation, ...]
     connection: duckdb.DuckDBPyConnection
 
     def scheduled(self, place: int, fetched_in: Sequence[int] = ()) -> dict[int, int]:
@@ -173,7 +173,7 @@ class History:
         ).fetchall()
         return dict(rows)
 
-    def steps(self, place: int, leads: int, fetched_in: Sequence[int] = ()) -> list[Step]:
+    def steps(self, place: int, leads: int, fetched_in: Sequence[int] = ()) -> list[LapseStep]:
         """Count what became of the cards of one look by the next.
 
         Parameters
@@ -214,7 +214,7 @@ class History:
         ).fetchall()
         found = {month - earlier.month: tuple(counted) for month, *counted in rows}
         months = later.month - earlier.month
-        return [Step(lead, months, *found.get(lead, (0, 0, 0))) for lead in range(leads)]
+        return [LapseStep(lead, months, *found.get(lead, (0, 0, 0))) for lead in range(leads)]
 
 
 def _fetched(places: Sequence[int]) -> str:
@@ -313,7 +313,7 @@ class LapseModel:
 _TINY: Final = 1e-6  # a Beta distribution wants both parameters above zero
 
 
-def fit(steps: Sequence[Step], leads: int) -> LapseModel | None:
+def fit(steps: Sequence[LapseStep], leads: int) -> LapseModel | None:
     """Learn from past steps.
 
     A step over several months counts for each lead it passed, with the same survival in each.
@@ -359,7 +359,7 @@ def fit(steps: Sequence[Step], leads: int) -> LapseModel | None:
     )
 
 
-def _passed(step: Step) -> range:
+def _passed(step: LapseStep) -> range:
     """Return the leads a step passed; past the month of expiry there is nothing to pass."""
     return range(max(0, step.lead - step.months + 1), step.lead + 1)
 

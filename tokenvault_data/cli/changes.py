@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.printing.output import Row, print_grid
+from tokenvault_data.cli.printing.output import PrintedRow, print_grid
 from tokenvault_data.cli.printing.partial import print_figures_json
 from tokenvault_data.cli.printing.tables import (
     print_table,
@@ -96,7 +96,7 @@ def _print_banks(by_bank: ResultTable) -> None:
     rest = sum((events for _, events in ranked[SHOWN_BANKS:]), Counter())
     if rest:
         lines.append((others_label(len(ranked) - SHOWN_BANKS), rest))
-    headings = Row(("bank", *(kind.replace("_", " ") for kind in kinds)), "bold")
-    rows = [Row((bank, *(f"{events[kind]:,}" for kind in kinds))) for bank, events in lines]
+    headings = PrintedRow(("bank", *(kind.replace("_", " ") for kind in kinds)), "bold")
+    rows = [PrintedRow((bank, *(f"{events[kind]:,}" for kind in kinds))) for bank, events in lines]
     print_title("Events at each bank")
     print_grid([headings, *rows], right=range(1, len(kinds) + 1))

@@ -25,7 +25,7 @@ CLOCK_TOLERANCE_SECONDS = 30.0
 _MARKS = {"ok": "ok", "warning": "WARNING", "problem": "PROBLEM"}
 
 
-class Finding(NamedTuple):
+class DoctorFinding(NamedTuple):
     """One thing looked at; `detail` says what was found and, unless it is fine, what to do."""
 
     check: str
@@ -60,56 +60,58 @@ def doctor(
     return exit_codes.FAILED if problems else exit_codes.DONE
 
 
-def _look(profile: str | None, store: Path) -> Iterator[Finding]:
+def _look(profile: str | None, store: Path) -> Iterator[DoctorFinding]:
     yield from _machine()
     yield _disk(store)
     yield from _vault(profile)
 
 
-def _machine() -> Iterator[Finding]:
+def _machine() -> Iterator[DoctorFinding]:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
     from tokenvault_data import __version__
     from tokenvault_data.redaction import customer_hash_key_status
 
-    yield Finding("python", "ok", f"{platform.python_version()} at {sys.executable}")
+    yield DoctorFinding("python", "ok", f"{platform.python_version()} at {sys.executable}")
     found = [f"tokenvault-data {__version__}"]
     for package in PACKAGES:
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             found.append(f"{package} not installed")
-    yield Finding("versions", "ok", ", ".join(found))
+    yield DoctorFinding("versions", "ok", ", ".join(found))
     is_kept, where = customer_hash_key_status()
-    yield Finding("masked ids", "ok" if is_kept else "warning", where)
+    yield DoctorFinding("masked ids", "ok" if is_kept else "warning", where)
 
 
-def _disk(store: Path) -> Finding:
+def _disk(store: Path) -> DoctorFinding:
     import shutil
 
     try:
         place = next(folder for folder in (store, *store.absolute().parents) if folder.exists())
         free = shutil.disk_usage(place).free
     except OSError as error:
-        return Finding("disk", "problem", f"{store} cannot be looked at ({error.strerror})")
+        return DoctorFinding("disk", "problem", f"{store} cannot be looked at ({error.strerror})")
     if not os.access(place, os.W_OK | os.X_OK):
-        return Finding("disk", "problem", f"{place} cannot be written to; choose another --store")
+        return DoctorFinding(
+            "disk", "problem", f"{place} cannot be written to; choose another --store"
+        )
     detail = f"{free / 1024**3:,.1f} GiB free for {store}"
     if free < LEAST_FREE_BYTES:
-        return Finding("disk", "warning", f"{detail}; a large collection may not fit")
-    return Finding("disk", "ok", detail)
+        return DoctorFinding("disk", "warning", f"{detail}; a large collection may not fit")
+    return DoctorFinding("disk", "ok", detail)
 
 
-def _vault(name: str | None) -> Iterator[Finding]:
+def _vault(name: str | None) -> Iterator[DoctorFinding]:
     from tokenvault_data.config.loading import load_profile
 
     try:
         profile = load_profile(name)
     except ProfileError as error:
-        yield Finding("profile", "problem", str(error))
+        yield DoctorFinding("profile", "problem", str(error))
         return
-    yield Finding(
+    yield DoctorFinding(
         "profile",
         "ok",
         f"{profile.name}: {profile.environment}, API version {profile.api_version},"
@@ -118,7 +120,7 @@ def _vault(name: str | None) -> Iterator[Finding]:
     yield from _answer(profile)
 
 
-def _answer(profile: Profile) -> Iterator[Finding]:
+def _answer(profile: Profile) -> Iterator[DoctorFinding]:
     import anyio
     import httpx
 
@@ -130,19 +132,21 @@ def _answer(profile: Profile) -> Iterator[Finding]:
         yield _network(profile)
         result = anyio.run(probe, profile)
     except UsageError as error:
-        yield Finding("network", "problem", str(error))
+        yield DoctorFinding("network", "problem", str(error))
         return
     except httpx.TransportError as error:
         notes = " ".join(getattr(error, "__notes__", ()))
-        yield Finding("host", "problem", f"{_trouble(profile, error)} {notes}".rstrip())
+        yield DoctorFinding("host", "problem", f"{_trouble(profile, error)} {notes}".rstrip())
         return
-    yield Finding("host", "ok", f"{profile.base_url} answered in {result.seconds * 1000:,.0f} ms")
+    yield DoctorFinding(
+        "host", "ok", f"{profile.base_url} answered in {result.seconds * 1000:,.0f} ms"
+    )
     yield _access(result)
     yield _clock(result)
     yield _limit(result)
 
 
-def _network(profile: Profile) -> Finding:
+def _network(profile: Profile) -> DoctorFinding:
     network = profile.network
     on_this_machine = profile.base_url.startswith("http:")
     if network.proxy_place is None:
@@ -154,7 +158,7 @@ def _network(profile: Profile) -> Finding:
     trusted = "the system's certificate authorities"
     if network.ca_file is not None:
         trusted += f" and {network.ca_file}"
-    return Finding("network", "ok", f"{way}; {trusted}")
+    return DoctorFinding("network", "ok", f"{way}; {trusted}")
 
 
 def _trouble(profile: Profile, error: httpx.TransportError) -> str:
@@ -169,38 +173,38 @@ def _trouble(profile: Profile, error: httpx.TransportError) -> str:
     return f"{profile.base_url} gives no answer ({error}); {hint}."
 
 
-def _access(result: Probe) -> Finding:
+def _access(result: Probe) -> DoctorFinding:
     if result.status in (200, 404):
-        return Finding("access", "ok", "credentials accepted, token vault enabled")
+        return DoctorFinding("access", "ok", "credentials accepted, token vault enabled")
     hints = {
         401: "the credentials are wrong for this environment",
         403: "the token vault is not enabled for this account",
         429: "the account's rate limit is spent just now; try again in a minute",
     }
     hint = hints.get(result.status, "try again later; if it stays, ask the vault's support")
-    return Finding("access", "problem", f"the vault answered {result.status}: {hint}")
+    return DoctorFinding("access", "problem", f"the vault answered {result.status}: {hint}")
 
 
-def _clock(result: Probe) -> Finding:
+def _clock(result: Probe) -> DoctorFinding:
     ahead = result.clock_ahead_seconds
     if ahead is None:
-        return Finding("clock", "ok", "the vault tells no time to compare with")
+        return DoctorFinding("clock", "ok", "the vault tells no time to compare with")
     detail = f"{abs(ahead):,.0f} s {'ahead of' if ahead > 0 else 'behind'} the vault's"
     if abs(ahead) > CLOCK_TOLERANCE_SECONDS:
-        return Finding("clock", "warning", f"{detail}; set this machine's clock")
-    return Finding("clock", "ok", detail)
+        return DoctorFinding("clock", "warning", f"{detail}; set this machine's clock")
+    return DoctorFinding("clock", "ok", detail)
 
 
-def _limit(result: Probe) -> Finding:
+def _limit(result: Probe) -> DoctorFinding:
     from tokenvault_data.client.pacing.headers import read_limits
 
     reading = read_limits(result.headers)
     if reading.limit_per_minute is None:
         detail = "the vault names no limit; it is learned from refusals, or set with --rate"
-        return Finding("rate limit", "ok", detail)
+        return DoctorFinding("rate limit", "ok", detail)
     duration = _duration(100_000 / (reading.limit_per_minute / 2))
     left = "" if reading.remaining is None else f", {reading.remaining:,} left just now"
-    return Finding(
+    return DoctorFinding(
         "rate limit",
         "ok",
         f"{reading.limit_per_minute:,} a minute{left};"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokenvault_data.cli import options
-from tokenvault_data.cli.printing.output import Row, print_grid
+from tokenvault_data.cli.printing.output import PrintedRow, print_grid
 from tokenvault_data.cli.printing.partial import print_figures_json
 from tokenvault_data.cli.printing.tables import (
     print_notes,
@@ -90,7 +90,7 @@ def identity(  # noqa: PLR0917  one parameter an option
 def _print_kinds(cases: ResultTable) -> None:
     counts = Counter(cases["kind"])
     rows = [
-        Row((kind.replace("_", " "), f"{counts[kind]:,}", meaning))
+        PrintedRow((kind.replace("_", " "), f"{counts[kind]:,}", meaning))
         for kind, meaning in _MEANINGS.items()
     ]
-    print_grid([Row(("kind", "cases", "meaning"), "bold"), *rows], right=(1,), shrinks=2)
+    print_grid([PrintedRow(("kind", "cases", "meaning"), "bold"), *rows], right=(1,), shrinks=2)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.cli import options
 from tokenvault_data.cli.printing.output import (
-    Row,
+    PrintedRow,
     print_grid,
     print_json,
     print_line,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tokenvault_data.config.credentials import Environment
     from tokenvault_data.dataset.snapshots import SnapshotListing
 
-_HEADINGS = Row(("Snapshot", "vault", "customers", "cards", "state"), "bold")
+_HEADINGS = PrintedRow(("Snapshot", "vault", "customers", "cards", "state"), "bold")
 
 
 def snapshots(
@@ -79,16 +79,16 @@ def _latest(store: Path, environment: Environment | None) -> str | None:
         return None
 
 
-def _row(listing: SnapshotListing, latest: str | None) -> Row:
+def _row(listing: SnapshotListing, latest: str | None) -> PrintedRow:
     manifest = listing.manifest
     if manifest is None or listing.damage is not None:
-        return Row((listing.id, "-", "-", "-", "damaged"), "red")
+        return PrintedRow((listing.id, "-", "-", "-", "damaged"), "red")
     failed = manifest.requested - manifest.outcomes["fetched"] - manifest.outcomes["empty"]
     state = "complete" if manifest.complete else f"partial, {failed:,} missing"
     if listing.id == latest:
         state += " (latest)"
     customers, cards = f"{manifest.requested:,}", f"{manifest.instruments:,}"
-    return Row((listing.id, manifest.environment, customers, cards, state))
+    return PrintedRow((listing.id, manifest.environment, customers, cards, state))
 
 
 def _print_damage(listings: list[SnapshotListing]) -> None:

@@ -23,7 +23,7 @@ from tokenvault_data.client.calls import (
     read_instrument,
 )
 from tokenvault_data.client.pacing.account_shares import DEFAULT_SHARE, AccountShare
-from tokenvault_data.client.pacing.pacer import Pacer, Waiting
+from tokenvault_data.client.pacing.pacer import CancellableSleep, Pacer
 from tokenvault_data.client.paging import MAX_PAGES, PageChain
 from tokenvault_data.client.retries import (
     Attempt,
@@ -36,9 +36,9 @@ from tokenvault_data.client.retries import (
 from tokenvault_data.client.transport import (
     Answer,
     EngineTransport,
-    ForeignWire,
-    Wire,
-    WireSettings,
+    Transport,
+    TransportAdapter,
+    TransportSettings,
 )
 from tokenvault_data.errors import CallAbandoned, UnusableAnswer, UsageError, VaultError
 from tokenvault_data.payment_data import without_payment_data
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from tokenvault_data.client.pacing.blind_search import Learned
     from tokenvault_data.client.pacing.pacer import Budget, Reservation
     from tokenvault_data.client.retries import Attempt
-    from tokenvault_data.client.transport import Wire
+    from tokenvault_data.client.transport import Transport
     from tokenvault_data.config.loading import Profile
     from tokenvault_data.config.network import Network
     from tokenvault_data.redaction import Secret
@@ -76,7 +76,9 @@ class Caller:
         How long one call is tried.
     """
 
-    def __init__(self, profile: Profile, pacer: Pacer, wire: Wire, policy: RetryPolicy) -> None:
+    def __init__(
+        self, profile: Profile, pacer: Pacer, wire: Transport, policy: RetryPolicy
+    ) -> None:
         self._own_headers: dict[str, str | Secret] = {
             "accept": "application/json",
             "accept-encoding": "identity",
@@ -87,7 +89,7 @@ class Caller:
         self._pacer = pacer
         self._wire = wire
         self._policy = policy
-        self._waiting = Waiting()
+        self._waiting = CancellableSleep()
         self._is_closed = False
         self._requests_made = 0
         self.emulated_vault: str | None = None
@@ -362,7 +364,7 @@ class AsyncVault:
         share: float | None = None,
         rate_per_minute: float | None = None,
         retries: RetryPolicy | None = None,
-        wire: WireSettings | None = None,
+        wire: TransportSettings | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         max_pages: int = MAX_PAGES,
         share_at_most: float = DEFAULT_SHARE,
@@ -375,7 +377,7 @@ class AsyncVault:
             unlimited_mark=_port(profile) if profile.environment == "emulator" else None,
             division=account_share.division,
         )
-        engine = _wire(transport, wire or WireSettings(), profile.network)
+        engine = _wire(transport, wire or TransportSettings(), profile.network)
         self._caller = Caller(profile, pacer, engine, retries or RetryPolicy())
         account_share.claim()
         self._account_share = account_share
@@ -604,10 +606,10 @@ def _port(profile: Profile) -> str:
 
 
 def _wire(
-    transport: httpx.AsyncBaseTransport | None, settings: WireSettings, network: Network
-) -> Wire:
+    transport: httpx.AsyncBaseTransport | None, settings: TransportSettings, network: Network
+) -> Transport:
     if transport is None:
         return EngineTransport(settings, network)
     if isinstance(transport, EngineTransport):
         return transport
-    return ForeignWire(transport, settings)
+    return TransportAdapter(transport, settings)

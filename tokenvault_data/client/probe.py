@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from tokenvault_data.client.calls import list_call
-from tokenvault_data.client.transport import EngineTransport, WireSettings
+from tokenvault_data.client.transport import EngineTransport, TransportSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +55,9 @@ async def probe(profile: Profile) -> Probe:
         "x-api-version": profile.api_version,
         **profile.credentials.headers(),
     }
-    transport = EngineTransport(WireSettings(connect_seconds=5, total_seconds=10), profile.network)
+    transport = EngineTransport(
+        TransportSettings(connect_seconds=5, total_seconds=10), profile.network
+    )
     began = time.monotonic()
     try:
         answer = await transport.exchange(call.method, profile.base_url + call.target, headers)

@@ -60,7 +60,7 @@ class Answer(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class WireSettings:
+class TransportSettings:
     """Bounds of one exchange.
 
     Attributes
@@ -86,13 +86,13 @@ class CertificateError(httpx.ConnectError):
 
 
 class OversizedBody(httpx.RemoteProtocolError):
-    """The body passed `WireSettings.body_bytes`; reading stopped there."""
+    """The body passed `TransportSettings.body_bytes`; reading stopped there."""
 
     def __init__(self, limit_bytes: int) -> None:
         super().__init__(f"the answer is longer than the {limit_bytes:,} bytes that are read")
 
 
-class Wire(Protocol):
+class Transport(Protocol):
     """What the vault's client needs of a transport."""
 
     async def exchange(self, method: str, url: str, headers: Mapping[str, str | Secret]) -> Answer:
@@ -123,9 +123,9 @@ class EngineTransport(httpx.AsyncBaseTransport):
     """
 
     def __init__(
-        self, settings: WireSettings | None = None, network: Network | None = None
+        self, settings: TransportSettings | None = None, network: Network | None = None
     ) -> None:
-        self._settings = settings or WireSettings()
+        self._settings = settings or TransportSettings()
         self._network = network or Network()
         self._engine = _build(self._settings, self._network)
         self._is_closed = False
@@ -211,7 +211,7 @@ def _outlast_the_engine() -> None:
     atexit.register(time.sleep, 0.1)
 
 
-def _build(settings: WireSettings, network: Network) -> Client:
+def _build(settings: TransportSettings, network: Network) -> Client:
     _outlast_the_engine()
     builder = (
         ClientBuilder()
@@ -255,7 +255,7 @@ def check_network(network: Network) -> None:
     UsageError
         They cannot.
     """
-    _build(WireSettings(), network)
+    _build(TransportSettings(), network)
 
 
 def _certificates(ca_file: Path) -> bytes:
@@ -350,13 +350,13 @@ def _without_url(message: str) -> str:
     return message.partition(" for url (")[0]
 
 
-class ForeignWire:
+class TransportAdapter:
     """An httpx transport, as the vault's client needs one.
 
     Whether a failed request was sent is taken from its errors, as httpx defines them.
     """
 
-    def __init__(self, transport: httpx.AsyncBaseTransport, settings: WireSettings) -> None:
+    def __init__(self, transport: httpx.AsyncBaseTransport, settings: TransportSettings) -> None:
         self._transport = transport
         self._settings = settings
 

@@ -20,8 +20,8 @@ from typing import IO, TYPE_CHECKING, Final, cast
 
 from tokenvault_data.collection.customer_rows import (
     CHUNK_ROWS,
-    MisfitRow,
-    Rows,
+    CustomerRows,
+    RejectedRow,
     choose_column,
     is_another_heading,
     is_column_heading,
@@ -44,11 +44,11 @@ HEAD_BYTES: Final = 65_536
 _DELIMITERS: Final = ",;\t|"
 _CSV_SUFFIXES: Final = (".csv", ".tsv", ".csv.gz", ".tsv.gz")
 _SEPARATOR: Final = re.compile(r'"?[sS][eE][pP]=(\\t|.?)"?').fullmatch
-_misfit = MisfitRow()
+_misfit = RejectedRow()
 
 
 @contextmanager
-def rows_of_path(path: Path, column: str | None) -> Iterator[Rows]:
+def rows_of_path(path: Path, column: str | None) -> Iterator[CustomerRows]:
     """Open a file of customer ids.
 
     Parameters
@@ -80,7 +80,7 @@ def rows_of_path(path: Path, column: str | None) -> Iterator[Rows]:
 
 
 @contextmanager
-def rows_of_stream(stream: IO[bytes], name: str, column: str | None) -> Iterator[Rows]:
+def rows_of_stream(stream: IO[bytes], name: str, column: str | None) -> Iterator[CustomerRows]:
     """Read customer ids from a binary stream, such as standard input.
 
     Parameters
@@ -166,7 +166,7 @@ def _unpacked(stream: IO[bytes]) -> tuple[bytes, IO[bytes]]:
     return head, whole
 
 
-def _rows_of_bytes(stream: IO[bytes], name: str, column: str | None) -> Rows:
+def _rows_of_bytes(stream: IO[bytes], name: str, column: str | None) -> CustomerRows:
     head, whole = _unpacked(stream)
     if head.startswith(b"PAR1"):
         return _rows_of_parquet(whole, name, column)
@@ -184,7 +184,7 @@ def _rows_of_bytes(stream: IO[bytes], name: str, column: str | None) -> Rows:
     return _rows_of_lines(text, first_line, name)
 
 
-def _rows_of_parquet(whole: IO[bytes], name: str, column: str | None) -> Rows:
+def _rows_of_parquet(whole: IO[bytes], name: str, column: str | None) -> CustomerRows:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -202,12 +202,12 @@ def _rows_of_parquet(whole: IO[bytes], name: str, column: str | None) -> Rows:
     return rows if is_ours else replace(rows, guards="none")
 
 
-def _rows_of_lines(text: io.TextIOWrapper, first_line: str, name: str) -> Rows:
+def _rows_of_lines(text: io.TextIOWrapper, first_line: str, name: str) -> CustomerRows:
     text.reconfigure(newline=None)
     blank = list(itertools.takewhile(lambda line: not line.strip(), text))
     first_row = len(blank) + 1
     if is_list_heading(first_line):
-        return Rows(
+        return CustomerRows(
             name,
             _chunked(text),
             first_row + 1,
@@ -217,12 +217,14 @@ def _rows_of_lines(text: io.TextIOWrapper, first_line: str, name: str) -> Rows:
             heading=first_line,
         )
     lines = itertools.chain(blank, [first_line] if first_line.strip() else [], text)
-    return Rows(name, _chunked(lines), row_word="line", guards="unclear", heading_row=first_row)
+    return CustomerRows(
+        name, _chunked(lines), row_word="line", guards="unclear", heading_row=first_row
+    )
 
 
 def _rows_of_csv(
     text: io.TextIOWrapper, first_line: str, separator: str | None, name: str, column: str | None
-) -> Rows:
+) -> CustomerRows:
     delimiter = separator or _delimiter(first_line, column)
     rows = _csv_rows(csv.reader(text, delimiter=delimiter, strict=True), name)
     heading_row, heading = next(
@@ -236,7 +238,7 @@ def _rows_of_csv(
     if heading and not any(heading[1:]):
         heading, rows = heading[:1], map(_without_empty_end, rows)
     if len(heading) == 1 and column is None and not is_column_heading(heading[0]):
-        return Rows(
+        return CustomerRows(
             f"{name}, one column",
             _chunked(_cells(itertools.chain([heading], rows), 0, 1)),
             first_row=heading_row,
@@ -246,7 +248,7 @@ def _rows_of_csv(
     names = [cell.strip() for cell in heading]
     at = choose_column(names, column, described=name)
     shown = repr(names[at]) if column is not None or is_column_heading(names[at]) else f"{at + 1}"
-    return Rows(
+    return CustomerRows(
         f"{name}, column {shown}",
         _chunked(_cells(_without_other_order(rows, heading, at, name), at, len(heading))),
         first_row=heading_row + 1,

@@ -19,8 +19,8 @@ from tokenvault_data.collection.customer_rows import (
     CHUNK_ROWS,
     FIRST_ROWS,
     MISFIT,
+    CustomerRows,
     Dropped,
-    Rows,
     sift,
 )
 from tokenvault_data.collection.customer_values import rows_of_values
@@ -238,7 +238,7 @@ def read_customers(
 
 
 @contextmanager
-def _open_rows(source: object, column: str | None) -> Iterator[Rows]:
+def _open_rows(source: object, column: str | None) -> Iterator[CustomerRows]:
     if source == "-" if isinstance(source, str) else source is sys.stdin:
         with rows_of_stream(sys.stdin.buffer, "standard input", column) as rows:
             yield rows
@@ -253,7 +253,7 @@ def _open_rows(source: object, column: str | None) -> Iterator[Rows]:
         yield rows_of_values(source, column)
 
 
-def _read_as(rows: Rows, *, guarded: bool, as_written: bool) -> Rows:
+def _read_as(rows: CustomerRows, *, guarded: bool, as_written: bool) -> CustomerRows:
     if as_written:
         return replace(rows, guards=None)
     return replace(rows, guards="said") if guarded and rows.guards in _MAY_BE else rows

@@ -183,12 +183,12 @@ _IN_TYPOGRAPHIC_QUOTES: Final = re.compile(
 RowWord = Literal["row", "line"]
 
 
-class MisfitRow:
+class RejectedRow:
     """Stands for a row whose fields cannot be told apart."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class CustomerRows:
     """Values of a source, as they are read.
 
     Attributes
@@ -245,7 +245,7 @@ class Dropped:
 
 
 @dataclass(frozen=True, slots=True)
-class Sifted:
+class CheckedCustomers:
     """The outcome of sifting.
 
     Attributes
@@ -272,7 +272,7 @@ class Sifted:
     notes: tuple[str, ...] = ()
 
 
-def sift(rows: Rows) -> Sifted:
+def sift(rows: CustomerRows) -> CheckedCustomers:
     """Read all values and keep those that can be requested.
 
     Parameters
@@ -296,7 +296,7 @@ def sift(rows: Rows) -> Sifted:
     return sieve.finish()
 
 
-def refuse_numbers(rows: Rows, kind: str, row: int) -> CustomerListError:
+def refuse_numbers(rows: CustomerRows, kind: str, row: int) -> CustomerListError:
     """Return the error for a column of numbers where ids should be.
 
     Parameters
@@ -324,7 +324,7 @@ _REFUSED: Final = -1
 
 
 class _Sieve:
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: CustomerRows) -> None:
         self._rows = rows
         self._next_row = rows.first_row
         self._kept: list[pa.Array] = []
@@ -358,7 +358,7 @@ class _Sieve:
         self._kept.append(kept.drop_null())
         self._kept_rows.append(first_row + np.flatnonzero(is_kept))
 
-    def finish(self) -> Sifted:
+    def finish(self) -> CheckedCustomers:
         if self._number_kind and not any(map(len, self._kept)):
             # Not a single text among them: the column as a whole was read as numbers.
             first = self._dropped[Refusal.NOT_TEXT].first_rows[0]
@@ -379,7 +379,7 @@ class _Sieve:
             rows = rows[np.concatenate([[True], ~is_again])]
             self._dropped[DUPLICATE] = Dropped(DUPLICATE, len(again), again[:FIRST_ROWS].tolist())
         rows_read = self._next_row - self._rows.first_row + len(self._rows.heading_rows)
-        return Sifted(ids, tuple(self._dropped.values()), rows_read, rows, unlike, notes)
+        return CheckedCustomers(ids, tuple(self._dropped.values()), rows_read, rows, unlike, notes)
 
     def _judge_as_a_whole(
         self, kept: pa.ChunkedArray, guards: Guards
@@ -422,7 +422,7 @@ class _Sieve:
         return pa.chunked_array([ids], pa.string()), unlike, judged.notes
 
     def _judge(self, value: object, row: int) -> str | None:
-        if isinstance(value, MisfitRow):
+        if isinstance(value, RejectedRow):
             self._drop(MISFIT, row)
             return None
         judged = judge_id(self._in_plain_quotes(value))

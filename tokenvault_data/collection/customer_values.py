@@ -8,11 +8,16 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from tokenvault_data.collection.customer_rows import CHUNK_ROWS, Rows, choose_column, refuse_numbers
+from tokenvault_data.collection.customer_rows import (
+    CHUNK_ROWS,
+    CustomerRows,
+    choose_column,
+    refuse_numbers,
+)
 from tokenvault_data.errors import CustomerListError
 
 
-def rows_of_values(source: object, column: str | None) -> Rows:
+def rows_of_values(source: object, column: str | None) -> CustomerRows:
     """Read ids from a collection, column or table in memory.
 
     Parameters
@@ -48,10 +53,12 @@ def rows_of_values(source: object, column: str | None) -> Rows:
             " list of text, a column, or the path of a file."
         )
     values = sorted(source, key=str) if isinstance(source, (set, frozenset)) else source
-    return Rows("the list", _chunked(iter(values)))
+    return CustomerRows("the list", _chunked(iter(values)))
 
 
-def rows_of_batches(batches: Iterator[pa.Array], arrow_type: pa.DataType, described: str) -> Rows:
+def rows_of_batches(
+    batches: Iterator[pa.Array], arrow_type: pa.DataType, described: str
+) -> CustomerRows:
     """Read ids from Arrow arrays of one type.
 
     Parameters
@@ -73,7 +80,7 @@ def rows_of_batches(batches: Iterator[pa.Array], arrow_type: pa.DataType, descri
     CustomerListError
         Unless the type is one of text.
     """
-    rows = Rows(described, _as_strings(batches))
+    rows = CustomerRows(described, _as_strings(batches))
     plain_type = arrow_type.value_type if pa.types.is_dictionary(arrow_type) else arrow_type
     is_text = (
         pa.types.is_string(plain_type)
@@ -97,13 +104,13 @@ def _as_strings(batches: Iterator[pa.Array]) -> Iterator[pa.Array]:
             yield batch.slice(start, CHUNK_ROWS).cast(pa.string())
 
 
-def _rows_of_arrow(source: Any, described: str, column: str | None) -> Rows:
+def _rows_of_arrow(source: Any, described: str, column: str | None) -> CustomerRows:
     _refuse_column(column, described)
     chunks = source.chunks if isinstance(source, pa.ChunkedArray) else [source]
     return rows_of_batches(iter(chunks), source.type, described)
 
 
-def _rows_of_capsule(source: Any, column: str | None) -> Rows:
+def _rows_of_capsule(source: Any, column: str | None) -> CustomerRows:
     described = f"the {type(source).__name__}"
     try:
         values = (
@@ -131,7 +138,7 @@ def _is_pandas(source: object) -> bool:
     return any(kind.__module__.partition(".")[0] == "pandas" for kind in type(source).__mro__)
 
 
-def _rows_of_pandas(source: Any, column: str | None) -> Rows:
+def _rows_of_pandas(source: Any, column: str | None) -> CustomerRows:
     import pandas as pd
 
     if isinstance(source, pd.DataFrame):
@@ -145,7 +152,7 @@ def _rows_of_pandas(source: Any, column: str | None) -> Rows:
     return _rows_of_series(source, f"the Series{named}")
 
 
-def _rows_of_series(series: Any, described: str) -> Rows:
+def _rows_of_series(series: Any, described: str) -> CustomerRows:
     import pandas as pd
 
     if isinstance(series.dtype, pd.CategoricalDtype):
@@ -157,7 +164,7 @@ def _rows_of_series(series: Any, described: str) -> Rows:
     if isinstance(series.dtype, pd.ArrowDtype):
         arrow = pa.array(series)
         return _rows_of_arrow(arrow, described, None)
-    rows = Rows(described, (piece.tolist() for piece in pieces))
+    rows = CustomerRows(described, (piece.tolist() for piece in pieces))
     if series.dtype != object and len(series):
         present = series.notna().to_numpy()
         first = int(present.argmax()) + 1
@@ -165,8 +172,8 @@ def _rows_of_series(series: Any, described: str) -> Rows:
     return rows
 
 
-def _rows_of_numpy(array: Any) -> Rows:
-    rows = Rows(
+def _rows_of_numpy(array: Any) -> CustomerRows:
+    rows = CustomerRows(
         "the array",
         (array[at : at + CHUNK_ROWS].tolist() for at in range(0, len(array), CHUNK_ROWS)),
     )

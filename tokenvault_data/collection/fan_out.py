@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tokenvault_data.client.probe import CUSTOMER as NOBODY
 from tokenvault_data.collection import outage
-from tokenvault_data.collection.outage import OutageWatch
+from tokenvault_data.collection.outage import OutageDetector
 from tokenvault_data.collection.progress import in_words
 from tokenvault_data.collection.refusals import MOST_IN_ROW, MOST_IN_ROW_AT_BEST, Refusals
 from tokenvault_data.errors import (
@@ -135,7 +135,7 @@ class FanOut:
         self._known = deque([] if known is None else [known], maxlen=CONTROLS)
         self._customers: Iterator[Customer] = iter(())
         self._again: deque[Customer] = deque()
-        self._watch: OutageWatch[Failed] = OutageWatch(time.monotonic)
+        self._watch: OutageDetector[Failed] = OutageDetector(time.monotonic)
         self._last_trouble: VaultError | None = None
         self._refusals: Refusals[Failed] = Refusals()
         self._last_refusal: AccessDenied | None = None

@@ -22,7 +22,7 @@ FIRST_WAIT_SECONDS = 2.0
 LONGEST_WAIT_SECONDS = 30.0
 
 
-class Suspects(NamedTuple, Generic[T]):
+class Unconfirmed(NamedTuple, Generic[T]):
     """Customers that failed before the vault answered again, and whether an outage explains it."""
 
     customers: list[T]
@@ -30,7 +30,7 @@ class Suspects(NamedTuple, Generic[T]):
 
 
 @dataclass(slots=True)
-class OutageWatch(Generic[T]):
+class OutageDetector(Generic[T]):
     """Failures in a row, and what they mean.
 
     Attributes
@@ -73,9 +73,9 @@ class OutageWatch(Generic[T]):
         """Note that not even a probe was answered."""
         self._failed_probes += 1
 
-    def answered(self) -> Suspects[T]:
+    def answered(self) -> Unconfirmed[T]:
         """Note that the vault answered; gives up the suspects, to be tried again or blamed."""
-        taken = Suspects(self.suspects, innocent=self._failed_probes > 0)
+        taken = Unconfirmed(self.suspects, innocent=self._failed_probes > 0)
         self.suspects = []
         self.out_since = None
         self.ever_answered = True

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pyarrow as pa
 
-    from tokenvault_data.collection.run import Run, Standing
+    from tokenvault_data.collection.run import Run, RunState
 
 
 def publish(store: Path, run: Run, vault: str | None = None) -> Snapshot:
@@ -95,7 +95,7 @@ def _publish(store: Path, run: Run, vault: str | None) -> Snapshot:
         return writer.publish(facts)
 
 
-def _latest_outcomes(run: Run, standing: Standing, number: int) -> pa.Table:
+def _latest_outcomes(run: Run, standing: RunState, number: int) -> pa.Table:
     """The outcomes of one part that no later part has replaced."""
     outcomes = run.read_outcomes(number)
     positions = outcomes.column("position").to_numpy()
@@ -124,7 +124,7 @@ def _last_instant(outcomes: pa.Table) -> datetime:
     return pc.max(outcomes.column("finished_at")).as_py() or datetime.min.replace(tzinfo=UTC)
 
 
-def _causes(run: Run, standing: Standing) -> str:
+def _causes(run: Run, standing: RunState) -> str:
     """Count the causes of all failures, most frequent first."""
     causes: Counter[str] = Counter()
     for number in run.part_numbers():

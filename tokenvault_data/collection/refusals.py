@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-from tokenvault_data.collection.outage import Suspects
+from tokenvault_data.collection.outage import Unconfirmed
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ class Refusals(Generic[T]):
         """Note that a customer was refused that had been answered before."""
         self.controls_refused += 1
 
-    def answered(self, number: int) -> Suspects[T]:
+    def answered(self, number: int) -> Unconfirmed[T]:
         """Note that question `number`, counted from 1, was answered; gives those it clears up."""
         proven = [customer for asked, customer in self.waiting if asked < number]
         innocent = self.controls_refused > 0
@@ -65,7 +65,7 @@ class Refusals(Generic[T]):
         self.waiting = [one for one in self.waiting if one[0] >= number]
         if not self.waiting:
             self._is_pressed = False
-        return Suspects(proven, innocent)
+        return Unconfirmed(proven, innocent)
 
     def press(self) -> None:
         """Have what waits cleared up now: nobody is asked any more who could do it."""

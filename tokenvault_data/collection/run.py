@@ -68,7 +68,7 @@ class RunFacts:
 
 
 @dataclass(slots=True)
-class Standing:
+class RunState:
     """Which requested customers have an outcome.
 
     Attributes
@@ -186,13 +186,13 @@ class Run:
             raise self._damaged(f"its list holds {table.num_rows:,} customers")
         return table.column("customer_id").combine_chunks()
 
-    def standing(self) -> Standing:
+    def standing(self) -> RunState:
         """Read which customers have an outcome, from the parts."""
         import numpy as np
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        standing = Standing(
+        standing = RunState(
             part_of=np.zeros(self.facts.requested, dtype=np.int32),
             failed=np.zeros(self.facts.requested, dtype=np.bool_),
             last_part=0,

@@ -21,7 +21,7 @@ _NONE, _FAILED, _ANSWERED = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
+class RunProgress:
     """A run at one moment, as far as it has been written down.
 
     Attributes
@@ -64,7 +64,7 @@ class Glance:
         return self.requested - self.done
 
 
-class Onlooker:
+class RunMonitor:
     """Looks at one run again and again; each part is read once.
 
     Parameters
@@ -82,7 +82,7 @@ class Onlooker:
         self._cards = np.zeros(run.facts.requested, dtype=np.int32)
         self._cause: dict[int, str] = {}
 
-    def look(self) -> Glance:
+    def look(self) -> RunProgress:
         """Say how far the run is now.
 
         Raises
@@ -96,7 +96,7 @@ class Onlooker:
         is_finished = run.is_finished
         self._read_parts()
         publications = run.publications
-        return Glance(
+        return RunProgress(
             run_id=run.run_id,
             requested=run.facts.requested,
             # The parts of a complete run are removed.

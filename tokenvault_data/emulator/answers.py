@@ -11,7 +11,7 @@ Applied = Literal["deleted", "delete pending", "replayed", ""]
 _HELP = "See the error reference of the payment gateway's documentation"
 
 
-class Answer(NamedTuple):
+class Response(NamedTuple):
     """What to send back, and what was done to the vault on the way.
 
     `applied` says what a request changed: it ``deleted`` the instrument, the delete takes effect
@@ -50,7 +50,7 @@ _USUAL_ERRORS: dict[int, tuple[str, str, str]] = {
 
 def error_answer(
     status: int, code: str | None = None, message: str | None = None, headers: Headers = ()
-) -> Answer:
+) -> Response:
     """Make the error body for a status, with its usual code and message unless others are given."""
     fallback = (
         "request_failed",
@@ -64,4 +64,4 @@ def error_answer(
         "type": kind,
         "help": _HELP,
     }
-    return Answer(status, json.dumps(body, separators=(",", ":")).encode(), headers)
+    return Response(status, json.dumps(body, separators=(",", ":")).encode(), headers)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tokenvault_data.emulator.answers import Answer
+from tokenvault_data.emulator.answers import Response
 from tokenvault_data.emulator.faults.faults import FaultPlan
 from tokenvault_data.emulator.population.population import Population
 from tokenvault_data.emulator.routing import route
@@ -203,7 +203,7 @@ class EmulatorApp:
 
     async def _health(self, send: Send) -> None:
         body = json.dumps({"status": "ok", "customers": self.population.size}).encode()
-        await _send(Answer(200, body), self._names, None, send)
+        await _send(Response(200, body), self._names, None, send)
 
     def _entry(self, request: Request, scope: Scope, now: float) -> WireEntry:
         return WireEntry(
@@ -245,7 +245,7 @@ def _connection(scope: Scope) -> Connection:
 
 
 def _start(
-    answer: Answer, names: Headers, request_id: bytes | None, *, with_length: bool = True
+    answer: Response, names: Headers, request_id: bytes | None, *, with_length: bool = True
 ) -> dict[str, object]:
     headers = [
         (b"content-type", answer.content_type),
@@ -259,6 +259,6 @@ def _start(
     return {"type": "http.response.start", "status": answer.status, "headers": headers}
 
 
-async def _send(answer: Answer, names: Headers, request_id: bytes | None, send: Send) -> None:
+async def _send(answer: Response, names: Headers, request_id: bytes | None, send: Send) -> None:
     await send(_start(answer, names, request_id))
     await send({"type": "http.response.body", "body": answer.body})

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tokenvault_data.emulator.settings import Paging
 
 
-class Row(NamedTuple):
+class ListedCard(NamedTuple):
     """An instrument to be listed, and its place in the whole list, deleted ones counted."""
 
     place: int
@@ -26,7 +26,7 @@ class Row(NamedTuple):
 class Page(NamedTuple):
     """One page and the cursor of the next; None on the last."""
 
-    rows: Sequence[Row]
+    rows: Sequence[ListedCard]
     next_cursor: str | None
     limit: int
 
@@ -56,7 +56,7 @@ def read_page_request(
     return PageRequest(start, min(int(limit), instruments_per_page))
 
 
-def cut_page(customer_id: str, rows: Sequence[Row], request: PageRequest) -> Page:
+def cut_page(customer_id: str, rows: Sequence[ListedCard], request: PageRequest) -> Page:
     """Cut out the page that starts at the requested place.
 
     Cursors name places and not counts, so a deletion between two pages neither hides nor repeats a

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hmac import compare_digest
 from typing import TYPE_CHECKING, NamedTuple
 
-from tokenvault_data.emulator.answers import Answer, error_answer
+from tokenvault_data.emulator.answers import Response, error_answer
 from tokenvault_data.emulator.dialects import DIALECTS
 from tokenvault_data.emulator.faults.answers import (
     damaged,
@@ -18,13 +18,13 @@ from tokenvault_data.emulator.faults.answers import (
 )
 from tokenvault_data.emulator.limiter import Limiter, limit_headers, make_limiter
 from tokenvault_data.emulator.routing import query_values
-from tokenvault_data.emulator.vault import ListQuery, StoredAnswer, Vault, VaultState
+from tokenvault_data.emulator.vault import EmulatedVault, ListQuery, StoredAnswer, VaultState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from tokenvault_data.emulator.answers import Headers
-    from tokenvault_data.emulator.faults.faults import Rule, Strikes
+    from tokenvault_data.emulator.faults.faults import FaultRule, Strikes
     from tokenvault_data.emulator.population.population import Population
     from tokenvault_data.emulator.routing import Route
     from tokenvault_data.emulator.settings import EmulatorSettings
@@ -87,7 +87,7 @@ class Request(NamedTuple):
 class Admission(NamedTuple):
     """Whether a request may go on (the refusal if not), its account, the limit headers to send."""
 
-    refusal: Answer | None
+    refusal: Response | None
     account: bytes = b""
     limit_headers: Headers = ()
 
@@ -102,9 +102,9 @@ class Outcome(NamedTuple):
     connection.
     """
 
-    answer: Answer | None
+    answer: Response | None
     applied: str
-    by_hand: Rule | None = None
+    by_hand: FaultRule | None = None
 
 
 class Service:
@@ -121,7 +121,7 @@ class Service:
     def __init__(self, settings: EmulatorSettings, population: Population) -> None:
         self._settings = settings
         self._state = VaultState()
-        self._vault = Vault(settings, population, self._state)
+        self._vault = EmulatedVault(settings, population, self._state)
         self._limiters: dict[bytes, Limiter] = {}
         self._demanded = (settings.demand_client_id, settings.demand_client_secret)
 
@@ -201,7 +201,7 @@ class Service:
         by_hand = damage if damage.kind.name in _DELIVERED_BY_HAND else None
         return Outcome(damaged(damage, answer), answer.applied, by_hand)
 
-    def _answer(self, request: Request, account: bytes, strikes: Strikes, now: float) -> Answer:
+    def _answer(self, request: Request, account: bytes, strikes: Strikes, now: float) -> Response:
         """Give the service's own answer, replayed where an idempotency key asks for it.
 
         A 500 is the service's own and is stored like any answer; other statuses that replace an
@@ -218,9 +218,9 @@ class Service:
             return answer
         if stored.request != asked:
             return error_answer(422)
-        return Answer(stored.status, stored.body, applied="replayed")
+        return Response(stored.status, stored.body, applied="replayed")
 
-    def _operate(self, request: Request, strikes: Strikes, now: float) -> Answer:
+    def _operate(self, request: Request, strikes: Strikes, now: float) -> Response:
         replace = strikes.get("replace")
         if replace is None or replace.status != 500:
             return self._carry_out(request, strikes, now)
@@ -229,7 +229,7 @@ class Service:
             return failure
         return failure._replace(applied=self._carry_out(request, strikes, now).applied)
 
-    def _carry_out(self, request: Request, strikes: Strikes, now: float) -> Answer:
+    def _carry_out(self, request: Request, strikes: Strikes, now: float) -> Response:
         route = request.route
         version = request.header(b"x-api-version")
         match route.operation:

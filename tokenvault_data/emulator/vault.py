@@ -8,11 +8,11 @@ import re
 import secrets
 from typing import TYPE_CHECKING, NamedTuple
 
-from tokenvault_data.emulator.answers import Answer, error_answer
+from tokenvault_data.emulator.answers import Response, error_answer
 from tokenvault_data.emulator.dialects import DIALECTS, instrument_json
 from tokenvault_data.emulator.paging import (
+    ListedCard,
     Page,
-    Row,
     cut_page,
     next_link,
     read_page_request,
@@ -78,7 +78,7 @@ class ListQuery(NamedTuple):
     origin: str
 
 
-class Vault:
+class EmulatedVault:
     """Reads and deletes instruments.
 
     Parameters
@@ -102,7 +102,7 @@ class Vault:
 
     def list_instruments(
         self, query: ListQuery, version: str, now: float, lag_seconds: float
-    ) -> Answer:
+    ) -> Response:
         """List one page of a customer's instruments, as they were `lag_seconds` ago."""
         # The official client (6.0.1) appends its query to a path that has one already, so the value
         # arrives as `card?instrument_type=card`.
@@ -113,10 +113,10 @@ class Vault:
         index = self._population.index_of(customer_id)
         if self._shape == "array" and not self._state.has_deletions(customer_id):
             body = b"[]" if index is None else self._population.list_body(index, version)
-            return Answer(200, body)
+            return Response(200, body)
         rows = [] if index is None else self._rows(index, version, now - lag_seconds)
         if self._shape == "array":
-            return Answer(200, render_page(Page(rows, None, len(rows)), "array"))
+            return Response(200, render_page(Page(rows, None, len(rows)), "array"))
         try:
             request = read_page_request(customer_id, query.values, self._instruments_per_page)
         except ValueError as problem:
@@ -124,31 +124,31 @@ class Vault:
         page = cut_page(customer_id, rows, request)
         body = render_page(page, self._shape)
         if self._shape == "cursor" or page.next_cursor is None:
-            return Answer(200, body)
+            return Response(200, body)
         link = next_link(query.origin, customer_id, page.next_cursor, page.limit)
-        return Answer(200, body, (link,))
+        return Response(200, body, (link,))
 
-    def fetch(self, route: Route, version: str, now: float) -> Answer:
+    def fetch(self, route: Route, version: str, now: float) -> Response:
         """Fetch one instrument."""
         card = self._find(route)
-        if isinstance(card, Answer):
+        if isinstance(card, Response):
             return card
         if not self._state.is_deleted(route.customer_id, route.instrument_id, now):
-            return Answer(200, instrument_json(card, version).encode())
+            return Response(200, instrument_json(card, version).encode())
         if self._hides_deleted:
             return error_answer(404)
-        return Answer(200, instrument_json(card, version, "INACTIVE").encode())
+        return Response(200, instrument_json(card, version, "INACTIVE").encode())
 
     def delete(
         self, route: Route, version: str, now: float, *, takes_effect_at: float | None
-    ) -> Answer:
+    ) -> Response:
         """Delete an instrument from `takes_effect_at` on; None only answers as if.
 
         Where deleted instruments stay in the list as INACTIVE, one that is INACTIVE for any other
         reason cannot be told from them and is refused alike.
         """
         card = self._find(route)
-        if isinstance(card, Answer):
+        if isinstance(card, Response):
             return card
         is_deleted = self._state.is_deleted(route.customer_id, route.instrument_id, now)
         if self._hides_deleted and is_deleted:
@@ -157,15 +157,15 @@ class Vault:
             return error_answer(409)
         body = instrument_json(card, version, DIALECTS[version].status_after_delete).encode()
         if takes_effect_at is None:
-            return Answer(200, body)
+            return Response(200, body)
         self._state.delete(route.customer_id, route.instrument_id, takes_effect_at)
         applied: Applied = "deleted" if takes_effect_at <= now else "delete pending"
-        return Answer(200, body, applied=applied)
+        return Response(200, body, applied=applied)
 
-    def cryptogram(self, route: Route, version: str, now: float) -> Answer:
+    def cryptogram(self, route: Route, version: str, now: float) -> Response:
         """Make a fresh one-time secret for an active instrument."""
         card = self._find(route)
-        if isinstance(card, Answer):
+        if isinstance(card, Response):
             return card
         is_deleted = self._state.is_deleted(route.customer_id, route.instrument_id, now)
         if is_deleted and self._hides_deleted:
@@ -182,18 +182,18 @@ class Vault:
             "cryptogram": base64.b64encode(secrets.token_bytes(20)).decode(),
             "card_display": card.last_four,
         }
-        return Answer(200, json.dumps(secret, separators=(",", ":")).encode())
+        return Response(200, json.dumps(secret, separators=(",", ":")).encode())
 
-    def _rows(self, index: int, version: str, now: float) -> list[Row]:
-        rows: list[Row] = []
+    def _rows(self, index: int, version: str, now: float) -> list[ListedCard]:
+        rows: list[ListedCard] = []
         for place, card in enumerate(self._population.saved_cards(index)):
             if not self._state.is_deleted(card.customer_id, card.instrument_id, now):
-                rows.append(Row(place, instrument_json(card, version)))
+                rows.append(ListedCard(place, instrument_json(card, version)))
             elif not self._hides_deleted:
-                rows.append(Row(place, instrument_json(card, version, "INACTIVE")))
+                rows.append(ListedCard(place, instrument_json(card, version, "INACTIVE")))
         return rows
 
-    def _find(self, route: Route) -> SavedCard | Answer:
+    def _find(self, route: Route) -> SavedCard | Response:
         if _INSTRUMENT_ID.fullmatch(route.instrument_id) is None:
             return error_answer(400, "instrument_id_invalid", "instrument_id is malformed")
         index = self._population.index_of(route.customer_id)

@@ -6,7 +6,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from tokenvault_data.analysis.changes.events import Suspects
+from tokenvault_data.analysis.changes.events import ChangedCandidates
 
 CUSTOMERS = ["a", "b", "b'c", "b'c", "d", "é", "z"]
 
@@ -43,7 +43,7 @@ def test_every_row_is_in_the_part_of_its_customer(connection, tmp_path, bounds):
     """Each part has the rows of its range of customers, of both sides, and the hashes of rows are
     summed up and not kept; no part leaves its views behind.
     """
-    suspects = Suspects(connection, "odd", tmp_path)
+    suspects = ChangedCandidates(connection, "odd", tmp_path)
     sums, parts = both_sides(connection, suspects, bounds)
     hashes = [(1 << 64) - 1 - place for place in range(7)]
     assert [one % (1 << 64) for one in sums] == [sum(hashes[n:]) % (1 << 64) for n in (0, 5)]
@@ -59,7 +59,7 @@ def test_every_row_is_in_the_part_of_its_customer(connection, tmp_path, bounds):
 
 def test_only_more_than_one_part_is_written_to_files(connection, tmp_path):
     """A few rows stay in memory; more are in a file for each side and part."""
-    suspects = Suspects(connection, "odd", tmp_path)
+    suspects = ChangedCandidates(connection, "odd", tmp_path)
     both_sides(connection, suspects, ())
     assert list(tmp_path.iterdir()) == []
     both_sides(connection, suspects, ("b", "d"))
@@ -69,7 +69,7 @@ def test_only_more_than_one_part_is_written_to_files(connection, tmp_path):
 
 def test_rows_can_be_read_anew(connection, tmp_path):
     """What is fetched after another division takes the place of what was there."""
-    suspects = Suspects(connection, "odd", tmp_path)
+    suspects = ChangedCandidates(connection, "odd", tmp_path)
     both_sides(connection, suspects, ("d",))
     _, parts = both_sides(connection, suspects, ())
     assert [len(side) for side in parts[0]] == [7, 2]

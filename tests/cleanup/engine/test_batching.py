@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from tokenvault_data.cleanup.engine.batching import Together
+from tokenvault_data.cleanup.engine.batching import Batcher
 
 
 def test_what_is_asked_together_is_done_together():
@@ -16,7 +16,7 @@ def test_what_is_asked_together_is_done_together():
         return [2 * number for number in numbers]
 
     async def run():
-        together = Together(double)
+        together = Batcher(double)
         first = await asyncio.gather(*map(together.ask, (1, 2, 3)))
         return first, await together.ask(4)
 
@@ -34,7 +34,7 @@ def test_a_failure_is_everybodys():
         return asked
 
     async def run():
-        together = Together(work)
+        together = Batcher(work)
         failed = await asyncio.gather(together.ask(1), together.ask(2), return_exceptions=True)
         assert [type(one) for one in failed] == [OSError, OSError]
         return await together.ask(3)
@@ -46,7 +46,7 @@ def test_one_who_gives_up_harms_nobody():
     """A cancelled task's work is done, and the others get theirs."""
 
     async def run():
-        together = Together(list)
+        together = Batcher(list)
         gone = asyncio.create_task(together.ask(1))
         stays = asyncio.create_task(together.ask(2))
         await asyncio.sleep(0)

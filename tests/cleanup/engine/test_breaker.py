@@ -2,13 +2,13 @@
 
 import pytest
 
-from tokenvault_data.cleanup.engine.sender import Breaker, DriftStop
+from tokenvault_data.cleanup.engine.sender import CircuitBreaker, DriftBreaker
 from tokenvault_data.cleanup.selection.limits import Limits
 
 
 def test_five_failures_in_a_row_trip_it_and_four_do_not():
     """A success in between begins the count afresh."""
-    breaker = Breaker(Limits(failure_share=1.0))
+    breaker = CircuitBreaker(Limits(failure_share=1.0))
     for _ in range(4):
         assert breaker.note_failure() is None
     breaker.note_success()
@@ -19,7 +19,7 @@ def test_five_failures_in_a_row_trip_it_and_four_do_not():
 
 def test_a_fifth_of_fifty_is_borne_and_more_is_not():
     """The share is of a full window, whatever the order."""
-    breaker = Breaker(Limits())
+    breaker = CircuitBreaker(Limits())
     for turn in range(50):
         fails = turn >= 30 and turn % 2
         assert (breaker.note_failure() if fails else breaker.note_success()) is None
@@ -28,7 +28,7 @@ def test_a_fifth_of_fifty_is_borne_and_more_is_not():
 
 def test_a_new_window_is_not_judged_before_it_is_full():
     """Two failures of the first three calls are no fifth of fifty."""
-    breaker = Breaker(Limits())
+    breaker = CircuitBreaker(Limits())
     breaker.note_success()
     assert breaker.note_failure() is None
     assert breaker.note_failure() is None
@@ -37,12 +37,12 @@ def test_a_new_window_is_not_judged_before_it_is_full():
 @pytest.mark.parametrize("cap", [0, 1])
 def test_no_failure_allowed_means_the_first_one_trips(cap):
     """Zero means zero."""
-    assert Breaker(Limits(failures_in_row=cap)).note_failure()
+    assert CircuitBreaker(Limits(failures_in_row=cap)).note_failure()
 
 
 def test_three_garbage_answers_in_a_row_trip_it():
     """Only a good answer begins that count afresh, another kind of failure does not."""
-    breaker = Breaker(Limits())
+    breaker = CircuitBreaker(Limits())
     assert breaker.note_garbage() is None
     assert breaker.note_garbage() is None
     breaker.note_failure()
@@ -53,7 +53,7 @@ def test_three_garbage_answers_in_a_row_trip_it():
 
 def test_three_changed_cards_stop_a_canary_and_two_do_not():
     """Wherever they stand among the others."""
-    stop = DriftStop(Limits())
+    stop = DriftBreaker(Limits())
     assert stop.note(drifted=True, in_canary=True) is None
     assert stop.note(drifted=False, in_canary=True) is None
     assert stop.note(drifted=True, in_canary=True) is None
@@ -62,7 +62,7 @@ def test_three_changed_cards_stop_a_canary_and_two_do_not():
 
 def test_two_percent_of_two_hundred_are_borne_and_more_are_not():
     """Four changed cards in the window pass, the fifth stops, and old ones are forgotten."""
-    stop = DriftStop(Limits())
+    stop = DriftBreaker(Limits())
     for _ in range(4):
         assert stop.note(drifted=True, in_canary=False) is None
     for _ in range(196):
@@ -78,5 +78,5 @@ def test_two_percent_of_two_hundred_are_borne_and_more_are_not():
 
 def test_no_drift_allowed_means_the_first_one_stops():
     """Zero means zero, in the canary and after."""
-    assert DriftStop(Limits(drift_canary=0)).note(drifted=True, in_canary=True)
-    assert DriftStop(Limits(drift_share=0.0)).note(drifted=True, in_canary=False)
+    assert DriftBreaker(Limits(drift_canary=0)).note(drifted=True, in_canary=True)
+    assert DriftBreaker(Limits(drift_share=0.0)).note(drifted=True, in_canary=False)

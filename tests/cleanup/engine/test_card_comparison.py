@@ -9,7 +9,7 @@ from cleanup_plans import make_plan
 from cleanup_vaults import ALL_OPEN, DAY, as_planned, fetched_row, raw_card
 
 from tokenvault_data.cleanup.campaign.clock import Clock
-from tokenvault_data.cleanup.engine.card_worker import Judge, sign_of
+from tokenvault_data.cleanup.engine.card_worker import CardComparison, sign_of
 from tokenvault_data.cleanup.engine.customer_list import ListAnswer
 from tokenvault_data.cleanup.engine.responses import read_attempt
 from tokenvault_data.cleanup.selection import rules
@@ -37,7 +37,7 @@ def planned(card=OLD, keeper=None):
 def judge_of(card, *, limits=ALL_OPEN, rule=EXPIRED, now=NOON, keep=None):
     limits = limits if keep is None else Limits(**limits.to_dict() | {"keep_last_usable": keep})
     plan = make_plan(cards=(card,), limits=limits, rule=rule)
-    return Judge(plan, "2025-01-01", Clock(now=lambda: now))
+    return CardComparison(plan, "2025-01-01", Clock(now=lambda: now))
 
 
 def listed(*cards, status=200, problem=None, **more):

@@ -8,11 +8,11 @@ import pytest
 from tokenvault_data.cleanup.engine.decisions import (
     SETTLE_SECONDS,
     UNCLEAR_SECONDS,
-    Check,
-    Course,
+    CardProgress,
     Intent,
-    Look,
-    Next,
+    ListObservation,
+    NextAction,
+    Observation,
     Sent,
     after_check,
     after_look,
@@ -24,19 +24,19 @@ from tokenvault_data.cleanup.engine.decisions import (
 )
 from tokenvault_data.cleanup.engine.responses import TABLE
 from tokenvault_data.cleanup.journal.records import Record, moved, state
-from tokenvault_data.cleanup.journal.state import Standing
+from tokenvault_data.cleanup.journal.state import JournalState
 
 AT = "2026-11-22T09:59:59+00:00"
 INTENT = Intent("a", "k", "2026-11-22T10:00:00+00:00", 0.5, 2.0)
 SENT = Sent(0.5)
-HOLDS = Check("holds", None, 200, "r", AT, 2)
-ABSENT = Check("absent", None, 200, "r", AT, 1)
+HOLDS = ListObservation("holds", None, 200, "r", AT, 2)
+ABSENT = ListObservation("absent", None, 200, "r", AT, 1)
 SETTLE = 60.0
 
 
 def standing(*steps):
     """A campaign of one card, after some steps."""
-    made = Standing()
+    made = JournalState()
     made.take(Record("opened", None, {"rows": 1}))
     for step in steps:
         take(made, step)
@@ -62,17 +62,17 @@ def attempted(meaning, times=1):
     item = made.items[0]
     for turn in range(times):
         if turn:
-            done = Course(looks=len(SETTLE_SECONDS))
+            done = CardProgress(looks=len(SETTLE_SECONDS))
             take(made, look(item, "present", course=done))
         intent = Intent(f"a{turn}", "k", "d", 0.5, 2.0)
-        take(made, after_check(0, item, HOLDS, Course(), intent, attempts=9))
-        take(made, after_outcome(0, item, reading(meaning), Course(), SENT, 0.0))
+        take(made, after_check(0, item, HOLDS, CardProgress(), intent, attempts=9))
+        take(made, after_outcome(0, item, reading(meaning), CardProgress(), SENT, 0.0))
     return made
 
 
-def look(item, verdict, *, course=Course(), after=SETTLE, may_attempt=True, **more):  # noqa: B008  frozen
+def look(item, verdict, *, course=CardProgress(), after=SETTLE, may_attempt=True, **more):  # noqa: B008  frozen
     status = 404 if verdict == "absent" else 200
-    seen = Look(verdict, None, status, "r", after_seconds=after if item.doubtful else None)
+    seen = Observation(verdict, None, status, "r", after_seconds=after if item.doubtful else None)
     settings = {"attempts": 4, "settle_seconds": SETTLE} | more
     return after_look(0, item, seen, course, may_attempt=may_attempt, **settings)
 
@@ -83,7 +83,7 @@ def final(step):
 
 def test_a_card_as_planned_gets_an_intent_with_its_check():
     """Check and intent are records of one step, the intent last but for the move."""
-    step = after_check(0, standing().items[0], HOLDS, Course(), INTENT, attempts=4)
+    step = after_check(0, standing().items[0], HOLDS, CardProgress(), INTENT, attempts=4)
     assert [record.kind for record in step.records] == ["checked", "item", "intended", "item"]
     assert step.next.do == "delete"
 
@@ -92,7 +92,7 @@ def test_a_card_as_planned_gets_an_intent_with_its_check():
 def test_nothing_else_gets_one(verdict):
     """Drift, absence, doubt and a customer's last usable card never lead to an intent."""
     check = HOLDS._replace(verdict=verdict, reason="why")
-    step = after_check(0, standing().items[0], check, Course(), INTENT, attempts=4)
+    step = after_check(0, standing().items[0], check, CardProgress(), INTENT, attempts=4)
     assert "intended" not in {record.kind for record in step.records}
     assert step.next.do != "delete"
 
@@ -101,20 +101,23 @@ def test_the_number_of_sends_is_capped():
     """After so many attempts a card that is still there is unresolved."""
     made = attempted("server_error", times=2)
     item = made.items[0]
-    take(made, look(item, "present", course=Course(looks=3)))
-    step = after_check(0, item, HOLDS, Course(), INTENT, attempts=2)
+    take(made, look(item, "present", course=CardProgress(looks=3)))
+    step = after_check(0, item, HOLDS, CardProgress(), INTENT, attempts=2)
     assert final(step) == "unresolved"
 
 
 def test_drift_is_named_by_what_went_before():
     """Never attempted it is skipped; after an attempt it is drift after attempt."""
     drift = HOLDS._replace(verdict="drift", reason="renewed")
-    fresh = after_check(0, standing().items[0], drift, Course(), INTENT, attempts=4)
+    fresh = after_check(0, standing().items[0], drift, CardProgress(), INTENT, attempts=4)
     assert final(fresh) == "skipped_drift"
     made = attempted("server_error")
     item = made.items[0]
-    take(made, look(item, "present", course=Course(looks=3)))
-    assert final(after_check(0, item, drift, Course(), INTENT, attempts=4)) == "drift_after_attempt"
+    take(made, look(item, "present", course=CardProgress(looks=3)))
+    assert (
+        final(after_check(0, item, drift, CardProgress(), INTENT, attempts=4))
+        == "drift_after_attempt"
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,8 +138,8 @@ def test_drift_is_named_by_what_went_before():
 def test_where_an_outcome_leads(meaning, state, do, wait):
     """What may have been carried out is fetched, never sent again; the rest is checked afresh."""
     made = standing()
-    item = take(made, after_check(0, made.items[0], HOLDS, Course(), INTENT, attempts=4))
-    step = after_outcome(0, made.items[0], reading(meaning), Course(), SENT, 7.0)
+    item = take(made, after_check(0, made.items[0], HOLDS, CardProgress(), INTENT, attempts=4))
+    step = after_outcome(0, made.items[0], reading(meaning), CardProgress(), SENT, 7.0)
     take(made, step)
     assert made.items[0].state == state
     assert (step.next.do, step.next.wait_seconds) == (do, wait)
@@ -147,7 +150,7 @@ def test_where_an_outcome_leads(meaning, state, do, wait):
 def test_a_card_still_there_settles_before_a_fresh_attempt():
     """Looks come after 0, 2, 10 and 60 seconds; only then is the card planned again."""
     made = attempted("this_card")
-    item, course, waits = made.items[0], Course(), []
+    item, course, waits = made.items[0], CardProgress(), []
     while True:
         step = look(item, "present", course=course)
         take(made, step)
@@ -162,7 +165,7 @@ def test_a_card_still_there_settles_before_a_fresh_attempt():
 def test_what_proves_nothing_does_not_count_as_a_look():
     """Unclear fetches never bring a fresh attempt nearer, and put the item off in the end."""
     made = attempted("this_card")
-    item, course = made.items[0], Course()
+    item, course = made.items[0], CardProgress()
     for _ in UNCLEAR_SECONDS:
         step = look(item, "unclear", course=course)
         assert (step.next.do, step.course.looks) == ("look", 0)
@@ -173,11 +176,11 @@ def test_what_proves_nothing_does_not_count_as_a_look():
 def test_a_rate_limit_met_costs_an_item_nothing():
     """An answer of 429 leaves its patience as it was."""
     made = attempted("this_card")
-    seen = Look("unclear", "429", 429, "r", counts=False)
+    seen = Observation("unclear", "429", 429, "r", counts=False)
     step = after_look(
-        0, made.items[0], seen, Course(), attempts=4, settle_seconds=SETTLE, may_attempt=True
+        0, made.items[0], seen, CardProgress(), attempts=4, settle_seconds=SETTLE, may_attempt=True
     )
-    assert step.course == Course()
+    assert step.course == CardProgress()
 
 
 @pytest.mark.parametrize(
@@ -186,7 +189,7 @@ def test_a_rate_limit_met_costs_an_item_nothing():
 def test_absence_is_seen_again_and_then_waits_for_a_control_read(meaning, waits):
     """Two 404s in a row after a 200, three after anything else; what is unclear counts neither."""
     made = attempted(meaning)
-    item, course, found = made.items[0], Course(), []
+    item, course, found = made.items[0], CardProgress(), []
     while True:
         step = look(item, "absent", course=course)
         take(made, step)
@@ -203,7 +206,7 @@ def test_absence_is_seen_again_and_then_waits_for_a_control_read(meaning, waits)
 def test_a_card_that_shows_up_between_makes_absence_begin_afresh():
     """One 404, the card, one 404: that is no two in a row."""
     made = attempted("this_card")
-    course = Course()
+    course = CardProgress()
     for verdict in ("absent", "present", "absent"):
         step = look(made.items[0], verdict, course=course)
         take(made, step)
@@ -216,7 +219,7 @@ def test_a_card_that_a_list_lacks_is_fetched_three_times():
     """A list counts as none of the fetches that have to show that the card is gone."""
     made = standing()
     item = made.items[0]
-    step = after_check(0, item, ABSENT, Course(), INTENT, attempts=4)
+    step = after_check(0, item, ABSENT, CardProgress(), INTENT, attempts=4)
     waits = []
     while step.next.do == "look":
         take(made, step)
@@ -229,11 +232,11 @@ def test_a_card_that_a_check_missed_is_tried_once_more_at_the_end():
     """There after all it is put off to the end, and missed again then, it is left alone."""
     made = standing()
     item, missed = made.items[0], ABSENT
-    take(made, after_check(0, item, missed, Course(), INTENT, attempts=4))
-    step = look(item, "present", course=Course(absences=1))
+    take(made, after_check(0, item, missed, CardProgress(), INTENT, attempts=4))
+    step = look(item, "present", course=CardProgress(absences=1))
     take(made, step)
     assert (item.state, step.next.do) == ("planned", "check_at_end")
-    last = Course(is_last=True)
+    last = CardProgress(is_last=True)
     take(made, after_check(0, item, missed, last, INTENT, attempts=4))
     assert final(look(item, "present", course=last)) == "not_attempted"
 
@@ -244,9 +247,9 @@ def test_a_card_that_only_fetches_show_is_not_asked_about_for_ever(verdict):
     made = attempted("this_card")
     item = made.items[0]
     missed = ABSENT._replace(verdict=verdict)
-    take(made, look(item, "present", course=Course(looks=3)))
+    take(made, look(item, "present", course=CardProgress(looks=3)))
     found = []
-    course = Course()
+    course = CardProgress()
     while item.state != "final":
         step = after_check(0, item, missed, course, INTENT, attempts=4)
         take(made, step)
@@ -282,13 +285,13 @@ def test_how_long_after_the_delete_a_fetch_came_is_written_down():
 def test_ages_are_written_down_with_intent_and_outcome():
     """How old the check was when it was decided upon, when the delete left, and the bound."""
     made = standing()
-    step = after_check(0, made.items[0], HOLDS, Course(), INTENT, attempts=4)
+    step = after_check(0, made.items[0], HOLDS, CardProgress(), INTENT, attempts=4)
     take(made, step)
     checked, intended = step.records[0].detail, step.records[2].detail
     assert (checked["asked_at"], checked["listed"]) == (AT, 2)
     assert (intended["evidence_seconds"], intended["bound_seconds"]) == (0.5, 2.0)
     sent = Sent(1.5, 9.25)
-    step = after_outcome(0, made.items[0], reading("lost"), Course(), sent, 0.0)
+    step = after_outcome(0, made.items[0], reading("lost"), CardProgress(), sent, 0.0)
     take(made, step)
     outcome = step.records[0].detail
     assert (outcome["evidence_seconds"], outcome["late_seconds"]) == (1.5, 9.25)
@@ -299,19 +302,19 @@ def test_a_last_usable_card_is_spared():
     """Never sent it is not attempted, and after an attempt nobody can say what became of it."""
     spared = HOLDS._replace(verdict="last_usable", reason="spared")
     fresh = standing()
-    assert final(after_check(0, fresh.items[0], spared, Course(), INTENT, attempts=4)) == (
+    assert final(after_check(0, fresh.items[0], spared, CardProgress(), INTENT, attempts=4)) == (
         "not_attempted"
     )
     made = attempted("server_error")
-    take(made, look(made.items[0], "present", course=Course(looks=3)))
-    step = after_check(0, made.items[0], spared, Course(), INTENT, attempts=4)
+    take(made, look(made.items[0], "present", course=CardProgress(looks=3)))
+    step = after_check(0, made.items[0], spared, CardProgress(), INTENT, attempts=4)
     assert final(step) == "unresolved"
 
 
 def test_a_check_that_grows_old_again_and_again_does_not_go_on_for_ever():
     """Four waits, once more at the end, four waits, and it is over without an attempt."""
     made = standing()
-    item, course, waits = made.items[0], Course(pages=3), []
+    item, course, waits = made.items[0], CardProgress(pages=3), []
     while item.state != "final":
         take(made, after_check(0, item, HOLDS, course, INTENT._replace(attempt="x"), attempts=4))
         step = withdrawn(0, item, "too old", course, counts=True)
@@ -328,9 +331,9 @@ def test_a_check_that_grows_old_again_and_again_does_not_go_on_for_ever():
 
 def test_a_fresh_attempt_keeps_what_no_fetch_has_shown():
     """How many pages the list has, and when the last delete was answered."""
-    course = Course(looks=2, absences=1, spell=3, unclear=4, is_missed=True, pages=5)
+    course = CardProgress(looks=2, absences=1, spell=3, unclear=4, is_missed=True, pages=5)
     course = replace(course, attempted_at=7.0)
-    assert course.afresh(is_last=True) == Course(is_last=True, pages=5, attempted_at=7.0)
+    assert course.afresh(is_last=True) == CardProgress(is_last=True, pages=5, attempted_at=7.0)
 
 
 def test_inactive_needs_no_second_look():
@@ -363,7 +366,7 @@ def test_a_card_that_another_campaign_attempted_is_not_already_gone(shown):
     ours = proven_gone(0, attempted("this_card").items[0], shown, "f00d")
     assert ours.detail["final"] == "deleted"
     made = standing()
-    step = after_check(0, made.items[0], ABSENT, Course(), INTENT, attempts=4)
+    step = after_check(0, made.items[0], ABSENT, CardProgress(), INTENT, attempts=4)
     take(made, step)
     seen = look(made.items[0], "inactive", course=step.course, remembered="f00d")
     assert final(seen) == "gone_unattributed"
@@ -371,7 +374,7 @@ def test_a_card_that_another_campaign_attempted_is_not_already_gone(shown):
 
 def remembering():
     """A recovered campaign whose ledger remembers an attempt that its journal lost."""
-    made = Standing()
+    made = JournalState()
     detail = {"attempt": "lost", "campaign": "this", "at": AT}
     for record in (
         Record("opened", None, {"rows": 1}),
@@ -413,17 +416,17 @@ def test_an_attempt_that_only_the_ledger_remembers_needs_three_fetches():
 def test_an_intent_withdrawn_leaves_no_trace_of_a_send():
     """It counts as an intent and not as a send."""
     made = standing()
-    take(made, after_check(0, made.items[0], HOLDS, Course(), INTENT, attempts=4))
-    step = withdrawn(0, made.items[0], "too late", Course(), counts=False)
+    take(made, after_check(0, made.items[0], HOLDS, CardProgress(), INTENT, attempts=4))
+    step = withdrawn(0, made.items[0], "too late", CardProgress(), counts=False)
     item = take(made, step)
     assert (item.state, item.intents, item.sends, made.deletes) == ("planned", 1, 0, 0)
-    assert (step.next, step.course) == (Next("check"), Course())
+    assert (step.next, step.course) == (NextAction("check"), CardProgress())
 
 
 def test_recovery_fetches_first():
     """An intent without an outcome is in doubt: it settles two seconds, then is looked at."""
     made = standing()
-    take(made, after_check(0, made.items[0], HOLDS, Course(), INTENT, attempts=4))
+    take(made, after_check(0, made.items[0], HOLDS, CardProgress(), INTENT, attempts=4))
     step = recovered(0, made.items[0], 30.0, may_attempt=True)
     item = take(made, step)
     assert (item.state, item.outcome) == ("in_doubt", "in_doubt")
@@ -439,9 +442,9 @@ def test_an_aborted_campaign_attempts_nothing_more():
     assert final(recovered(0, standing().items[0], 0.0, may_attempt=False)) == "not_attempted"
     made = attempted("server_error")
     item = made.items[0]
-    take(made, look(item, "present", course=Course(looks=3)))
+    take(made, look(item, "present", course=CardProgress(looks=3)))
     step = recovered(0, item, 0.0, may_attempt=False)
     take(made, step)
     assert (item.state, step.next.do) == ("verifying", "look")
-    done = Course(looks=3)
+    done = CardProgress(looks=3)
     assert final(look(item, "present", course=done, may_attempt=False)) == "unresolved"

@@ -10,7 +10,7 @@ from cleanup_vaults import raw_card
 
 from tokenvault_data.cleanup.campaign.clock import Clock
 from tokenvault_data.cleanup.engine.freshness import Evidence, Heartbeat
-from tokenvault_data.cleanup.engine.sender import Ending, Sender, Withheld
+from tokenvault_data.cleanup.engine.sender import SendCancelled, Sender, StopReason
 from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.client.calls import delete_call, fetch_call
 from tokenvault_data.client.retries import Attempt
@@ -215,7 +215,7 @@ def test_nothing_is_booked_once_the_campaign_stops():
     vault = Scripted()
     vault.is_held = True
     assert asyncio.run(vault.sender.reserve(2)) is None
-    vault.sender.stop(Ending("pause", "enough"))
+    vault.sender.stop(StopReason("pause", "enough"))
     assert asyncio.run(vault.sender.reserve(2)) is None
     assert vault.reserved == []
 
@@ -252,7 +252,7 @@ def steps(vault, seconds):
             False,
             "rate limit",
         ),
-        (lambda vault: vault.sender.stop(Ending("pause", "enough")), False, "stopped"),
+        (lambda vault: vault.sender.stop(StopReason("pause", "enough")), False, "stopped"),
     ],
 )
 def test_a_delete_is_taken_back_in_the_last_moment(happens, counts, words):
@@ -260,7 +260,7 @@ def test_a_delete_is_taken_back_in_the_last_moment(happens, counts, words):
     vault = Scripted(answered(200, card()))
     evidence = vault.evidence()
     vault.before_ready = lambda: happens(vault)
-    with pytest.raises(Withheld, match=words) as caught:
+    with pytest.raises(SendCancelled, match=words) as caught:
         vault.delete(evidence)
     assert caught.value.counts is counts
     assert vault.asked == []
@@ -270,7 +270,7 @@ def test_a_delete_that_is_abandoned_in_the_line_is_taken_back():
     """Nobody else's fault, and nothing has left."""
     vault = Scripted(answered(200, card()))
     vault.is_held = True
-    with pytest.raises(Withheld, match="stopped") as caught:
+    with pytest.raises(SendCancelled, match="stopped") as caught:
         vault.delete()
     assert caught.value.counts is False
     assert vault.asked == []
@@ -328,7 +328,7 @@ def test_the_graver_reason_stays():
     """A halt is not made a pause by what comes later, and `go_on` begins anew."""
     vault = Scripted()
     for kind, stays in [("rest", "rest"), ("halt", "halt"), ("pause", "halt"), ("abort", "halt")]:
-        vault.sender.stop(Ending(kind, kind))
+        vault.sender.stop(StopReason(kind, kind))
         assert vault.sender.ending == (stays, stays)
     assert vault.is_held
     vault.sender.go_on()

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tokenvault_data.client.pacing.pacer import Waiting
+from tokenvault_data.client.pacing.pacer import CancellableSleep
 from tokenvault_data.errors import CallAbandoned
 
 
@@ -17,7 +17,7 @@ def test_a_wait_lasts_as_long_as_asked():
 
     async def scenario():
         began = time.monotonic()
-        await Waiting().sleep(0.05)
+        await CancellableSleep().sleep(0.05)
         return time.monotonic() - began
 
     assert asyncio.run(scenario()) >= 0.049
@@ -27,7 +27,7 @@ def test_hold_ends_every_wait_at_once_and_refuses_new_ones():
     """All sleepers, and those who come later, get `CallAbandoned` without delay."""
 
     async def scenario():
-        waiting = Waiting()
+        waiting = CancellableSleep()
         sleepers = [asyncio.ensure_future(waiting.sleep(60)) for _ in range(50)]
         await asyncio.sleep(0.01)
         began = time.monotonic()
@@ -48,7 +48,7 @@ def test_release_lets_calls_wait_again():
     """After a release a sleep is a sleep again."""
 
     async def scenario():
-        waiting = Waiting()
+        waiting = CancellableSleep()
         waiting.hold()
         waiting.release()
         await waiting.sleep(0.001)
@@ -60,7 +60,7 @@ def test_a_wait_that_is_over_is_not_abandoned():
     """A hold in the same moment as the end of a wait does not take the wait back."""
 
     async def scenario():
-        waiting = Waiting()
+        waiting = CancellableSleep()
         sleeper = asyncio.ensure_future(waiting.sleep(0))
         await asyncio.sleep(0.01)
         waiting.hold()
@@ -76,7 +76,7 @@ def test_cancelled_sleepers_leave_nothing_behind(cancel_first):
 
     async def scenario():
         asyncio.get_running_loop().set_exception_handler(lambda _, about: complaints.append(about))
-        waiting = Waiting()
+        waiting = CancellableSleep()
         sleeper = asyncio.ensure_future(waiting.sleep(60))
         await asyncio.sleep(0)
         for act in [sleeper.cancel, waiting.hold][:: 1 if cancel_first else -1]:

@@ -21,7 +21,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from tokenvault_data.analysis.changes.events import SIDES, Suspects
+from tokenvault_data.analysis.changes.events import SIDES, ChangedCandidates
 from tokenvault_data.analysis.changes.marks import (
     HASH_VALUES,
     Marks,
@@ -78,7 +78,7 @@ SUSPECT_COLUMNS = (
 
 def find_suspect_cards(
     connection: duckdb.DuckDBPyConnection, lists: TwoLists, hashing: Hashing, folder: Path
-) -> Suspects:
+) -> ChangedCandidates:
     """Return all rows that may be a change, in the views ``old_suspects`` and ``new_suspects``.
 
     Of the rows that are in neither, each of the old list has exactly one of the same key and
@@ -115,7 +115,7 @@ def find_suspect_cards(
             keep_marks(snapshot, recipe, kept)
         return kept
 
-    suspects = Suspects(connection, "suspects", folder)
+    suspects = ChangedCandidates(connection, "suspects", folder)
     _find_suspects(connection, cards, SUSPECT_COLUMNS, marks, hashing, suspects=suspects)
     return suspects
 
@@ -138,7 +138,7 @@ def find_customers_apart(
     def marks(side: str, seed: int) -> Marks:
         return customers.marks(connection, side, seed, hashing.row_bits)
 
-    suspects = Suspects(connection, "suspect_customers", folder)
+    suspects = ChangedCandidates(connection, "suspect_customers", folder)
     columns = ("customer_id", "fetched")
     _find_suspects(connection, customers, columns, marks, hashing, suspects=suspects)
     connection.execute(
@@ -181,7 +181,7 @@ class _Hashed:
         return take_marks(connection.sql(self.query(side, seed)), row_bits)
 
     def among(self, keys: str, columns: Sequence[str], side: str, seed: int, row_bits: int) -> str:
-        """Return the query for the rows whose key hash is in a table, for `Suspects.fetch`."""
+        """Return the query for rows whose key hash is in a table; for `ChangedCandidates.fetch`."""
         return (
             f"SELECT {', '.join(columns)}, {self.key} AS key, "  # noqa: S608  names are ours
             f"{self.row_hash(side, seed)} AS row_hash FROM {side}_{self.view} "
@@ -196,7 +196,7 @@ def _find_suspects(
     marks: Callable[[str, int], Marks],
     hashing: Hashing,
     *,
-    suspects: Suspects,
+    suspects: ChangedCandidates,
 ) -> None:
     """Fetch the rows whose key hash is odd; ``marks`` gives those of a side for a seed."""
     keys = np.empty(0, np.uint64)

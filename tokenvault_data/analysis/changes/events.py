@@ -26,7 +26,7 @@ _BATCH_ROWS: Final = 1 << 17
 _NOT_KEPT: Final = ("row_hash", "part")
 
 
-class Suspects:
+class ChangedCandidates:
     """The suspect rows of both lists.
 
     Parameters

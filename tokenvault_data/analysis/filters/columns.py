@@ -27,7 +27,7 @@ Value: TypeAlias = str | int | date | datetime
 """What a condition compares with; a missing value is None."""
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """What a column holds, worded as messages say it."""
 
     TEXT = "text"
@@ -37,15 +37,15 @@ class Kind(StrEnum):
 
 
 ARROW_TYPES: Final = {
-    Kind.TEXT: pa.string(),
-    Kind.INTEGER: pa.int64(),
-    Kind.DATE: pa.date32(),
-    Kind.INSTANT: pa.timestamp("us", "UTC"),
+    ColumnKind.TEXT: pa.string(),
+    ColumnKind.INTEGER: pa.int64(),
+    ColumnKind.DATE: pa.date32(),
+    ColumnKind.INSTANT: pa.timestamp("us", "UTC"),
 }
 """The Arrow type in which the values of a condition are held."""
 
 
-def kind_of_type(arrow_type: pa.DataType) -> Kind | None:
+def kind_of_type(arrow_type: pa.DataType) -> ColumnKind | None:
     """Return the kind of an Arrow type, None for a type that no condition can be put to."""
     if pa.types.is_dictionary(arrow_type):
         arrow_type = arrow_type.value_type
@@ -54,20 +54,20 @@ def kind_of_type(arrow_type: pa.DataType) -> Kind | None:
         or pa.types.is_large_string(arrow_type)
         or pa.types.is_string_view(arrow_type)
     ):
-        return Kind.TEXT
+        return ColumnKind.TEXT
     if pa.types.is_integer(arrow_type) and not pa.types.is_uint64(arrow_type):
-        return Kind.INTEGER
+        return ColumnKind.INTEGER
     if pa.types.is_date32(arrow_type):
-        return Kind.DATE
+        return ColumnKind.DATE
     if pa.types.is_timestamp(arrow_type) and arrow_type.tz is not None:
-        return Kind.INSTANT
+        return ColumnKind.INSTANT
     return None
 
 
-def _kinds() -> dict[str, Kind]:
+def _kinds() -> dict[str, ColumnKind]:
     kinds = {field.name: kind_of_type(field.type) for field in INSTRUMENTS}
     known = {name: kind for name, kind in kinds.items() if kind is not None}
-    return known | dict.fromkeys(DERIVED, Kind.TEXT)
+    return known | dict.fromkeys(DERIVED, ColumnKind.TEXT)
 
 
 KINDS: Final = _kinds()
@@ -108,7 +108,7 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def kind_of(column: object) -> Kind:
+def kind_of(column: object) -> ColumnKind:
     """Return what kind of value a column holds.
 
     Raises
@@ -137,15 +137,15 @@ def value_for(column: str, value: object) -> Value:
         There is no such column, or it can never hold this value.
     """
     kind = kind_of(column)
-    if kind is Kind.TEXT:
+    if kind is ColumnKind.TEXT:
         return _text(column, value)
-    if kind is Kind.INTEGER:
+    if kind is ColumnKind.INTEGER:
         if isinstance(value, int) and not isinstance(value, bool):
             if -_WIDEST_INTEGER <= value < _WIDEST_INTEGER:
                 return int(value)
             raise _refused(column, value, "a number of at most 64 bits")
         raise _refused(column, value, "a whole number")
-    if kind is Kind.DATE:
+    if kind is ColumnKind.DATE:
         if isinstance(value, str) and _date(value):
             try:
                 return date.fromisoformat(value)
@@ -165,7 +165,7 @@ def value_from_text(column: str, text: str) -> Value:
     UsageError
         As `value_for`.
     """
-    if kind_of(column) is not Kind.INTEGER:
+    if kind_of(column) is not ColumnKind.INTEGER:
         return value_for(column, text)
     if not _integer(text):
         raise _refused(column, text, "a whole number")

@@ -24,7 +24,7 @@ import pyarrow.compute as pc
 from tokenvault_data.analysis.filters import literals
 from tokenvault_data.analysis.filters.columns import (
     ARROW_TYPES,
-    Kind,
+    ColumnKind,
     Value,
     close_matches,
     kind_of,
@@ -51,7 +51,7 @@ _ORDERS: Final = dict(
 )
 
 
-def membership(column: Any, kind: Kind, members: Iterable[Value]) -> Any:
+def membership(column: Any, kind: ColumnKind, members: Iterable[Value]) -> Any:
     """Return for each value of a column whether it is among `members`; null for a missing one."""
 
     def decide(array: pa.Array) -> pa.Array:
@@ -62,7 +62,7 @@ def membership(column: Any, kind: Kind, members: Iterable[Value]) -> Any:
     return _decided(column, decide)
 
 
-def order(column: Any, kind: Kind, operator: Operator, value: Value) -> Any:
+def order(column: Any, kind: ColumnKind, operator: Operator, value: Value) -> Any:
     """Return for each value of a column whether it stands so to `value`; null for a missing one."""
 
     def decide(array: pa.Array) -> pa.Array:
@@ -126,10 +126,10 @@ def one_row(columns: Iterable[str], row: Mapping[str, object]) -> pa.RecordBatch
 
 def _check_cell(column: str, value: object) -> None:
     fits = {
-        Kind.TEXT: isinstance(value, str),
-        Kind.INTEGER: isinstance(value, int) and not isinstance(value, bool),
-        Kind.DATE: isinstance(value, date) and not isinstance(value, datetime),
-        Kind.INSTANT: isinstance(value, datetime) and value.tzinfo is not None,
+        ColumnKind.TEXT: isinstance(value, str),
+        ColumnKind.INTEGER: isinstance(value, int) and not isinstance(value, bool),
+        ColumnKind.DATE: isinstance(value, date) and not isinstance(value, datetime),
+        ColumnKind.INSTANT: isinstance(value, datetime) and value.tzinfo is not None,
     }
     kind = kind_of(column)
     if value is not None and not fits[kind]:
@@ -150,9 +150,9 @@ def _decided(column: Any, decide: Callable[[pa.Array], pa.Array]) -> Any:
     return decide(column)
 
 
-def _comparable(array: pa.Array, kind: Kind) -> pa.Array:
+def _comparable(array: pa.Array, kind: ColumnKind) -> pa.Array:
     """Return the array in a type in which the values of its kind can be looked for."""
-    if kind is Kind.TEXT:
+    if kind is ColumnKind.TEXT:
         return array.cast(pa.string()) if pa.types.is_string_view(array.type) else array
     try:
         return array.cast(ARROW_TYPES[kind])
@@ -463,11 +463,11 @@ def _code_inside(part: Predicate) -> str:
     return f"({code})" if operators else code
 
 
-_ORDER_WORDS: Final[dict[Kind, dict[str, str]]] = {
-    Kind.INTEGER: {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least"},
-    Kind.TEXT: {"<": "before", "<=": "at or before", ">": "after", ">=": "at or after"},
-    Kind.DATE: {"<": "before", "<=": "on or before", ">": "after", ">=": "on or after"},
-    Kind.INSTANT: {"<": "before", "<=": "at or before", ">": "after", ">=": "at or after"},
+_ORDER_WORDS: Final[dict[ColumnKind, dict[str, str]]] = {
+    ColumnKind.INTEGER: {"<": "less than", "<=": "at most", ">": "more than", ">=": "at least"},
+    ColumnKind.TEXT: {"<": "before", "<=": "at or before", ">": "after", ">=": "at or after"},
+    ColumnKind.DATE: {"<": "before", "<=": "on or before", ">": "after", ">=": "on or after"},
+    ColumnKind.INSTANT: {"<": "before", "<=": "at or before", ">": "after", ">=": "at or after"},
 }
 _VERBS: Final = {"expires_on": "expires", "created_at": "saved", "fetched_at": "fetched"}
 

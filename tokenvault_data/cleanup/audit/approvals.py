@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.audit.case import Case
     from tokenvault_data.cleanup.audit.findings import Findings
     from tokenvault_data.cleanup.audit.replay import Replay
-    from tokenvault_data.cleanup.audit.rules import Entry
+    from tokenvault_data.cleanup.audit.rules import JournalEntry
     from tokenvault_data.cleanup.plan.plan import Plan
 
 
@@ -162,7 +162,7 @@ def _note_unrecorded(case: Case, one: SignedApproval) -> None:
 
 
 def _check_recorded(
-    entry: Entry, plan: Plan, given: Sequence[SignedApproval], findings: Findings
+    entry: JournalEntry, plan: Plan, given: Sequence[SignedApproval], findings: Findings
 ) -> None:
     detail = entry.detail
     if same_person(detail["approver"], plan.planner):

@@ -56,13 +56,13 @@ class ControlTrail:
         """Number of the last good read of this spell."""
         return self._last_good.get(self.spell)
 
-    def good_after(self, sight: Sight) -> int | None:
+    def good_after(self, sight: Sighting) -> int | None:
         """Number of a good read after a sight in the same spell, None where there is none."""
         last = self._last_good.get(sight.spell)
         return last if last is not None and last > sight.seq else None
 
 
-class Sight(NamedTuple):
+class Sighting(NamedTuple):
     """One fetch of a card that showed something.
 
     Attributes
@@ -157,7 +157,7 @@ class CardTrail:
     ended_seq: int | None = None
     attempts: list[AttemptTrail] = field(default_factory=list)
     remembered: list[str] = field(default_factory=list)
-    sight: Sight | None = None
+    sight: Sighting | None = None
     control_after: int | None = None
 
     @property

@@ -17,7 +17,7 @@ from itertools import zip_longest
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from tokenvault_data.cleanup.audit.rules import Entry
+from tokenvault_data.cleanup.audit.rules import JournalEntry
 from tokenvault_data.dataset.readers import open_sqlite
 from tokenvault_data.local_paths import local_path
 
@@ -257,7 +257,7 @@ def check_structure(connection: sqlite3.Connection, findings: Findings) -> bool:
 
 def read_entries(
     connection: sqlite3.Connection, first_link: str, findings: Findings
-) -> Iterator[tuple[Entry, str]]:
+) -> Iterator[tuple[JournalEntry, str]]:
     """Give the records in their order with their hashes, and find every broken link.
 
     Parameters
@@ -292,7 +292,7 @@ def read_entries(
             ).hexdigest()
             if link != stored:
                 broken(f"record {seq} of the audit ({kind}) was changed: its hash is not its own")
-            yield Entry(seq, at, kind, number, detail), stored
+            yield JournalEntry(seq, at, kind, number, detail), stored
         previous, expected = stored, seq + 1
 
 

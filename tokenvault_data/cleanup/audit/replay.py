@@ -14,7 +14,7 @@ from tokenvault_data.cleanup.audit.card_evidence import (
     AttemptTrail,
     CardTrail,
     ControlTrail,
-    Sight,
+    Sighting,
     fault_of_end,
 )
 from tokenvault_data.cleanup.audit.rules import (
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from tokenvault_data.cleanup.audit.findings import Findings
-    from tokenvault_data.cleanup.audit.rules import Entry
+    from tokenvault_data.cleanup.audit.rules import JournalEntry
     from tokenvault_data.cleanup.plan.plan import Plan
 
 
@@ -46,7 +46,7 @@ _COMMIT_SECONDS: Final = 1.0
 """What the time of a record may add to the age that the process measured."""
 
 
-class CardLaw:
+class CardInvariants:
     """Takes records about cards, and tells those that do not fit.
 
     Parameters
@@ -71,7 +71,7 @@ class CardLaw:
     """
 
     def __init__(
-        self, plan: Plan, controls: ControlTrail, add: Callable[[Entry, str], None]
+        self, plan: Plan, controls: ControlTrail, add: Callable[[JournalEntry, str], None]
     ) -> None:
         self._plan = plan
         self._controls = controls
@@ -84,7 +84,7 @@ class CardLaw:
         self.largest_bound = 0.0
         self.late: list[float] = []
 
-    def take(self, entry: Entry, card: CardTrail, state: str) -> None:
+    def take(self, entry: JournalEntry, card: CardTrail, state: str) -> None:
         """Add a record about a card, written while the campaign was in `state`."""
         if card.final is not None:
             self._add(entry, "comes after the card had ended")
@@ -100,7 +100,7 @@ class CardLaw:
             case "item":
                 self._move_item(entry, card)
 
-    def _see(self, entry: Entry, card: CardTrail) -> None:
+    def _see(self, entry: JournalEntry, card: CardTrail) -> None:
         detail, status = entry.detail, entry.detail["status"]
         self.reads += 1
         if card.open_attempt is not None:
@@ -120,7 +120,7 @@ class CardLaw:
         before = card.sight
         is_run = before is not None and before.spell == self._controls.spell
         absences = before.absences if before is not None and is_run else 0
-        card.sight = Sight(
+        card.sight = Sighting(
             entry.seq,
             entry.at,
             entry.kind,
@@ -134,7 +134,7 @@ class CardLaw:
             detail.get("after_seconds"),
         )
 
-    def _intend(self, entry: Entry, card: CardTrail, state: str) -> None:
+    def _intend(self, entry: JournalEntry, card: CardTrail, state: str) -> None:
         detail, sight = entry.detail, card.sight
         if self.is_recovered:
             self._add(entry, "intends a delete after the campaign was recovered")
@@ -174,7 +174,7 @@ class CardLaw:
             )
         )
 
-    def _settle(self, entry: Entry, card: CardTrail) -> None:
+    def _settle(self, entry: JournalEntry, card: CardTrail) -> None:
         detail = entry.detail
         attempt = card.open_attempt
         if attempt is None or attempt.attempt != detail["attempt"]:
@@ -190,7 +190,7 @@ class CardLaw:
         if attempt.was_sent:
             self._weigh_evidence(entry, attempt)
 
-    def _weigh_evidence(self, entry: Entry, attempt: AttemptTrail) -> None:
+    def _weigh_evidence(self, entry: JournalEntry, attempt: AttemptTrail) -> None:
         """Find a delete that left on a word of the vault that was too old."""
         age, late = entry.detail["evidence_seconds"], entry.detail["late_seconds"]
         bound = attempt.bound_seconds
@@ -215,7 +215,7 @@ class CardLaw:
         if late is not None and late > bound:
             self.late.append(late)
 
-    def _remember(self, entry: Entry, card: CardTrail) -> None:
+    def _remember(self, entry: JournalEntry, card: CardTrail) -> None:
         if not self.is_recovered:
             self._add(entry, "remembers an attempt though the campaign was not recovered")
         if entry.detail["attempt"] in self._ids:
@@ -223,7 +223,7 @@ class CardLaw:
         self._ids.add(entry.detail["attempt"])
         card.remembered.append(entry.detail["attempt"])
 
-    def _move_item(self, entry: Entry, card: CardTrail) -> None:
+    def _move_item(self, entry: JournalEntry, card: CardTrail) -> None:
         detail = entry.detail
         before, after, final = detail["from"], detail["to"], detail["final"]
         if before != card.state:
@@ -311,19 +311,19 @@ class Replay:
         self._may_begin = False
         self.cards = [CardTrail("") for _ in plan.cards]
         self.controls = ControlTrail(len(plan.controls))
-        self._law = CardLaw(plan, self.controls, self._add)
+        self._law = CardInvariants(plan, self.controls, self._add)
         self.state = ""
         self.reason: str | None = None
         self.opened_at: str | None = None
         self.last_at: str | None = None
-        self.approved: list[Entry] = []
-        self.confirmed: list[Entry] = []
-        self.moves: list[Entry] = []
-        self.recovered: list[Entry] = []
+        self.approved: list[JournalEntry] = []
+        self.confirmed: list[JournalEntry] = []
+        self.moves: list[JournalEntry] = []
+        self.recovered: list[JournalEntry] = []
         self.machines: list[str] = []
         self.is_sealed = False
 
-    def take(self, entry: Entry) -> None:
+    def take(self, entry: JournalEntry) -> None:
         """Add one record."""
         fault = fault_of_form(entry.kind, entry.number, entry.detail)
         if fault is not None:
@@ -347,7 +347,7 @@ class Replay:
         else:
             self._add(entry, f"is about card {entry.number}, which the plan does not name")
 
-    def _add(self, entry: Entry, fault: str) -> None:
+    def _add(self, entry: JournalEntry, fault: str) -> None:
         about = "" if entry.number is None else f" about card {entry.number}"
         self._findings.add(
             "records that do not fit",
@@ -356,7 +356,7 @@ class Replay:
 
     # The campaign
 
-    def _take_of_campaign(self, entry: Entry) -> None:
+    def _take_of_campaign(self, entry: JournalEntry) -> None:
         match entry.kind:
             case "opened":
                 self._open(entry)
@@ -373,7 +373,7 @@ class Replay:
             case "sealed":
                 self._close(entry)
 
-    def _open(self, entry: Entry) -> None:
+    def _open(self, entry: JournalEntry) -> None:
         plan = self._plan
         wanted = {
             "plan_id": plan.id,
@@ -390,7 +390,7 @@ class Replay:
         self.state, self.opened_at = "sealed", entry.at
         self.machines.append(entry.detail["machine"])
 
-    def _confirm(self, entry: Entry) -> None:
+    def _confirm(self, entry: JournalEntry) -> None:
         plan, at = self._plan, moment(entry.at)
         is_production, trust = plan.environment == "production", entry.detail["trust"]
         ends = " self-administered" if is_production and trust == "self" else ""
@@ -408,7 +408,7 @@ class Replay:
         self.confirmed.append(entry)
         self._may_begin = True
 
-    def _counts(self, approved: Entry, at: datetime) -> bool:
+    def _counts(self, approved: JournalEntry, at: datetime) -> bool:
         given = moment(approved.detail["approved_at"])
         if given is None:
             return False
@@ -418,7 +418,7 @@ class Replay:
         longest = timedelta(hours=self._plan.limits.approval_hours) + CLOCKS_MAY_DIFFER
         return -CLOCKS_MAY_DIFFER <= at - given <= longest
 
-    def _is_revoked(self, entry: Entry) -> bool:
+    def _is_revoked(self, entry: JournalEntry) -> bool:
         """Return whether every approval had been revoked by then, some minutes apart."""
         if not self._revoked or not self.approved:
             return False
@@ -432,14 +432,14 @@ class Replay:
                 return False
         return True
 
-    def _recover(self, entry: Entry) -> None:
+    def _recover(self, entry: JournalEntry) -> None:
         if self.state != "halted":
             self._add(entry, f"recovers a campaign that was {self.state}, not halted")
         self.recovered.append(entry)
         self.machines.append(entry.detail["machine"])
         self._law.is_recovered = True
 
-    def _move(self, entry: Entry) -> None:
+    def _move(self, entry: JournalEntry) -> None:
         before, after = entry.detail["from"], entry.detail["to"]
         if before != self.state:
             self._add(entry, f"moves the campaign from {before}, and it was {self.state}")
@@ -462,7 +462,7 @@ class Replay:
                 self._add(entry, f"says {after}, which is not what became of the cards")
         self.state, self.reason = after, entry.detail["reason"]
 
-    def _read_control(self, entry: Entry) -> None:
+    def _read_control(self, entry: JournalEntry) -> None:
         detail = entry.detail
         if not 0 <= detail["control"] < len(self._plan.controls):
             self._add(entry, "reads a control card that the plan does not name")
@@ -473,7 +473,7 @@ class Replay:
             entry.seq, is_good=is_good, status=detail["status"], index=detail["control"]
         )
 
-    def _close(self, entry: Entry) -> None:
+    def _close(self, entry: JournalEntry) -> None:
         if self.state not in OVER:
             self._add(entry, f"closes a campaign that was {self.state}")
         if entry.detail["counts"] != finals_of(self.cards):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """One record as the journal holds it."""
 
     seq: int

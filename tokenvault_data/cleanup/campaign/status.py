@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from tokenvault_data.cleanup.journal.state import Standing
+    from tokenvault_data.cleanup.journal.state import JournalState
     from tokenvault_data.cleanup.plan.plan import Plan
 
 
@@ -106,7 +106,7 @@ class CampaignStatus:
 
 def status_of(
     plan_id: str,
-    standing: Standing,
+    standing: JournalState,
     *,
     seconds_left: float | None = None,
     waits_until: float | None = None,
@@ -131,7 +131,7 @@ def status_of(
 
 
 def seconds_left(
-    standing: Standing, met_before: int, passed_seconds: float, settle_seconds: float
+    standing: JournalState, met_before: int, passed_seconds: float, settle_seconds: float
 ) -> float | None:
     """Estimate from the cards that were attempted, or ended, in the time that has passed.
 
@@ -143,7 +143,7 @@ def seconds_left(
     return (len(standing.items) - cards_met(standing)) * passed_seconds / met + settle_seconds
 
 
-def cards_met(standing: Standing) -> int:
+def cards_met(standing: JournalState) -> int:
     """Count the cards that are not waiting for their turn any more."""
     return len(standing.items) - standing.states["planned"]
 

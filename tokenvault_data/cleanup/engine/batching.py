@@ -18,7 +18,7 @@ R = TypeVar("R")
 _LONGEST_LINGER_SECONDS: Final = 0.02
 
 
-class Together(Generic[A, R]):
+class Batcher(Generic[A, R]):
     """Collects what is asked for and does it in one go.
 
     Parameters

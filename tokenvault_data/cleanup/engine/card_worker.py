@@ -19,11 +19,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, cast
 import orjson
 
 from tokenvault_data.cleanup.engine import decisions
-from tokenvault_data.cleanup.engine.batching import Together
+from tokenvault_data.cleanup.engine.batching import Batcher
 from tokenvault_data.cleanup.engine.customer_list import ListAnswer, ReadList, read_lists, row_of
-from tokenvault_data.cleanup.engine.decisions import Check, Course, Intent, Look, Next, Step
+from tokenvault_data.cleanup.engine.decisions import (
+    CardProgress,
+    Decision,
+    Intent,
+    ListObservation,
+    NextAction,
+    Observation,
+)
 from tokenvault_data.cleanup.engine.freshness import Evidence
-from tokenvault_data.cleanup.engine.sender import DriftStop, Ending, Withheld
+from tokenvault_data.cleanup.engine.sender import DriftBreaker, SendCancelled, StopReason
 from tokenvault_data.cleanup.journal.records import Record
 from tokenvault_data.cleanup.selection.drift import drift, keeper_drift, usable
 from tokenvault_data.client.calls import delete_call, fetch_call
@@ -38,7 +45,7 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.engine.control_reads import Controls, Sign
     from tokenvault_data.cleanup.engine.customer_list import Row
     from tokenvault_data.cleanup.engine.freshness import Heartbeat
-    from tokenvault_data.cleanup.engine.responses import Reading
+    from tokenvault_data.cleanup.engine.responses import ClassifiedResponse
     from tokenvault_data.cleanup.engine.sender import Sender
     from tokenvault_data.cleanup.journal.journal import Journal
     from tokenvault_data.cleanup.ledger.memory import Memory
@@ -109,11 +116,11 @@ Checkpoint = Literal[
 ]
 """Moments at which a campaign may be killed, for those who try whether it bears it."""
 
-_STOPPED: Final = Next("nothing")
+_STOPPED: Final = NextAction("nothing")
 _REFUSED: Final = "the vault refuses access to this card or its customer (403)"
 
 
-class Visits:
+class CardWorker:
     """Takes items of one campaign a step further.
 
     Parameters
@@ -163,15 +170,15 @@ class Visits:
         self._clock = clock
         self._new_id = new_id
         self._checkpoint = checkpoint
-        self._judge = Judge(plan, api_version, clock)
-        self._drift_stop = DriftStop(plan.limits)
+        self._judge = CardComparison(plan, api_version, clock)
+        self._drift_stop = DriftBreaker(plan.limits)
         self._canary = frozenset(plan.canary)
         self._attempted = journal.standing.attempted
         self._forbidden_in_row = {"list": 0, "delete": 0}
         self._one_reads_controls = asyncio.Lock()
         self.wrong_account = ""
         self._journal = journal
-        self._together: Together[Sequence[Record], None] = Together(self._commit_all, lingers=True)
+        self._together: Batcher[Sequence[Record], None] = Batcher(self._commit_all, lingers=True)
         self._planned_of: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for card in plan.cards:
             self._planned_of[card.customer_id][card.instrument_id] = card.number
@@ -192,7 +199,7 @@ class Visits:
         if records:
             await self._together.ask(records)
 
-    async def write(self, step: Step) -> Step:
+    async def write(self, step: Decision) -> Decision:
         """Commit what a step has to write."""
         ends = any(record.detail.get("final") for record in step.records)
         if ends:
@@ -202,27 +209,29 @@ class Visits:
             self._checkpoint("after_final_commit")
         return step
 
-    async def attempt(self, number: int, course: Course) -> Step:
+    async def attempt(self, number: int, course: CardProgress) -> Decision:
         """Read the customer's list, and if the card is as planned and can go, delete it once."""
         card, item = self._plan.cards[number], self._standing.items[number]
         if not self._knows_holds():
-            return Step((), _STOPPED, course)
+            return Decision((), _STOPPED, course)
         forbidden = self._forbidden(number)
         if forbidden is not None:
             return await self.write(decisions.not_to_be_attempted(number, item, forbidden))
         wait = self._memory.seconds_until_room(self._plan, card, self._sender.instance)
         if wait:
-            return Step((), Next("check", wait), course)
+            return Decision((), NextAction("check", wait), course)
         self._checkpoint("before_check")
         reservation = await self._sender.reserve(course.pages + 1)
         if reservation is None:
-            return Step((), _STOPPED, course)
+            return Decision((), _STOPPED, course)
         try:
             return await self._attempt(number, self._now(course), reservation)
         finally:
             reservation.give_back()
 
-    async def _attempt(self, number: int, course: Course, reservation: Reservation) -> Step:
+    async def _attempt(
+        self, number: int, course: CardProgress, reservation: Reservation
+    ) -> Decision:
         card, item = self._plan.cards[number], self._standing.items[number]
         evidence = Evidence.about_to_ask(
             self._heartbeat, self._limits.evidence_seconds + reservation.spacing_seconds
@@ -230,7 +239,7 @@ class Visits:
         asked_at = self._clock.now()
         answer = await self._sender.read_list(card.customer_id, reservation)
         if answer is None:
-            return Step((), Next("check"), course)
+            return Decision((), NextAction("check"), course)
         check = await self._judge.check(
             card,
             answer,
@@ -269,7 +278,7 @@ class Visits:
         if forbidden is not None:
             return await self.write(decisions.not_to_be_attempted(number, item, forbidden))
         if not knows_holds or not self._memory.reserve(self._plan, card, self._sender.instance):
-            return Step((), Next("check"), course)
+            return Decision((), NextAction("check"), course)
         self._attempted += item.intents == 0
         try:
             self._checkpoint("before_intent_commit")
@@ -284,7 +293,7 @@ class Visits:
             self._memory.look_at_holds()
         except TokenVaultError as error:
             reason = str(error).partition("; nothing was")[0]
-            self._sender.stop(Ending("pause", f"{reason[:1].lower()}{reason[1:]}"))
+            self._sender.stop(StopReason("pause", f"{reason[:1].lower()}{reason[1:]}"))
             return False
         return True
 
@@ -306,30 +315,30 @@ class Visits:
                 return True
         return self._memory.was_attempted_lately(customer_id, instrument_id, self._sender.instance)
 
-    def _count_drift(self, number: int, check: Check) -> None:
+    def _count_drift(self, number: int, check: ListObservation) -> None:
         if check.verdict in ("unclear", "forbidden"):
             return
         reason = self._drift_stop.note(
             drifted=check.verdict == "drift", in_canary=number in self._canary
         )
         if reason is not None and not self._sender.is_heedless:
-            self._sender.stop(Ending("pause", reason))
+            self._sender.stop(StopReason("pause", reason))
 
     async def _delete(
         self,
         number: int,
         intent: Intent,
-        course: Course,
+        course: CardProgress,
         evidence: Evidence,
         reservation: Reservation,
-    ) -> Step:
+    ) -> Decision:
         card, item = self._plan.cards[number], self._standing.items[number]
         call = delete_call(card.customer_id, card.instrument_id)
         try:
             reading, sent = await self._sender.delete(
                 call, intent.idempotency_key, evidence, reservation
             )
-        except Withheld as withheld:
+        except SendCancelled as withheld:
             step = decisions.withdrawn(number, item, str(withheld), course, counts=withheld.counts)
             return await self.write(step)
         self._checkpoint("after_send")
@@ -355,7 +364,7 @@ class Visits:
             return True
         found = await self.read_controls()
         if found == "wrong_account":
-            self._sender.stop(Ending("pause", message or "access was refused (403)"))
+            self._sender.stop(StopReason("pause", message or "access was refused (403)"))
         return found == "proven"
 
     def _count_forbidden(self, operation: Literal["list", "delete"]) -> None:
@@ -366,9 +375,9 @@ class Visits:
             self._forbidden_in_row[operation] = 0
             reason = f"as it seems, the credentials may fetch cards and not {operation} them"
             refused = f"{count} {operation}s in a row were refused (403), and control cards answer"
-            self._sender.stop(Ending("pause", f"{reason}: {refused}"))
+            self._sender.stop(StopReason("pause", f"{reason}: {refused}"))
 
-    async def look(self, number: int, course: Course, *, may_attempt: bool) -> Step:
+    async def look(self, number: int, course: CardProgress, *, may_attempt: bool) -> Decision:
         """Fetch a card after an attempt."""
         card, item = self._plan.cards[number], self._standing.items[number]
         self._checkpoint("before_verify")
@@ -378,7 +387,7 @@ class Visits:
             on_send=lambda: asked_at.append(self._clock.monotonic()),
         )
         if reading is None:
-            return Step((), _STOPPED, course)
+            return Decision((), _STOPPED, course)
         if reading.is_forbidden:
             await self._stands_alone(reading.message)
         shown = await self._judge.look(card, reading)
@@ -396,7 +405,7 @@ class Visits:
         )
         return await self.write(step)
 
-    def _now(self, course: Course) -> Course:
+    def _now(self, course: CardProgress) -> CardProgress:
         """Forget what a wrong account has shown."""
         spell = self._controls.spell
         return course if course.spell == spell else replace(course, absences=0, spell=spell)
@@ -435,7 +444,7 @@ class Visits:
             if said == "proven":
                 records += [self._proven_gone(number) for number in waiting]
                 self._controls.take(waiting)
-                await self.write(Step(tuple(records), _STOPPED, Course()))
+                await self.write(Decision(tuple(records), _STOPPED, CardProgress()))
                 return said
             await self.commit(records)
             if said != "next":
@@ -459,14 +468,14 @@ class Visits:
             decisions.without_proof(number, self._standing.items[number], reason)
             for number in waiting
         )
-        await self.write(Step(records, _STOPPED, Course()))
+        await self.write(Decision(records, _STOPPED, CardProgress()))
 
 
 _UNREADABLE = "the card that came back cannot be read"
 _LAST_USABLE = "spared: it is the last card that its customer can pay with"
 
 
-class Judge:
+class CardComparison:
     """Holds what the vault answered against what was sealed.
 
     Parameters
@@ -481,8 +490,8 @@ class Judge:
         self._plan = plan
         self._api_version = api_version
         self._clock = clock
-        self._rows = Together(as_rows)
-        self._lists: Together[tuple[ListAnswer, int, str], ReadList] = Together(read_lists)
+        self._rows = Batcher(as_rows)
+        self._lists: Batcher[tuple[ListAnswer, int, str], ReadList] = Batcher(read_lists)
 
     async def check(  # noqa: PLR0911  one return a verdict
         self,
@@ -492,7 +501,7 @@ class Judge:
         *,
         was_attempted: bool,
         counts_as_gone: Callable[[str], bool],
-    ) -> Check:
+    ) -> ListObservation:
         """Say whether a card may be deleted, from its customer's list right before.
 
         Parameters
@@ -506,7 +515,7 @@ class Judge:
         counts_as_gone : callable
             Whether another card of the customer, by its id, was or is being deleted.
         """
-        check = Check(
+        check = ListObservation(
             "unclear", answer.problem, answer.status, answer.request_id, asked_at.isoformat()
         )
         if answer.is_absent:
@@ -556,22 +565,24 @@ class Judge:
         best_without = max((_level(other, day) for other in others), default=0)
         return _level(row, day) > best_without
 
-    async def look(self, card: PlannedCard, reading: Reading) -> Look:
+    async def look(self, card: PlannedCard, reading: ClassifiedResponse) -> Observation:
         """Say what a fetch after an attempt showed."""
         counts = reading.row.fetch_effect != "wait"
         if reading.row.fetch == "absent":
-            return Look("absent", None, reading.status, reading.request_id)
+            return Observation("absent", None, reading.status, reading.request_id)
         row = await self._row(card.customer_id, reading)
         if row is None:
             why = reading.message if reading.card is None else _UNREADABLE
-            return Look("unclear", why, reading.status, reading.request_id, counts)
+            return Observation("unclear", why, reading.status, reading.request_id, counts)
         if self._is_only_inactive(card, row):
-            return Look("inactive", None, reading.status, reading.request_id)
+            return Observation("inactive", None, reading.status, reading.request_id)
         reason = self._drift(card, row)
         verdict = "present" if reason is None else "drift"
-        return Look(verdict, reason, reading.status, reading.request_id)  # type: ignore[arg-type]  # Literal
+        return Observation(verdict, reason, reading.status, reading.request_id)  # type: ignore[arg-type]  # Literal
 
-    async def _row(self, customer_id: str, reading: Reading) -> Mapping[str, object] | None:
+    async def _row(
+        self, customer_id: str, reading: ClassifiedResponse
+    ) -> Mapping[str, object] | None:
         if reading.card is None:
             return None
         at_us = int(self._clock.now().timestamp() * 1e6)
@@ -601,7 +612,7 @@ def _level(row: Mapping[str, object], day: date) -> int:
     return {True: 2, None: 1, False: 0}[can]
 
 
-def sign_of(control: ControlCard, reading: Reading) -> Sign:
+def sign_of(control: ControlCard, reading: ClassifiedResponse) -> Sign:
     """Say what a control card showed."""
     if reading.row.fetch == "absent" or reading.is_forbidden:
         return "bad"

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from tokenvault_data.cleanup.journal.records import Record, ended, moved
 
 if TYPE_CHECKING:
-    from tokenvault_data.cleanup.engine.responses import Reading
+    from tokenvault_data.cleanup.engine.responses import ClassifiedResponse
     from tokenvault_data.cleanup.journal.state import Item
 
 SETTLE_SECONDS: Final = (2.0, 10.0, 60.0)
@@ -41,7 +41,7 @@ _WRITTEN_AS: Final = {"gone_inactive": "drift", "forbidden": "unclear"}
 Do = Literal["check", "look", "delete", "await_control", "check_at_end", "look_at_end", "nothing"]
 
 
-class Next(NamedTuple):
+class NextAction(NamedTuple):
     """What is to be done with an item, and in how many seconds.
 
     ``check`` fetches it before an attempt, ``look`` after one; the two ``at_end`` put it off until
@@ -53,7 +53,7 @@ class Next(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class CardProgress:
     """What a process remembers of an item between two steps; a crash starts it afresh.
 
     Attributes
@@ -86,20 +86,20 @@ class Course:
     pages: int = 1
     attempted_at: float | None = None
 
-    def afresh(self, *, is_last: bool = False) -> Course:
+    def afresh(self, *, is_last: bool = False) -> CardProgress:
         """Forget what fetches have shown, and nothing else."""
-        return Course(is_last=is_last, pages=self.pages, attempted_at=self.attempted_at)
+        return CardProgress(is_last=is_last, pages=self.pages, attempted_at=self.attempted_at)
 
 
-class Step(NamedTuple):
+class Decision(NamedTuple):
     """What to write, what to do next, and what to remember."""
 
     records: tuple[Record, ...]
-    next: Next
-    course: Course
+    next: NextAction
+    course: CardProgress
 
 
-class Check(NamedTuple):
+class ListObservation(NamedTuple):
     """What the customer's list, read before an attempt, showed.
 
     Attributes
@@ -131,8 +131,8 @@ class Check(NamedTuple):
     counts: bool = True
 
 
-class Look(NamedTuple):
-    """What a fetch after an attempt showed; attributes as of `Check`.
+class Observation(NamedTuple):
+    """What a fetch after an attempt showed; attributes as of `ListObservation`.
 
     `after_seconds` is how long before it was asked for the last delete had been answered, None
     where there was none.
@@ -182,17 +182,17 @@ class Sent(NamedTuple):
     late_seconds: float | None = None
 
 
-def recovered(number: int, item: Item, now: float, *, may_attempt: bool) -> Step:
+def recovered(number: int, item: Item, now: float, *, may_attempt: bool) -> Decision:
     """Take up an item where the journal left it, `now` on a clock that does not go back."""
-    fresh = Course(attempted_at=now if item.doubtful else None)
+    fresh = CardProgress(attempted_at=now if item.doubtful else None)
     match item.state:
         case "planned" if may_attempt:
-            return Step((), Next("check"), fresh)
+            return Decision((), NextAction("check"), fresh)
         case "planned" if item.sends == 0 and not item.is_remembered:
             record = ended(number, "planned", "not_attempted", "the campaign was ended before")
-            return Step((record,), Next("nothing"), fresh)
+            return Decision((record,), NextAction("nothing"), fresh)
         case "planned":
-            return Step((moved(number, "planned", "verifying"),), Next("look"), fresh)
+            return Decision((moved(number, "planned", "verifying"),), NextAction("look"), fresh)
         case "intended":
             lost = "the process ended before the outcome was known"
             detail = {"status": None, "code": None, "request_id": None}
@@ -203,16 +203,22 @@ def recovered(number: int, item: Item, now: float, *, may_attempt: bool) -> Step
                 ),
                 moved(number, "intended", "in_doubt", lost),
             )
-            return Step(records, *_settling("in_doubt", now))
+            return Decision(records, *_settling("in_doubt", now))
         case "in_doubt":
-            return Step((), *_settling("in_doubt", now))
+            return Decision((), *_settling("in_doubt", now))
         case _:
-            return Step((), Next("look"), fresh)
+            return Decision((), NextAction("look"), fresh)
 
 
 def after_check(  # noqa: PLR0911  one return a verdict
-    number: int, item: Item, check: Check, course: Course, intent: Intent, *, attempts: int
-) -> Step:
+    number: int,
+    item: Item,
+    check: ListObservation,
+    course: CardProgress,
+    intent: Intent,
+    *,
+    attempts: int,
+) -> Decision:
     """Decide after the fetch before an attempt.
 
     Parameters
@@ -240,37 +246,42 @@ def after_check(  # noqa: PLR0911  one return a verdict
             return _check_again(number, item, check, course, seen)
         case "absent":
             gone = moved(number, "checked", "verifying", "the customer's list lacks it")
-            return Step((seen, step, gone), Next("look"), replace(course, is_missed=True))
+            return Decision((seen, step, gone), NextAction("look"), replace(course, is_missed=True))
         case "gone_inactive":
             look = moved(number, "checked", "verifying", check.reason)
-            return Step(
-                (seen, step, look), Next("look"), replace(course, unclear=0, is_missed=True)
+            return Decision(
+                (seen, step, look), NextAction("look"), replace(course, unclear=0, is_missed=True)
             )
         case "last_usable" | "forbidden":
             final = "unresolved" if item.sends else "not_attempted"
             end = ended(number, "checked", final, check.reason)
-            return Step((seen, step, end), Next("nothing"), course)
+            return Decision((seen, step, end), NextAction("nothing"), course)
         case "drift":
             final = "drift_after_attempt" if item.doubtful else "skipped_drift"
             end = ended(number, "checked", final, check.reason)
-            return Step((seen, step, end), Next("nothing"), course)
+            return Decision((seen, step, end), NextAction("nothing"), course)
     if item.sends >= attempts:
         final = "unresolved" if item.sends else "not_attempted"
         end = ended(number, "checked", final, _still_there(item))
-        return Step((seen, step, end), Next("nothing"), course)
+        return Decision((seen, step, end), NextAction("nothing"), course)
     intended = Record("intended", number, {**intent._asdict(), "ordinal": item.intents + 1})
     records = (seen, step, intended, moved(number, "checked", "intended"))
-    return Step(records, Next("delete"), course)
+    return Decision(records, NextAction("delete"), course)
 
 
-def not_to_be_attempted(number: int, item: Item, reason: str) -> Step:
+def not_to_be_attempted(number: int, item: Item, reason: str) -> Decision:
     """End an item that may not be attempted, or not any more."""
-    return Step((without_proof(number, item, reason),), Next("nothing"), Course())
+    return Decision((without_proof(number, item, reason),), NextAction("nothing"), CardProgress())
 
 
 def after_outcome(  # noqa: PLR0917  what happened, to what, and when
-    number: int, item: Item, reading: Reading, course: Course, sent: Sent, now: float
-) -> Step:
+    number: int,
+    item: Item,
+    reading: ClassifiedResponse,
+    course: CardProgress,
+    sent: Sent,
+    now: float,
+) -> Decision:
     """Decide after the answer to a delete, or after its loss."""
     outcome = reading.row.delete
     detail = {
@@ -284,19 +295,21 @@ def after_outcome(  # noqa: PLR0917  what happened, to what, and when
     record = Record("outcome", number, detail)
     if outcome == "rejected":
         end = ended(number, "intended", "rejected", reading.message)
-        return Step((record, end), Next("nothing"), Course())
+        return Decision((record, end), NextAction("nothing"), CardProgress())
     if outcome == "not_executed":
         back = (
             moved(number, "intended", "not_executed", reading.message),
             moved(number, "not_executed", "planned"),
         )
-        return Step((record, *back), Next("check", 1.0), course.afresh())
+        return Decision((record, *back), NextAction("check", 1.0), course.afresh())
     state = "in_doubt" if outcome == "unexpected" else outcome
     step = moved(number, "intended", state, None if outcome == "accepted" else reading.message)
-    return Step((record, step), *_settling(state, now))
+    return Decision((record, step), *_settling(state, now))
 
 
-def withdrawn(number: int, item: Item, reason: str, course: Course, *, counts: bool) -> Step:
+def withdrawn(
+    number: int, item: Item, reason: str, course: CardProgress, *, counts: bool
+) -> Decision:
     """Take back an intent that was surely not sent.
 
     Parameters
@@ -310,35 +323,37 @@ def withdrawn(number: int, item: Item, reason: str, course: Course, *, counts: b
         moved(number, "intended", "planned", reason),
     )
     if not counts:
-        return Step(records, Next("check"), course)
+        return Decision(records, NextAction("check"), course)
     again = too_late(number, item, reason, course)
     if again.records:  # its state is known once the intent is taken back
         final = "unresolved" if item.sends > 1 else "not_attempted"
-        return Step((*records, ended(number, "planned", final, reason)), again.next, again.course)
-    return Step(records, again.next, again.course)
+        return Decision(
+            (*records, ended(number, "planned", final, reason)), again.next, again.course
+        )
+    return Decision(records, again.next, again.course)
 
 
-def too_late(number: int, item: Item, reason: str, course: Course) -> Step:
+def too_late(number: int, item: Item, reason: str, course: CardProgress) -> Decision:
     """Ask again about a card of which the check grew too old; not for ever."""
     if course.unclear < len(UNCLEAR_SECONDS):
         wait = UNCLEAR_SECONDS[course.unclear]
-        return Step((), Next("check", wait), replace(course, unclear=course.unclear + 1))
+        return Decision((), NextAction("check", wait), replace(course, unclear=course.unclear + 1))
     if not course.is_last:
-        return Step((), Next("check_at_end"), course.afresh())
+        return Decision((), NextAction("check_at_end"), course.afresh())
     return not_to_be_attempted(number, item, f"could not be checked in time: {reason}")
 
 
 def after_look(  # noqa: PLR0911  one return a decision; each is looked for by itself
     number: int,
     item: Item,
-    look: Look,
-    course: Course,
+    look: Observation,
+    course: CardProgress,
     *,
     attempts: int,
     settle_seconds: float,
     may_attempt: bool,
     remembered: str | None = None,
-) -> Step:
+) -> Decision:
     """Decide after a fetch that followed an attempt, or that doubted a 404.
 
     Parameters
@@ -368,36 +383,38 @@ def after_look(  # noqa: PLR0911  one return a decision; each is looked for by i
     course = replace(course, unclear=0)
     left = 0.0 if look.after_seconds is None else max(0.0, settle_seconds - look.after_seconds)
     if look.verdict == "absent":
-        return Step(seen, *_absent(item, course, left))
+        return Decision(seen, *_absent(item, course, left))
     course = replace(course, absences=0)
     if look.verdict == "inactive":
         if left:
-            return Step(seen, Next("look", left), course)
-        return Step(
-            (*seen, proven_gone(number, item, "INACTIVE", remembered)), Next("nothing"), course
+            return Decision(seen, NextAction("look", left), course)
+        return Decision(
+            (*seen, proven_gone(number, item, "INACTIVE", remembered)),
+            NextAction("nothing"),
+            course,
         )
     if item.doubtful and course.looks < len(SETTLE_SECONDS) and not course.is_last:
         wait = SETTLE_SECONDS[course.looks]
-        return Step(seen, Next("look", wait), replace(course, looks=course.looks + 1))
+        return Decision(seen, NextAction("look", wait), replace(course, looks=course.looks + 1))
     if look.verdict == "drift":
         attempted = item.doubtful or item.is_remembered
         final = "drift_after_attempt" if attempted else "skipped_drift"
         end = ended(number, "verifying", final, look.reason)
-        return Step((*seen, end), Next("nothing"), course)
+        return Decision((*seen, end), NextAction("nothing"), course)
     if may_attempt and item.sends < attempts and not course.is_last:
         again = moved(number, "verifying", "planned", "still there")
         # One that a check did not find and that is there after all has waited to be attempted, and
         # waits to the end: else a vault that says both would be asked for ever.
         waits = course.is_missed or not item.doubtful
         what: Do = "check_at_end" if waits else "check"
-        return Step((*seen, again), Next(what), course.afresh())
+        return Decision((*seen, again), NextAction(what), course.afresh())
     if may_attempt and not course.is_last:
-        return Step(seen, Next("look_at_end"), course)
+        return Decision(seen, NextAction("look_at_end"), course)
     if item.sends == 0 and not item.is_remembered:
         end = ended(number, "verifying", "not_attempted", "it is there again; never attempted")
     else:
         end = ended(number, "verifying", "unresolved", _still_there(item))
-    return Step((*seen, end), Next("nothing"), course)
+    return Decision((*seen, end), NextAction("nothing"), course)
 
 
 def proven_gone(number: int, item: Item, shown: str, remembered: str | None = None) -> Record:
@@ -433,14 +450,14 @@ def _still_there(item: Item) -> str:
     return f"still there after {item.sends} attempt{'' if item.sends == 1 else 's'}"
 
 
-def _settling(state: str, now: float) -> tuple[Next, Course]:
+def _settling(state: str, now: float) -> tuple[NextAction, CardProgress]:
     """When to look first: at once after an answer, a moment later where none is known."""
     if state == "in_doubt":
-        return Next("look", SETTLE_SECONDS[0]), Course(looks=1, attempted_at=now)
-    return Next("look"), Course(attempted_at=now)
+        return NextAction("look", SETTLE_SECONDS[0]), CardProgress(looks=1, attempted_at=now)
+    return NextAction("look"), CardProgress(attempted_at=now)
 
 
-def _absent(item: Item, course: Course, left: float) -> tuple[Next, Course]:
+def _absent(item: Item, course: CardProgress, left: float) -> tuple[NextAction, CardProgress]:
     """Look again until enough fetches in a row have shown no card; then a control read has to.
 
     `left` is how many seconds it takes until a look may be the last.
@@ -449,34 +466,38 @@ def _absent(item: Item, course: Course, left: float) -> tuple[Next, Course]:
     needed = ABSENCES_AFTER_200 if was_accepted else ABSENCES_OTHERWISE
     course = replace(course, absences=course.absences + 1, unclear=0)
     if course.absences >= needed:
-        return (Next("look", left), course) if left else (Next("await_control"), course)
+        return (NextAction("look", left), course) if left else (NextAction("await_control"), course)
     wait = SETTLE_SECONDS[course.absences - 1]
-    return Next("look", max(wait, left) if course.absences == needed - 1 else wait), course
+    return NextAction("look", max(wait, left) if course.absences == needed - 1 else wait), course
 
 
-def _check_again(number: int, item: Item, check: Check, course: Course, seen: Record) -> Step:
+def _check_again(
+    number: int, item: Item, check: ListObservation, course: CardProgress, seen: Record
+) -> Decision:
     if not check.counts:
-        return Step((seen,), Next("check"), course)
+        return Decision((seen,), NextAction("check"), course)
     if course.unclear < len(UNCLEAR_SECONDS):
         wait = UNCLEAR_SECONDS[course.unclear]
-        return Step((seen,), Next("check", wait), replace(course, unclear=course.unclear + 1))
+        return Decision(
+            (seen,), NextAction("check", wait), replace(course, unclear=course.unclear + 1)
+        )
     if not course.is_last:
-        return Step((seen,), Next("check_at_end"), course.afresh())
+        return Decision((seen,), NextAction("check_at_end"), course.afresh())
     end = without_proof(number, item, f"could not be checked: {check.reason}")
-    return Step((seen, end), Next("nothing"), course)
+    return Decision((seen, end), NextAction("nothing"), course)
 
 
 def _look_again(
-    number: int, item: Item, look: Look, course: Course, seen: tuple[Record, ...]
-) -> Step:
+    number: int, item: Item, look: Observation, course: CardProgress, seen: tuple[Record, ...]
+) -> Decision:
     if not look.counts:
-        return Step(seen, Next("look"), course)
+        return Decision(seen, NextAction("look"), course)
     if course.unclear < len(UNCLEAR_SECONDS):
         wait = max(SETTLE_SECONDS[0], UNCLEAR_SECONDS[course.unclear])
-        return Step(seen, Next("look", wait), replace(course, unclear=course.unclear + 1))
+        return Decision(seen, NextAction("look", wait), replace(course, unclear=course.unclear + 1))
     if not course.is_last:
-        return Step(seen, Next("look_at_end"), course.afresh())
+        return Decision(seen, NextAction("look_at_end"), course.afresh())
     step = () if item.state == "verifying" else (moved(number, item.state, "verifying"),)
     final = "unresolved" if item.sends or item.is_remembered else "not_attempted"
     end = ended(number, "verifying", final, f"could not be verified: {look.reason}")
-    return Step((*seen, *step, end), Next("nothing"), course)
+    return Decision((*seen, *step, end), NextAction("nothing"), course)

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Final, Protocol
 from anyio import CancelScope
 
 from tokenvault_data.cleanup.campaign.clock import Clock
-from tokenvault_data.cleanup.engine.card_worker import Visits
+from tokenvault_data.cleanup.engine.card_worker import CardWorker
 from tokenvault_data.cleanup.engine.control_reads import Controls
-from tokenvault_data.cleanup.engine.decisions import Course, recovered
+from tokenvault_data.cleanup.engine.decisions import CardProgress, recovered
 from tokenvault_data.cleanup.engine.freshness import Heartbeat
-from tokenvault_data.cleanup.engine.sender import PROBE_SECONDS, SLICE_SECONDS, Ending, Sender
+from tokenvault_data.cleanup.engine.sender import PROBE_SECONDS, SLICE_SECONDS, Sender, StopReason
 from tokenvault_data.cleanup.journal.records import Record, state
 from tokenvault_data.cleanup.journal.states import EXCEPTIONS
 from tokenvault_data.errors import TokenVaultError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from tokenvault_data.cleanup.engine.card_worker import Checkpoint
-    from tokenvault_data.cleanup.engine.decisions import Step
+    from tokenvault_data.cleanup.engine.decisions import Decision
     from tokenvault_data.cleanup.engine.sender import VaultPort
     from tokenvault_data.cleanup.journal.journal import Journal
     from tokenvault_data.cleanup.ledger.memory import Memory
@@ -49,7 +49,7 @@ _LONG_WAIT_SECONDS: Final = 61.0
 """Longer than any wait between two questions about a card: the account's daily caps are reached."""
 
 
-class Watcher(Protocol):
+class EngineMonitor(Protocol):
     """What the engine asks, and tells, the world around it; `Campaign` is one."""
 
     def asked_for(self) -> Literal["pause", "abort"] | None:
@@ -107,7 +107,7 @@ class Engine:
         plan: Plan,
         journal: Journal,
         vault: VaultPort,
-        watcher: Watcher,
+        watcher: EngineMonitor,
         *,
         memory: Memory,
         api_version: str,
@@ -123,7 +123,7 @@ class Engine:
         self._sender = Sender(vault, plan.limits, self._clock)
         self._controls = Controls(max(1, len(plan.controls)))
         self._heartbeat = Heartbeat(self._clock)
-        self._visits = Visits(
+        self._visits = CardWorker(
             plan,
             journal,
             self._sender,
@@ -135,7 +135,7 @@ class Engine:
             new_id=new_id,
             checkpoint=checkpoint,
         )
-        self._courses: dict[int, Course] = {}
+        self._courses: dict[int, CardProgress] = {}
         self._timed: list[tuple[float, int, str]] = []
         self._later: list[tuple[int, str]] = []
         self._flying: dict[asyncio.Task[Any], int | None] = {}
@@ -147,7 +147,7 @@ class Engine:
 
     def pause(self, reason: str) -> None:
         """Stop as soon as the calls in flight are written down; called on the event loop."""
-        self._sender.stop(Ending("pause", reason))
+        self._sender.stop(StopReason("pause", reason))
 
     async def run(self) -> None:
         """Work until the campaign is held, paused, halted or over; the journal says which.
@@ -176,7 +176,7 @@ class Engine:
         try:
             await self._run()
         except BaseException:
-            self._sender.stop(Ending("halt", "an error ended the process"))
+            self._sender.stop(StopReason("halt", "an error ended the process"))
             if self._flying:
                 await asyncio.wait(self._flying)
             for task in self._flying:
@@ -225,7 +225,7 @@ class Engine:
                 await self._visits.commit((self._sealed(),))
         return False
 
-    async def _follow(self, ending: Ending) -> bool:
+    async def _follow(self, ending: StopReason) -> bool:
         before = self._standing.state
         if before == "aborted":
             return False  # whoever stopped it now may apply again: the rest is only looking
@@ -350,15 +350,15 @@ class Engine:
             )
             self._fly(number, visit)
 
-    def _new_course(self, number: int, now: float) -> Course:
+    def _new_course(self, number: int, now: float) -> CardProgress:
         """Return what is remembered of an item that is met first; an older delete counts as new."""
-        return Course(attempted_at=now if self._standing.items[number].doubtful else None)
+        return CardProgress(attempted_at=now if self._standing.items[number].doubtful else None)
 
     def _is_its_turn(self, number: int) -> bool:
         """Whether no other card of its customer is being attempted; it stands in line else."""
         reason = self._watcher.may_go_on()
         if reason is not None:
-            self._sender.stop(Ending("pause", reason))
+            self._sender.stop(StopReason("pause", reason))
             return False
         customer = self._plan.cards[number].customer_id
         if customer in self._behind:
@@ -399,9 +399,9 @@ class Engine:
                 reason = wrong if found == "wrong_account" else "no control card could be read"
                 await self._visits.give_up_proof(reason)
         elif found == "wrong_account":
-            self._sender.stop(Ending("pause", wrong))
+            self._sender.stop(StopReason("pause", wrong))
 
-    def _fly(self, number: int | None, work: Coroutine[Any, Any, Step | None]) -> None:
+    def _fly(self, number: int | None, work: Coroutine[Any, Any, Decision | None]) -> None:
         self._flying[asyncio.create_task(work)] = number
 
     async def _tick(self, seconds: float) -> None:
@@ -417,21 +417,21 @@ class Engine:
             number = self._flying.pop(task)
             if number is not None:
                 self._let_next(number)
-            step: Step | None = task.result()
+            step: Decision | None = task.result()
             if number is not None and step is not None:
                 self._schedule(number, step)
         match self._watcher.asked_for():
             case "pause":
-                self._sender.stop(Ending("pause", "somebody asked for it"))
+                self._sender.stop(StopReason("pause", "somebody asked for it"))
             case "abort" if self._standing.state != "aborted":
-                self._sender.stop(Ending("abort", "somebody asked for it"))
+                self._sender.stop(StopReason("abort", "somebody asked for it"))
         # Asked of those under way as well: they may have waited for their slots for a while.
         reason = self._watcher.may_go_on() if self._attempting else None
         if reason is not None:
-            self._sender.stop(Ending("pause", reason))
+            self._sender.stop(StopReason("pause", reason))
         self._watcher.changed()
 
-    def _schedule(self, number: int, step: Step) -> None:
+    def _schedule(self, number: int, step: Decision) -> None:
         do, wait_seconds = step.next
         now = self._clock.monotonic()
         if do == "check" and wait_seconds > _LONG_WAIT_SECONDS:
@@ -456,7 +456,7 @@ class Engine:
             if do == "look_at_end" and not ends:
                 kept.append((number, do))
                 continue
-            course = self._courses.get(number, Course())
+            course = self._courses.get(number, CardProgress())
             self._courses[number] = course.afresh(is_last=True)
             heapq.heappush(self._timed, (now, number, do.removesuffix("_at_end")))
         self._later = kept
@@ -470,4 +470,4 @@ class Engine:
         try:
             self._watcher.check_plan()
         except TokenVaultError as error:
-            self._sender.stop(Ending("halt", str(error)))
+            self._sender.stop(StopReason("halt", str(error)))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from tokenvault_data.client.calls import Call
     from tokenvault_data.client.retries import Attempt
 
-Meaning = Literal[
+ResponseKind = Literal[
     "this_card",
     "other_card",
     "garbage",
@@ -45,7 +45,7 @@ Meaning = Literal[
 Outcome = Literal["accepted", "in_doubt", "not_executed", "absent", "rejected", "unexpected"]
 """What became of a delete, as the journal has it."""
 
-Sight = Literal["card", "absent", "unclear"]
+Seen = Literal["card", "absent", "unclear"]
 """What a fetch showed: the card, that there is none, or nothing that can be relied on."""
 
 Effect = Literal["none", "failure", "garbage", "wait", "doubt", "pause", "halt"]
@@ -58,7 +58,7 @@ one card if a control card still answers and about the account otherwise, ``paus
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ResponsePolicy:
     """One row of the table.
 
     Attributes
@@ -73,37 +73,51 @@ class Row:
     """
 
     delete: Outcome
-    fetch: Sight
+    fetch: Seen
     delete_effect: Effect
     fetch_effect: Effect
     words: str
 
 
-TABLE: Final[Mapping[Meaning, Row]] = MappingProxyType(
+TABLE: Final[Mapping[ResponseKind, ResponsePolicy]] = MappingProxyType(
     {
-        "this_card": Row("accepted", "card", "none", "none", "200 with the card asked for"),
-        "other_card": Row("unexpected", "unclear", "halt", "halt", "200 with another card"),
-        "garbage": Row("in_doubt", "unclear", "garbage", "garbage", "200 with no card to read"),
-        "no_content": Row("in_doubt", "unclear", "garbage", "garbage", "2xx other than 200"),
-        "not_found": Row("absent", "absent", "none", "none", "404"),
-        "already_deleted": Row("absent", "unclear", "none", "failure", "409 already deleted"),
-        "conflict": Row("unexpected", "unclear", "pause", "failure", "another 409"),
-        "invalid": Row("rejected", "unclear", "none", "failure", "400"),
-        "key_reused": Row("rejected", "unclear", "halt", "halt", "422"),
-        "denied": Row("not_executed", "unclear", "pause", "pause", "401"),
-        "forbidden": Row("not_executed", "unclear", "doubt", "doubt", "403"),
-        "rate_limited": Row("not_executed", "unclear", "wait", "wait", "429"),
-        "server_error": Row("in_doubt", "unclear", "failure", "failure", "5xx"),
-        "lost": Row("in_doubt", "unclear", "failure", "failure", "no whole answer"),
-        "not_sent": Row("not_executed", "unclear", "failure", "failure", "no connection"),
-        "certificate": Row("not_executed", "unclear", "halt", "halt", "TLS failure"),
-        "redirect": Row("unexpected", "unclear", "halt", "halt", "a redirect, never followed"),
-        "strange": Row("unexpected", "unclear", "pause", "failure", "any other status"),
+        "this_card": ResponsePolicy(
+            "accepted", "card", "none", "none", "200 with the card asked for"
+        ),
+        "other_card": ResponsePolicy(
+            "unexpected", "unclear", "halt", "halt", "200 with another card"
+        ),
+        "garbage": ResponsePolicy(
+            "in_doubt", "unclear", "garbage", "garbage", "200 with no card to read"
+        ),
+        "no_content": ResponsePolicy(
+            "in_doubt", "unclear", "garbage", "garbage", "2xx other than 200"
+        ),
+        "not_found": ResponsePolicy("absent", "absent", "none", "none", "404"),
+        "already_deleted": ResponsePolicy(
+            "absent", "unclear", "none", "failure", "409 already deleted"
+        ),
+        "conflict": ResponsePolicy("unexpected", "unclear", "pause", "failure", "another 409"),
+        "invalid": ResponsePolicy("rejected", "unclear", "none", "failure", "400"),
+        "key_reused": ResponsePolicy("rejected", "unclear", "halt", "halt", "422"),
+        "denied": ResponsePolicy("not_executed", "unclear", "pause", "pause", "401"),
+        "forbidden": ResponsePolicy("not_executed", "unclear", "doubt", "doubt", "403"),
+        "rate_limited": ResponsePolicy("not_executed", "unclear", "wait", "wait", "429"),
+        "server_error": ResponsePolicy("in_doubt", "unclear", "failure", "failure", "5xx"),
+        "lost": ResponsePolicy("in_doubt", "unclear", "failure", "failure", "no whole answer"),
+        "not_sent": ResponsePolicy(
+            "not_executed", "unclear", "failure", "failure", "no connection"
+        ),
+        "certificate": ResponsePolicy("not_executed", "unclear", "halt", "halt", "TLS failure"),
+        "redirect": ResponsePolicy(
+            "unexpected", "unclear", "halt", "halt", "a redirect, never followed"
+        ),
+        "strange": ResponsePolicy("unexpected", "unclear", "pause", "failure", "any other status"),
     }
 )
 """What each answer means, for a delete and for a fetch."""
 
-_BY_STATUS: Final[Mapping[int, Meaning]] = MappingProxyType(
+_BY_STATUS: Final[Mapping[int, ResponseKind]] = MappingProxyType(
     {
         400: "invalid",
         401: "denied",
@@ -117,7 +131,7 @@ _BY_STATUS: Final[Mapping[int, Meaning]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClassifiedResponse:
     """One answer, read.
 
     Attributes
@@ -133,8 +147,8 @@ class Reading:
         What happened, in words that may be shown.
     """
 
-    meaning: Meaning
-    row: Row
+    meaning: ResponseKind
+    row: ResponsePolicy
     card: dict[str, Any] | None = field(repr=False)  # it may hold a card number
     status: int | None
     code: str | None
@@ -153,7 +167,7 @@ class Reading:
         return status.strip().upper() if isinstance(status, str) else None
 
 
-def read_attempt(call: Call, attempt: Attempt) -> Reading:
+def read_attempt(call: Call, attempt: Attempt) -> ClassifiedResponse:
     """Look up what one send has come to.
 
     Parameters
@@ -164,7 +178,7 @@ def read_attempt(call: Call, attempt: Attempt) -> Reading:
     """
     meaning, card = _meaning(call, attempt)
     row = TABLE[meaning]
-    return Reading(
+    return ClassifiedResponse(
         meaning,
         row,
         card,
@@ -177,9 +191,9 @@ def read_attempt(call: Call, attempt: Attempt) -> Reading:
 
 def _meaning(  # noqa: PLR0911  one return a class of statuses reads as the table it is
     call: Call, attempt: Attempt
-) -> tuple[Meaning, dict[str, Any] | None]:
+) -> tuple[ResponseKind, dict[str, Any] | None]:
     if attempt.kind != "answered" or attempt.status is None:
-        unanswered: dict[str, Meaning] = {"not_sent": "not_sent", "certificate": "certificate"}
+        unanswered: dict[str, ResponseKind] = {"not_sent": "not_sent", "certificate": "certificate"}
         return unanswered.get(attempt.kind, "lost"), None
     status = attempt.status
     if status == 200:
@@ -196,7 +210,7 @@ def _meaning(  # noqa: PLR0911  one return a class of statuses reads as the tabl
     return ("no_content" if status >= 200 else "strange"), None
 
 
-def _read_card(call: Call, attempt: Attempt) -> tuple[Meaning, dict[str, Any] | None]:
+def _read_card(call: Call, attempt: Attempt) -> tuple[ResponseKind, dict[str, Any] | None]:
     """Read the card out of a 200; without its own id nothing says which card it is."""
     try:
         content = read_json(Answer(200, attempt.headers, attempt.body), is_strict=True)

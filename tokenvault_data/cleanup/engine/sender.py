@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.campaign.clock import Clock
     from tokenvault_data.cleanup.engine.freshness import Evidence
-    from tokenvault_data.cleanup.engine.responses import Effect, Reading
+    from tokenvault_data.cleanup.engine.responses import ClassifiedResponse, Effect
     from tokenvault_data.cleanup.selection.limits import Limits
     from tokenvault_data.client.calls import Call
     from tokenvault_data.client.pacing.headers import LimitReading
@@ -39,7 +39,7 @@ _LONGEST_GUESS_SECONDS: Final = 60.0
 _RESERVE_GUESS_SECONDS: Final = 10.0
 
 
-class Gate:
+class Throttle:
     """Closed while nothing may be sent.
 
     Parameters
@@ -115,7 +115,7 @@ PROBE_SECONDS: Final = (30.0, 60.0, 120.0)
 _GARBAGE_IN_ROW: Final = 3
 
 
-class Breaker:
+class CircuitBreaker:
     """Counts failures of calls.
 
     Parameters
@@ -155,7 +155,7 @@ class Breaker:
         return None
 
 
-class DriftStop:
+class DriftBreaker:
     """Counts cards that are not what they were when they were planned.
 
     Parameters
@@ -227,7 +227,7 @@ class VaultPort(Protocol):
         ...
 
 
-class Ending(NamedTuple):
+class StopReason(NamedTuple):
     """Why a campaign stops what it is doing.
 
     ``rest`` is a pause after failures that probes may end, ``pause`` one that a person has to end.
@@ -237,7 +237,7 @@ class Ending(NamedTuple):
     reason: str
 
 
-class Withheld(Exception):  # noqa: N818  an event, and never seen outside of this package
+class SendCancelled(Exception):  # noqa: N818  an event, and never seen outside of this package
     """A send was taken back in the moment it could have left.
 
     Attributes
@@ -281,13 +281,13 @@ class Sender:
         self._vault = vault
         self._limits = limits
         self._clock = clock
-        self._breaker = Breaker(limits)
-        self.gate = Gate(limits.window_reserve)
-        self.ending: Ending | None = None
+        self._breaker = CircuitBreaker(limits)
+        self.gate = Throttle(limits.window_reserve)
+        self.ending: StopReason | None = None
         self.is_heedless = False
         self.instance: str | None = None
 
-    def stop(self, ending: Ending) -> None:
+    def stop(self, ending: StopReason) -> None:
         """Let nothing more leave; calls in flight are still answered. The graver reason stays."""
         if self.ending is None or _RANK.index(ending.kind) > _RANK.index(self.ending.kind):
             self.ending = ending
@@ -296,7 +296,7 @@ class Sender:
     def go_on(self) -> None:
         """Send again, with a clean slate."""
         self.ending = None
-        self._breaker = Breaker(self._limits)
+        self._breaker = CircuitBreaker(self._limits)
         self._vault.release()
 
     async def gate_opens(self, requests: int = 1) -> bool:
@@ -308,7 +308,9 @@ class Sender:
             await self._clock.sleep(min(wait, SLICE_SECONDS))
         return False
 
-    async def fetch(self, call: Call, on_send: Callable[[], None] | None = None) -> Reading | None:
+    async def fetch(
+        self, call: Call, on_send: Callable[[], None] | None = None
+    ) -> ClassifiedResponse | None:
         """Fetch a card; None when the campaign stopped before it was sent.
 
         `on_send` is called in the moment of sending.
@@ -322,7 +324,7 @@ class Sender:
         while await self.gate_opens():
             try:
                 return await self._send(call, None, ready)
-            except Withheld:
+            except SendCancelled:
                 continue  # others have taken the slot's worth of the limit; wait for the gate
         return None
 
@@ -354,7 +356,7 @@ class Sender:
                 attempt = await self._vault.attempt(
                     call, before_send=self._nothing_forbids, reservation=reservation, url=url
                 )
-            except (CallAbandoned, Withheld):
+            except (CallAbandoned, SendCancelled):
                 return None
             self._note(attempt)
             pages, status, request_id = tuple(chain.bodies), attempt.status, attempt.request_id
@@ -383,7 +385,7 @@ class Sender:
 
     async def delete(
         self, call: Call, idempotency_key: str, evidence: Evidence, reservation: Reservation
-    ) -> tuple[Reading, Sent]:
+    ) -> tuple[ClassifiedResponse, Sent]:
         """Send one delete.
 
         Parameters
@@ -408,11 +410,11 @@ class Sender:
             age = evidence.age_seconds()
             problem = evidence.problem()
             if problem is not None:
-                raise Withheld(problem, counts=True)
+                raise SendCancelled(problem, counts=True)
 
         reading = await self._send(call, idempotency_key, ready, reservation)
         if reading is None:
-            raise Withheld("the campaign stopped before it could be sent")
+            raise SendCancelled("the campaign stopped before it could be sent")
         late = evidence.late_seconds()
         return reading, Sent(
             None if age is None else round(age, 3), None if late is None else round(late, 3)
@@ -420,9 +422,9 @@ class Sender:
 
     def _nothing_forbids(self) -> None:
         if self.ending is not None:
-            raise Withheld("the campaign stopped before it could be sent")
+            raise SendCancelled("the campaign stopped before it could be sent")
         if self.gate.closed_for(self._clock.monotonic()):
-            raise Withheld("the rate limit left no room before it could be sent")
+            raise SendCancelled("the rate limit left no room before it could be sent")
 
     async def _send(
         self,
@@ -430,7 +432,7 @@ class Sender:
         key: str | None,
         before_send: Callable[[], None],
         reservation: Reservation | None = None,
-    ) -> Reading | None:
+    ) -> ClassifiedResponse | None:
         try:
             attempt = await self._vault.attempt(
                 call, idempotency_key=key, before_send=before_send, reservation=reservation
@@ -448,7 +450,7 @@ class Sender:
         self.gate.note(attempt.status, attempt.headers, now)
         if self.gate.refused_seconds(now) > REFUSED_SECONDS and not self.is_heedless:
             minutes = f"{REFUSED_SECONDS / 60:.0f} minutes"
-            self.stop(Ending("pause", f"nothing was answered but 429 for over {minutes}"))
+            self.stop(StopReason("pause", f"nothing was answered but 429 for over {minutes}"))
         self.instance = attempt.headers.get(INSTANCE_HEADER, self.instance)
 
     def _count(self, effect: Effect, message: str) -> None:
@@ -457,16 +459,16 @@ class Sender:
         if effect == "none":
             self._breaker.note_success()
         elif effect == "pause":
-            self.stop(Ending("pause", message))
+            self.stop(StopReason("pause", message))
         elif effect == "halt":
-            self.stop(Ending("halt", message))
+            self.stop(StopReason("halt", message))
         else:
             garbage = self._breaker.note_garbage() if effect == "garbage" else None
             failed = self._breaker.note_failure()
             if garbage:
-                self.stop(Ending("pause", garbage))
+                self.stop(StopReason("pause", garbage))
             if failed:
-                self.stop(Ending("rest", f"{failed}; the last one: {_first_sentence(message)}"))
+                self.stop(StopReason("rest", f"{failed}; the last one: {_first_sentence(message)}"))
 
 
 def _first_sentence(message: str) -> str:

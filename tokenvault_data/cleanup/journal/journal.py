@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from tokenvault_data.cleanup.journal.records import Record, canonical, link
-from tokenvault_data.cleanup.journal.state import Standing
+from tokenvault_data.cleanup.journal.state import JournalState
 from tokenvault_data.cleanup.ledger.ledger import Mark
 from tokenvault_data.dataset.readers import open_sqlite
 from tokenvault_data.errors import CampaignHalted, CampaignPaused
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def replayed(connection: sqlite3.Connection, head: JournalHead) -> tuple[Standing, int, str]:
+def replayed(connection: sqlite3.Connection, head: JournalHead) -> tuple[JournalState, int, str]:
     """Add up all records of a journal.
 
     Returns
@@ -43,7 +43,7 @@ def replayed(connection: sqlite3.Connection, head: JournalHead) -> tuple[Standin
     sqlite3.Error
         The database cannot be read.
     """
-    standing = Standing()
+    standing = JournalState()
     expected, previous, wanted = 0, head.plan_digest, _Tables()
     for row in connection.execute(
         "SELECT seq,at,kind,number,detail,previous,hash FROM audit ORDER BY seq"
@@ -112,7 +112,7 @@ def _found(connection: sqlite3.Connection) -> tuple[tuple[Any, Any], int, int]:
     return (campaign.get("state"), campaign.get("reason")), intents, outcomes
 
 
-def _compare_items(connection: sqlite3.Connection, standing: Standing) -> None:
+def _compare_items(connection: sqlite3.Connection, standing: JournalState) -> None:
     rows = connection.execute(
         "SELECT number,state,final,attempts,reason FROM items ORDER BY number"
     )
@@ -215,7 +215,7 @@ class Journal:
     def __init__(
         self,
         connection: sqlite3.Connection,
-        standing: Standing,
+        standing: JournalState,
         seq: int,
         head_hash: str,
         clock: Callable[[], datetime],

@@ -74,7 +74,7 @@ class Item:
         return self.state != "final"
 
 
-class Standing:
+class JournalState:
     """A campaign as its records say.
 
     Attributes

@@ -48,7 +48,7 @@ _WORDS: Final = {
 }
 
 
-class Figure(NamedTuple):
+class ReportFigure(NamedTuple):
     """One figure of the summary."""
 
     number: str
@@ -122,7 +122,7 @@ def _state_in_words(replay: Replay, result: AuditResult) -> str:
     return _WORDS.get(result.state, f"Not over: {result.state}")
 
 
-def _figures(plan: Plan, replay: Replay, result: AuditResult) -> list[Figure]:
+def _figures(plan: Plan, replay: Replay, result: AuditResult) -> list[ReportFigure]:
     planned = len(plan.cards)
     gone = sum(result.finals.get(final, 0) for final in GONE)
     left = sum(result.finals.get(final, 0) for final in LEFT)
@@ -131,26 +131,30 @@ def _figures(plan: Plan, replay: Replay, result: AuditResult) -> list[Figure]:
     found = len(result.findings)
     if _is_journal_lost(replay, result):
         return [
-            Figure("Unknown", "cards gone", f"of {planned:,} planned", is_alarming=True),
-            Figure(
+            ReportFigure("Unknown", "cards gone", f"of {planned:,} planned", is_alarming=True),
+            ReportFigure(
                 "Unknown",
                 "requests sent",
                 "the journal is missing or cannot be read",
                 is_alarming=True,
             ),
-            Figure(f"{found:,}", "faults found by the audit", _audited(result), is_alarming=True),
+            ReportFigure(
+                f"{found:,}", "faults found by the audit", _audited(result), is_alarming=True
+            ),
         ]
     return [
-        Figure(f"{gone:,}", "cards gone", f"{percent(gone / planned)} of {planned:,} planned"),
-        Figure(
+        ReportFigure(
+            f"{gone:,}", "cards gone", f"{percent(gone / planned)} of {planned:,} planned"
+        ),
+        ReportFigure(
             f"{left + result.open:,}",
             "exceptions",
             f"{left:,} ended otherwise, {result.open:,} still open",
             left + result.open > 0,
         ),
-        Figure(took, "from start to end", "with all waiting, holding and pausing"),
-        Figure(f"{replay.requests:,}", "requests", f"{replay.deletes:,} of them deletes"),
-        Figure(f"{found:,}", "faults found by the audit", _audited(result), found > 0),
+        ReportFigure(took, "from start to end", "with all waiting, holding and pausing"),
+        ReportFigure(f"{replay.requests:,}", "requests", f"{replay.deletes:,} of them deletes"),
+        ReportFigure(f"{found:,}", "faults found by the audit", _audited(result), found > 0),
     ]
 
 

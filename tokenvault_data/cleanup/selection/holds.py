@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.cleanup.selection.cards import HoldUsed
 from tokenvault_data.collection.customer_files import columns_of, rows_of_stream
-from tokenvault_data.collection.customer_rows import MISFIT, MisfitRow, is_list_heading
+from tokenvault_data.collection.customer_rows import MISFIT, RejectedRow, is_list_heading
 from tokenvault_data.collection.list_judgement import plain_cells
 from tokenvault_data.dataset.formula_guard import GUARD
 from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER
@@ -384,7 +384,7 @@ def _readings(text: str) -> tuple[str, ...]:
 
 
 def _reason(pair: tuple[object, object], refused: RefusedId | None) -> str:
-    if any(isinstance(value, MisfitRow) for value in pair):
+    if any(isinstance(value, RejectedRow) for value in pair):
         return MISFIT.replace("row with", "has")
     return "names no customer" if refused is None else refused.explanation
 

@@ -35,7 +35,7 @@ from tokenvault_data.local_paths import local_path
 from tokenvault_data.text import counted
 
 if TYPE_CHECKING:
-    from tokenvault_data.collection.customer_rows import Rows
+    from tokenvault_data.collection.customer_rows import CustomerRows
     from tokenvault_data.collection.list_judgement import Guards
     from tokenvault_data.dataset.bank_names import BankNames
 
@@ -122,7 +122,7 @@ def _without_guards(values: list[object], guards: Guards | None, name: str) -> l
     )
 
 
-def _values(rows: Rows) -> list[object]:
+def _values(rows: CustomerRows) -> list[object]:
     return [
         cast("object", value)
         for value in chain.from_iterable(

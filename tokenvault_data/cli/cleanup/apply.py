@@ -19,7 +19,7 @@ from tokenvault_data.cli.cleanup.plan_views import (
 from tokenvault_data.cli.cleanup.typed_phrase import typed_phrase
 from tokenvault_data.cli.hints import command_line
 from tokenvault_data.cli.printing.output import (
-    Row,
+    PrintedRow,
     print_grid,
     print_json,
     print_line,
@@ -346,16 +346,16 @@ def _print_status(now: CampaignStatus, campaign: Campaign) -> None:
     print_line(f"Campaign {now.plan_id}: {headline}", style="bold")
     if now.reason and not is_interrupted:
         print_paragraph(now.reason, indent="  ", first="  ")
-    rows = [Row(("planned", f"{now.planned:,}", ""), "bold")]
+    rows = [PrintedRow(("planned", f"{now.planned:,}", ""), "bold")]
     rows += [
-        Row((f"  {final.replace('_', ' ')}", f"{count:,}", _MEANINGS[final]))
+        PrintedRow((f"  {final.replace('_', ' ')}", f"{count:,}", _MEANINGS[final]))
         for final, count in now.finals.items()
     ]
     if now.waiting:
-        rows.append(Row(("  waiting", f"{now.waiting:,}", "to be seen gone")))
+        rows.append(PrintedRow(("  waiting", f"{now.waiting:,}", "to be seen gone")))
     if now.untouched:
-        rows.append(Row(("  open", f"{now.untouched:,}", "not attempted yet")))
-    rows.append(Row(("requests", f"{now.requests:,}", f"{now.deletes:,} of them deletes")))
+        rows.append(PrintedRow(("  open", f"{now.untouched:,}", "not attempted yet")))
+    rows.append(PrintedRow(("requests", f"{now.requests:,}", f"{now.deletes:,} of them deletes")))
     print_grid(rows, right=(1,), shrinks=2)
     print_line()
     if now.late_deletes:
@@ -372,7 +372,7 @@ def _print_status(now: CampaignStatus, campaign: Campaign) -> None:
         print_line("The canary, card by card", style="bold")
         print_grid(
             [
-                Row(
+                PrintedRow(
                     (
                         mask_id(card.instrument_id),
                         card.bank or "-",

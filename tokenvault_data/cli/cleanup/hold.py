@@ -9,7 +9,7 @@ import typer
 
 from tokenvault_data.cli import options
 from tokenvault_data.cli.printing.output import (
-    Row,
+    PrintedRow,
     print_grid,
     print_json,
     print_line,
@@ -70,7 +70,7 @@ def _print_lists(lists: tuple[HoldList, ...], unknown: list[int | None]) -> None
         print_line("No hold list is in force.")
         return
     rows = [
-        Row(
+        PrintedRow(
             (
                 one.used.name,
                 f"{one.used.entries:,}",
@@ -80,7 +80,7 @@ def _print_lists(lists: tuple[HoldList, ...], unknown: list[int | None]) -> None
         )
         for one, missing in zip(lists, unknown, strict=True)
     ]
-    headings = Row(("list", "entries", "not in the newest snapshot", "folder"), "bold")
+    headings = PrintedRow(("list", "entries", "not in the newest snapshot", "folder"), "bold")
     print_grid([headings, *rows], right=(1, 2), shrinks=3)
 
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from tokenvault_data.cli.printing.output import INDENT, Row, print_grid, print_line, print_paragraph
+from tokenvault_data.cli.printing.output import (
+    INDENT,
+    PrintedRow,
+    print_grid,
+    print_line,
+    print_paragraph,
+)
 from tokenvault_data.folders import named
 from tokenvault_data.local_paths import local_path
 
@@ -109,7 +115,7 @@ def print_plan(plan: Plan) -> None:
     print_facts([(one.label, one.text) for one in described.facts if one.key not in _APART])
     print_line()
     rows = [
-        Row((one.bank or "(none)", f"{one.cards:,}", f"{one.vault_cards:,}"))
+        PrintedRow((one.bank or "(none)", f"{one.cards:,}", f"{one.vault_cards:,}"))
         for one in described.banks[:SHOWN_BANKS]
     ]
     rest = described.banks[SHOWN_BANKS:]
@@ -117,8 +123,8 @@ def print_plan(plan: Plan) -> None:
         cards, of_vault = (
             f"{sum(n):,}" for n in zip(*((o.cards, o.vault_cards) for o in rest), strict=True)
         )
-        rows.append(Row((f"{len(rest):,} others", cards, of_vault)))
-    print_grid([Row(("bank", "cards", "of the vault's"), "bold"), *rows], right=(1, 2))
+        rows.append(PrintedRow((f"{len(rest):,} others", cards, of_vault)))
+    print_grid([PrintedRow(("bank", "cards", "of the vault's"), "bold"), *rows], right=(1, 2))
     _print_sample(plan)
 
 
@@ -207,7 +213,7 @@ def _print_sample(plan: Plan) -> None:
     from tokenvault_data.redaction import mask_id
 
     rows = [
-        Row(
+        PrintedRow(
             (
                 mask_id(card.customer_id),
                 mask_id(card.instrument_id),
@@ -223,4 +229,4 @@ def _print_sample(plan: Plan) -> None:
     headings = ("customer", "card", "network", "bank", "last four", "status", "expires on")
     print_line()
     print_line("A sample: the first of the canary")
-    print_grid([Row(headings, "bold"), *rows], shrinks=3)
+    print_grid([PrintedRow(headings, "bold"), *rows], shrinks=3)

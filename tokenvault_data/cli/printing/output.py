@@ -65,7 +65,7 @@ NARROWEST = 12  # signs that a shortened column keeps
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PrintedRow:
     """One line of a grid.
 
     Attributes
@@ -81,7 +81,11 @@ class Row:
 
 
 def lay_out(
-    rows: Sequence[Row], *, right: Collection[int] = (), shrinks: int = 0, width: int | None = None
+    rows: Sequence[PrintedRow],
+    *,
+    right: Collection[int] = (),
+    shrinks: int = 0,
+    width: int | None = None,
 ) -> Iterator[tuple[str, str]]:
     """Align rows.
 
@@ -163,9 +167,11 @@ def print_paragraph(text: str, *, indent: str = "", first: str | None = None) ->
     _print([(line, "") for line in lines])
 
 
-def print_grid(rows: Sequence[Row], *, right: Collection[int] = (), shrinks: int = 0) -> None:
+def print_grid(
+    rows: Sequence[PrintedRow], *, right: Collection[int] = (), shrinks: int = 0
+) -> None:
     """Print rows in aligned columns; on a terminal, column `shrinks` gives way to fit."""
-    harmless = [Row(tuple(map(visible, row.cells)), row.style) for row in rows]
+    harmless = [PrintedRow(tuple(map(visible, row.cells)), row.style) for row in rows]
     if harmless:
         _print(lay_out(harmless, right=right, shrinks=shrinks, width=terminal_width()))
 

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 from tokenvault_data.cli.hints import command_line, run_to_retry
 from tokenvault_data.cli.options import DEFAULT_STORE
 from tokenvault_data.cli.printing.failed_customers import failed_document, print_failed
-from tokenvault_data.cli.printing.output import INDENT, Row, print_grid, print_line, print_paragraph
+from tokenvault_data.cli.printing.output import (
+    INDENT,
+    PrintedRow,
+    print_grid,
+    print_line,
+    print_paragraph,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -152,7 +158,7 @@ def _print_retry(snapshot: Snapshot, store: Path, profile: str | None) -> None:
         print_line(f"    {command_line('collect', '--resume', run, store=store, profile=profile)}")
 
 
-def _figures(manifest: Manifest, summary: Summary) -> Iterator[Row]:
+def _figures(manifest: Manifest, summary: Summary) -> Iterator[PrintedRow]:
     outcomes = [
         (words, manifest.outcomes[outcome])
         for outcome, words in _OUTCOMES.items()
@@ -170,7 +176,7 @@ def _figures(manifest: Manifest, summary: Summary) -> Iterator[Row]:
         yield from _group(heading, summary.cards, _most_frequent(parts))
 
 
-def _expiry_group(expiry: Expiry, cards: int) -> Iterator[Row]:
+def _expiry_group(expiry: Expiry, cards: int) -> Iterator[PrintedRow]:
     parts = [
         ("expired", expiry.expired),
         ("in 0 to 30 days", expiry.within_30),
@@ -188,14 +194,14 @@ def _expiry_group(expiry: Expiry, cards: int) -> Iterator[Row]:
 
 def _group(
     heading: str, whole: int, parts: Iterable[Part], within: dict[str, Sequence[Part]] | None = None
-) -> Iterator[Row]:
+) -> Iterator[PrintedRow]:
     """One whole and the parts that add up to it; `within` gives parts of a part."""
-    yield Row(("", "", ""))
-    yield Row((heading, f"{whole:,}", ""), "bold")
+    yield PrintedRow(("", "", ""))
+    yield PrintedRow((heading, f"{whole:,}", ""), "bold")
     for label, count in parts:
-        yield Row((f"{INDENT}{label}", f"{count:,}", _share(count, whole)))
+        yield PrintedRow((f"{INDENT}{label}", f"{count:,}", _share(count, whole)))
         for inner, inner_count in (within or {}).get(label, ()):
-            yield Row(
+            yield PrintedRow(
                 (f"{INDENT * 2}{inner}", f"{inner_count:,}", _share(inner_count, whole)), "dim"
             )
 

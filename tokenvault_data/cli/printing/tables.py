@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tokenvault_data.cli.printing.output import INDENT, Row, print_grid, print_line, print_paragraph
+from tokenvault_data.cli.printing.output import (
+    INDENT,
+    PrintedRow,
+    print_grid,
+    print_line,
+    print_paragraph,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -61,11 +67,11 @@ def print_rows(
             _named(column.cells, table[column.name]) if column.name in _GROUPED_BY else column.cells
             for column in columns
         ]
-        rows = [Row(line) for line in zip(*cells, strict=True)]
+        rows = [PrintedRow(line) for line in zip(*cells, strict=True)]
         names = [column.name for column in columns]
         shrinks = next((names.index(name) for name in _SHRINKING if name in names), 0)
         right = [place for place, column in enumerate(columns) if column.right]
-        print_grid([Row(headings, "bold"), *rows], right=right, shrinks=shrinks)
+        print_grid([PrintedRow(headings, "bold"), *rows], right=right, shrinks=shrinks)
 
 
 def print_title(title: str) -> None:

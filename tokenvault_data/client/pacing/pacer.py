@@ -20,7 +20,7 @@ def abandoned() -> CallAbandoned:
     return CallAbandoned("the client was told to stop before this request was sent", attempts=0)
 
 
-class Waiting:
+class CancellableSleep:
     """Sleeps of any number of calls, which `hold` ends with `CallAbandoned`.
 
     It belongs to one event loop, on which all of its methods are called.

@@ -18,7 +18,7 @@ from tokenvault_data.dataset.flattening.many_records import (
 )
 from tokenvault_data.dataset.flattening.one_record import (
     BodyUnreadable,
-    Record,
+    ReceivedRecord,
     as_columns,
     read_body,
 )
@@ -149,7 +149,7 @@ def _read_singly(
     """
     reasons: dict[int, str] = {}
     silent: list[str] = []
-    records: list[Record] = []
+    records: list[ReceivedRecord] = []
     body: list[int] = []
     element: list[int] = []
     for index in indexes:

@@ -42,7 +42,7 @@ class BodyUnreadable(ValueError):  # noqa: N818 - named for what is wrong, as th
 
 
 @dataclass(slots=True)
-class Record:
+class ReceivedRecord:
     """One element of a list, taken apart."""
 
     values: dict[str, str] = field(default_factory=dict)
@@ -59,7 +59,7 @@ class Record:
             self.issues.add("extra:secret")
 
 
-def _to_json(value: Any, record: Record) -> str:
+def _to_json(value: Any, record: ReceivedRecord) -> str:
     if isinstance(value, dict):
         members = (
             f"{_quoted(key, record)}:{_to_json(item, record)}" for key, item in value.items()
@@ -78,7 +78,7 @@ def _to_json(value: Any, record: Record) -> str:
     return _quoted(value, record) if isinstance(value, str) else json.dumps(value)
 
 
-def _quoted(text: str, record: Record) -> str:
+def _quoted(text: str, record: ReceivedRecord) -> str:
     mended = mend(text)
     if mended != text:
         record.issues.add("extra:encoding")
@@ -89,7 +89,7 @@ def _take(
     source: Object,
     fields: tuple[str, ...],
     nested: str | None,
-    record: Record,
+    record: ReceivedRecord,
     extra: dict[str, Any],
 ) -> Object | None:
     """Move the known `fields` of `source` into `record`, return its `nested` object if it is one.
@@ -116,9 +116,9 @@ def _take(
     return inner
 
 
-def read_record(element: Any) -> Record:
+def read_record(element: Any) -> ReceivedRecord:
     """Take one element of a list apart; whatever it is, it becomes a row."""
-    record = Record()
+    record = ReceivedRecord()
     if not isinstance(element, Object):
         record.issues.add("instrument:not_an_object")
         if element is not None:
@@ -139,7 +139,7 @@ def read_record(element: Any) -> Record:
     return record
 
 
-def read_body(body: bytes) -> list[Record] | None:
+def read_body(body: bytes) -> list[ReceivedRecord] | None:
     """Take a whole body apart.
 
     Parameters
@@ -164,7 +164,7 @@ def read_body(body: bytes) -> list[Record] | None:
     return None if elements is None else [read_record(element) for element in elements]
 
 
-def as_columns(records: list[Record]) -> dict[str, list[str | None]]:
+def as_columns(records: list[ReceivedRecord]) -> dict[str, list[str | None]]:
     """Return the leaves, issues and extra of `records` as columns of ``RECEIVED``."""
     columns: dict[str, list[str | None]] = {
         leaf: [record.values.get(leaf) for record in records] for leaf in LEAVES

@@ -6,12 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from tokenvault_data.emulator.answers import Answer, error_answer
+from tokenvault_data.emulator.answers import Response, error_answer
 from tokenvault_data.emulator.paging import cursor_to, next_link, read_page_request
 
 if TYPE_CHECKING:
     from tokenvault_data.emulator.answers import Headers
-    from tokenvault_data.emulator.faults.faults import Rule
+    from tokenvault_data.emulator.faults.faults import FaultRule
     from tokenvault_data.emulator.settings import Paging
     from tokenvault_data.emulator.vault import ListQuery
 
@@ -38,7 +38,7 @@ _HEADER_NAMES = {
 _ENDLESS_START = 1_000_000
 
 
-def replacement(rule: Rule, path: str, foreign_origin: str) -> Answer:
+def replacement(rule: FaultRule, path: str, foreign_origin: str) -> Response:
     """Make the answer sent in place of the vault's own.
 
     Parameters
@@ -55,26 +55,26 @@ def replacement(rule: Rule, path: str, foreign_origin: str) -> Answer:
         return _status_answer(rule.status, rule.value)
     if name.startswith("redirect-"):
         location = rule.value or f"{foreign_origin}{path}"
-        return Answer(int(name[-3:]), b"", ((b"location", location.encode()),))
+        return Response(int(name[-3:]), b"", ((b"location", location.encode()),))
     if name == "garbage":
-        return Answer(200, _HTML, content_type=b"text/html; charset=utf-8")
+        return Response(200, _HTML, content_type=b"text/html; charset=utf-8")
     if name == "deep":
         levels = int(rule.number)
-        return Answer(200, b"[" * levels + b"]" * levels)
+        return Response(200, b"[" * levels + b"]" * levels)
     if name in ("huge", "huge-chunked"):
         filler = b"x" * int(rule.number * 1_000_000)
-        return Answer(200, b'[{"customer_id":"' + filler + b'"}]')
-    return Answer(200, b"")
+        return Response(200, b'[{"customer_id":"' + filler + b'"}]')
+    return Response(200, b"")
 
 
-def _status_answer(status: int, retry_after: str) -> Answer:
+def _status_answer(status: int, retry_after: str) -> Response:
     headers: Headers = ((b"retry-after", retry_after.encode()),) if retry_after else ()
     if status >= 400:
         return error_answer(status, headers=headers)
-    return Answer(status, b"" if status in _NO_BODY_STATUSES else b"{}", headers)
+    return Response(status, b"" if status in _NO_BODY_STATUSES else b"{}", headers)
 
 
-def damaged(rule: Rule, answer: Answer) -> Answer:
+def damaged(rule: FaultRule, answer: Response) -> Response:
     """Damage the body of a good answer, if the fault is one that does."""
     if rule.kind.name == "cut":
         return answer._replace(body=answer.body[: len(answer.body) // 2])
@@ -98,8 +98,8 @@ def _renamed(body: Any) -> Any:
 
 
 def misled(
-    rule: Rule, answer: Answer, query: ListQuery, *, shape: Paging, foreign_origin: str
-) -> Answer:
+    rule: FaultRule, answer: Response, query: ListQuery, *, shape: Paging, foreign_origin: str
+) -> Response:
     """Break the way to the next page of a list answer.
 
     A list without pages becomes a cursor envelope, or gains a `Link` header for a foreign link.
@@ -132,7 +132,7 @@ def _start_of(query: ListQuery) -> int:
         return 0  # a list without pages never looked at the cursor
 
 
-def nonsense_limit_headers(rule: Rule, dialects: frozenset[str]) -> Headers:
+def nonsense_limit_headers(rule: FaultRule, dialects: frozenset[str]) -> Headers:
     """Fill every limit header that would be sent with a value no client should trust."""
     if rule.value == "absent":
         return ()

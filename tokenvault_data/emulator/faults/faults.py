@@ -51,7 +51,7 @@ Group = Literal["down", "replace", "damage", "delete", "paging", "headers", "lag
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class FaultKind:
     """One kind of fault; `value_meaning` is empty for a kind that takes no value."""
 
     name: str
@@ -63,7 +63,7 @@ class Kind:
 
 
 APPLIED_THEN = "applied-then-"
-STATUS_KIND = Kind(
+STATUS_KIND = FaultKind(
     "any status from 200 to 599",
     "replace",
     "answers with that status; =SECONDS adds Retry-After",
@@ -73,31 +73,37 @@ STATUS_KIND = Kind(
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("down", "down", "resets the connection of every request"),
-        Kind("reset-before", "replace", "resets the connection before the first byte of an answer"),
-        Kind("hang", "replace", "never answers"),
-        Kind("garbage", "replace", "answers 200 with an HTML page"),
-        Kind("empty", "replace", "answers 200 with no body"),
-        Kind("huge", "replace", "answers 200 with a body of =MEGABYTES", "megabytes", "10"),
-        Kind("huge-chunked", "replace", "the same, its length not announced", "megabytes", "10"),
-        Kind("deep", "replace", "answers 200 with arrays nested =LEVELS deep", "levels", "100000"),
+        FaultKind("down", "down", "resets the connection of every request"),
+        FaultKind(
+            "reset-before", "replace", "resets the connection before the first byte of an answer"
+        ),
+        FaultKind("hang", "replace", "never answers"),
+        FaultKind("garbage", "replace", "answers 200 with an HTML page"),
+        FaultKind("empty", "replace", "answers 200 with no body"),
+        FaultKind("huge", "replace", "answers 200 with a body of =MEGABYTES", "megabytes", "10"),
+        FaultKind(
+            "huge-chunked", "replace", "the same, its length not announced", "megabytes", "10"
+        ),
+        FaultKind(
+            "deep", "replace", "answers 200 with arrays nested =LEVELS deep", "levels", "100000"
+        ),
         *(
-            Kind(f"redirect-{status}", "replace", "redirects to =URL, or to localhost", "url")
+            FaultKind(f"redirect-{status}", "replace", "redirects to =URL, or to localhost", "url")
             for status in (301, 302, 303, 307, 308)
         ),
-        Kind("reset-inside", "damage", "resets the connection in the middle of the body"),
-        Kind("truncated", "damage", "announces the whole body, sends half, closes"),
-        Kind("cut", "damage", "sends the first half of the JSON as if it were all"),
-        Kind("drip", "damage", "sends the body in small pieces over =SECONDS", "seconds", "5"),
-        Kind("wrong-id", "damage", "names another instrument and customer than was asked for"),
-        Kind("unapplied", "delete", "a delete is answered 200 and does nothing"),
-        Kind("late", "delete", "a delete takes effect =SECONDS later", "seconds", "30"),
-        Kind("repeating-cursor", "paging", "every page names the first page as its next"),
-        Kind("endless-chain", "paging", "every page has a next one, with a fresh cursor"),
-        Kind(
+        FaultKind("reset-inside", "damage", "resets the connection in the middle of the body"),
+        FaultKind("truncated", "damage", "announces the whole body, sends half, closes"),
+        FaultKind("cut", "damage", "sends the first half of the JSON as if it were all"),
+        FaultKind("drip", "damage", "sends the body in small pieces over =SECONDS", "seconds", "5"),
+        FaultKind("wrong-id", "damage", "names another instrument and customer than was asked for"),
+        FaultKind("unapplied", "delete", "a delete is answered 200 and does nothing"),
+        FaultKind("late", "delete", "a delete takes effect =SECONDS later", "seconds", "30"),
+        FaultKind("repeating-cursor", "paging", "every page names the first page as its next"),
+        FaultKind("endless-chain", "paging", "every page has a next one, with a fresh cursor"),
+        FaultKind(
             "foreign-link", "paging", "the next page is at another origin, =URL or localhost", "url"
         ),
-        Kind(
+        FaultKind(
             "limit-headers",
             "headers",
             "the limit headers are absent or hold nonsense",
@@ -105,7 +111,7 @@ KINDS = {
             "absent",
             ("absent", "negative", "huge", "malformed", "nan"),
         ),
-        Kind(
+        FaultKind(
             "lagging-list", "lag", "a list shows a deleted instrument for =SECONDS", "seconds", "5"
         ),
     )
@@ -127,14 +133,14 @@ _SECONDS = re.compile(r"t(\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class FaultRule:
     """One rule as written, read and checked.
 
     `status` is None unless the kind is a status.
     """
 
     text: str
-    kind: Kind
+    kind: FaultKind
     status: int | None
     applied_first: bool
     value: str
@@ -168,7 +174,7 @@ class Rule:
         )
 
 
-Strikes = dict[Group, Rule]
+Strikes = dict[Group, FaultRule]
 NO_STRIKES: Strikes = {}
 
 
@@ -210,7 +216,7 @@ class FaultPlan:
                 struck.setdefault(rule.kind.group, rule)
         return struck
 
-    def _strikes(self, place: int, rule: Rule, route: Route, now: float) -> bool:
+    def _strikes(self, place: int, rule: FaultRule, route: Route, now: float) -> bool:
         if not rule.concerns(route, self._requests, now - self._started_at):
             return False
         key = (place, route.operation, route.customer_id, route.instrument_id)
@@ -222,7 +228,7 @@ class FaultPlan:
             self._struck.add(key)
         return is_struck
 
-    def _is_struck(self, place: int, rule: Rule, key: tuple[int, str, str, str]) -> bool:
+    def _is_struck(self, place: int, rule: FaultRule, key: tuple[int, str, str, str]) -> bool:
         if rule.first is not None:
             self._seen[key] = self._seen.get(key, 0) + 1
             if self._seen[key] > rule.first:
@@ -240,13 +246,13 @@ class FaultPlan:
         return int.from_bytes(digest, "big") / 2**64
 
 
-def read_faults(specification: str) -> tuple[Rule, ...]:
+def read_faults(specification: str) -> tuple[FaultRule, ...]:
     """Read a specification; ValueError names the part that cannot be read."""
     parts = [part.strip() for part in specification.split(";")]
     return tuple(_read_rule(part) for part in parts if part)
 
 
-def _read_rule(text: str) -> Rule:
+def _read_rule(text: str) -> FaultRule:
     head, *wheres = text.split("#")
     match = _HEAD.fullmatch(head)
     if match is None:
@@ -282,7 +288,7 @@ def _read_rule(text: str) -> Rule:
                 text,
                 f"no place {where!r}; known: 5, 5-9, 5-, t1-2.5, t1-, first=2, customer=ID, apart",
             )
-    return Rule(
+    return FaultRule(
         text,
         kind,
         status,
@@ -299,7 +305,7 @@ def _read_rule(text: str) -> Rule:
     )
 
 
-def _read_kind(text: str, name: str) -> tuple[Kind, int | None, bool]:
+def _read_kind(text: str, name: str) -> tuple[FaultKind, int | None, bool]:
     applied_first = name.startswith(APPLIED_THEN)
     name = name.removeprefix(APPLIED_THEN)
     if name.isdecimal() and 200 <= int(name) <= 599:
@@ -312,7 +318,7 @@ def _read_kind(text: str, name: str) -> tuple[Kind, int | None, bool]:
     return kind, None, applied_first
 
 
-def _read_value(text: str, kind: Kind, value: str | None) -> str:
+def _read_value(text: str, kind: FaultKind, value: str | None) -> str:
     if value is None:
         return kind.default
     if not kind.value_meaning:

@@ -191,14 +191,14 @@ _LATE_MONTHS = 6
 _REISSUED_OF_100 = 55
 
 
-class History(NamedTuple):
+class CardHistory(NamedTuple):
     """The rows of one customer after some months, and what led there."""
 
     cards: tuple[SavedCard, ...]
     events: tuple[Event, ...]
 
 
-class _Row(NamedTuple):
+class _HistoryRow(NamedTuple):
     """A row of the list, and the number its fate is drawn under, which outlives its id."""
 
     slot: int
@@ -232,7 +232,7 @@ class Ageing:
         days = [months_after(as_of, month) for month in range(months + 1)]
         self._midnights = [(day.toordinal() - _EPOCH_ORDINAL) * _DAY_SECONDS for day in days]
 
-    def history(self, customer_id: str, index: int) -> History:
+    def history(self, customer_id: str, index: int) -> CardHistory:
         """Compute what became of the cards of customer number `index`.
 
         The order of the list stays; a card with a new id stands at its end. Whatever comes under a
@@ -253,7 +253,7 @@ class Ageing:
             _occurring_twice([card.instrument_id for card in born]),
             _occurring_twice(list({card.instrument_id: card.par for card in born}.values())),
         )
-        rows = [_Row(slots[card.instrument_id], card) for card in born]
+        rows = [_HistoryRow(slots[card.instrument_id], card) for card in born]
         last_slot = len(slots)
         events: list[Event] = []
         for month in range(1, self._months + 1):
@@ -263,21 +263,21 @@ class Ageing:
                 created_at = self._second_of(month, draws[0] // _ALL)
                 card = self._births.later_card(customer_id, index, month, created_at)
                 last_slot += 1
-                rows.append(_Row(last_slot, card))
+                rows.append(_HistoryRow(last_slot, card))
                 events.append(Event(month, "added", customer_id, card.instrument_id))
-        return History(tuple(row.card for row in rows), tuple(events))
+        return CardHistory(tuple(row.card for row in rows), tuple(events))
 
     def _a_month_later(
         self,
         customer: _Customer,
-        rows: list[_Row],
+        rows: list[_HistoryRow],
         month: int,
         draws: tuple[int, ...],
         events: list[Event],
-    ) -> list[_Row]:
+    ) -> list[_HistoryRow]:
         """Decide on each row; what happens is added to `events`."""
-        kept: list[_Row] = []
-        new: list[_Row] = []
+        kept: list[_HistoryRow] = []
+        new: list[_HistoryRow] = []
         for row in rows:
             slot, card = row
             block, place = divmod(slot, _DRAWS_A_DIGEST)
@@ -291,16 +291,16 @@ class Ageing:
             after = None
             if kind == "replaced":
                 after = self._replacement(customer, row, month)
-                new.append(_Row(slot, after))
+                new.append(_HistoryRow(slot, after))
             elif kind != "deleted":
                 after = _changed(kind, card, draw // _ALL)
-                kept.append(_Row(slot, after))
+                kept.append(_HistoryRow(slot, after))
             event = _event(month, kind, card, after)
             if event not in events:  # the second row of one id is deleted with the first
                 events.append(event)
         return kept + new
 
-    def _replacement(self, customer: _Customer, row: _Row, month: int) -> SavedCard:
+    def _replacement(self, customer: _Customer, row: _HistoryRow, month: int) -> SavedCard:
         """Give a card a new id: it was re-issued on the same account, or only tokenised anew."""
         card = row.card
         digest = self._births.digest("replacement", customer.number, row.slot, month)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from tokenvault_data.reports.charts.drawing import Bar
+    from tokenvault_data.reports.charts.drawing import DrawnBar
 
 
 _SUMMED_UP: Final = ("(other", "(small groups")
@@ -288,6 +288,6 @@ def bar_colours(value: Any, fill: str = MAIN) -> dict[str, str]:
     return {"fill": PALE if is_summed_up(value) else fill}
 
 
-def alt_text(title: str, drawn: Sequence[Bar]) -> str:
+def alt_text(title: str, drawn: Sequence[DrawnBar]) -> str:
     """Return a chart of bars in words."""
     return f"{title}. {'; '.join(bar.said for bar in drawn[:12])}."

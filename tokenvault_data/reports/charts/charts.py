@@ -26,7 +26,7 @@ from tokenvault_data.reports.charts.captions import (
 )
 from tokenvault_data.reports.charts.drawing import (
     NO_OUTLINE,
-    Bar,
+    DrawnBar,
     Tile,
     columns_of_bars,
     grid,
@@ -114,7 +114,7 @@ def changes_bars(summary: pd.DataFrame, *, about: str = "", width: int = WIDTH) 
     """
     groups = checked_lines(summary, "what", "share")
     drawn = [
-        Bar(
+        DrawnBar(
             place=place,
             name=name_of("what", group["what"]),
             label=bar_label(group),
@@ -237,7 +237,7 @@ def bars(table: pd.DataFrame, column: str, *, about: str = "", width: int = WIDT
     groups = checked_lines(table, column, "share")
     groups.sort(key=lambda group: (findings.rank(group[column]), -(group["cards"] or 0)))
     drawn = [
-        Bar(
+        DrawnBar(
             place=place,
             name=name_of(column, group[column]),
             label=bar_label(group),
@@ -286,7 +286,7 @@ def outlook_bars(table: pd.DataFrame, *, about: str = "", width: int = WIDTH) ->
             else name_of("bucket", _BUCKET_NAMES.get(bucket, bucket))
         )
         drawn.append(
-            Bar(
+            DrawnBar(
                 place=place,
                 name=name,
                 label=bar_label(group),
@@ -336,7 +336,7 @@ def expiry_calendar_bars(
             month["cards"] += line["cards"]
     current = None if as_of is None else f"{as_of:%Y-%m}"
     drawn = [
-        Bar(
+        DrawnBar(
             place=place,
             name=month_label(month, place),
             label=HIDDEN_LABEL if group["cards"] is None else count(group["cards"]),

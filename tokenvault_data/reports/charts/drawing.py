@@ -33,7 +33,7 @@ NO_OUTLINE: Final = "#ffffff00"
 
 
 @dataclass(frozen=True, slots=True)
-class Bar:
+class DrawnBar:
     """One bar of a chart.
 
     Attributes
@@ -59,7 +59,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """One cell of a grid; as `Bar`, in row and column."""
+    """One cell of a grid; as `DrawnBar`, in row and column."""
 
     row: int
     column: int
@@ -71,7 +71,7 @@ class Tile:
     outline: str = NO_OUTLINE
 
 
-def rows_of_bars(bars: Sequence[Bar], width: int) -> tuple[Any, Padding]:
+def rows_of_bars(bars: Sequence[DrawnBar], width: int) -> tuple[Any, Padding]:
     """Draw horizontal bars: names at the left, or above where it is narrow, labels at the end."""
     alt = _altair()
     wide = width >= WIDE_FROM
@@ -103,7 +103,7 @@ def rows_of_bars(bars: Sequence[Bar], width: int) -> tuple[Any, Padding]:
 
 
 def columns_of_bars(
-    bars: Sequence[Bar], width: int, *, border: int | None, border_label: str
+    bars: Sequence[DrawnBar], width: int, *, border: int | None, border_label: str
 ) -> tuple[Any, Padding]:
     """Draw vertical bars: labels above, names below.
 
@@ -221,7 +221,7 @@ def _finished(layers: Any, width: int, height: int) -> Any:
     )
 
 
-def _data(marks: Sequence[Bar] | Sequence[Tile]) -> Any:
+def _data(marks: Sequence[DrawnBar] | Sequence[Tile]) -> Any:
     return _values([asdict(mark) for mark in marks])
 
 

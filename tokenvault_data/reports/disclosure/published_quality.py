@@ -91,7 +91,7 @@ _NOT_AMONG: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class CheckShown:
     """One check of the data.
 
     Attributes
@@ -166,15 +166,15 @@ class QualityFigures:
             self.figures.add(customers_of(OLD), old_customers, shown=_VOLUME_WEIGHT)
         self._add_checks(source, as_of)
 
-    def published(self) -> tuple[Check, ...]:
+    def published(self) -> tuple[CheckShown, ...]:
         """Return the checks, worst first, once it is decided what may be shown."""
         order = list(VERDICT_WORDS)
         checks = [self._check(line) for line in self.lines]
         return tuple(sorted(checks, key=lambda check: order.index(check.verdict)))
 
-    def _check(self, line: Mapping[str, Any]) -> Check:
+    def _check(self, line: Mapping[str, Any]) -> CheckShown:
         verdict, finding = self._told(line)
-        return Check(
+        return CheckShown(
             one_line(str(line["check"]).replace("_", " ").replace(":", ": ")),
             verdict,
             one_line(finding, _LONGEST),

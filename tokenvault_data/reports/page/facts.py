@@ -1,8 +1,8 @@
 """The figures of a report: everything that will be published, and nothing that must not be.
 
-All that a report says is made from `Facts`. Every number stands in one register, which decides
-about all of them together (see `suppression`); what is made from published numbers alone, such as
-a share, a sum or a verdict, tells nothing more than they do.
+All that a report says is made from `ReportFacts`. Every number stands in one register, which
+decides about all of them together (see `suppression`); what is made from published numbers alone,
+such as a share, a sum or a verdict, tells nothing more than they do.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tokenvault_data.reports.disclosure.published_breakdowns import (
 from tokenvault_data.reports.disclosure.published_changes import ChangeFigures, PublishedChanges
 from tokenvault_data.reports.disclosure.published_expiry import ExpiryFigures, PublishedExpiry
 from tokenvault_data.reports.disclosure.published_quality import (
-    Check,
+    CheckShown,
     QualityFigures,
     add_not_fetched,
     not_fetched_of,
@@ -56,7 +56,7 @@ _NEEDED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ReportFacts:
     """What a report is made of.
 
     Attributes
@@ -86,7 +86,7 @@ class Facts:
     figures: Figures | None
     breakdowns: dict[str, pd.DataFrame | None]
     expiry: PublishedExpiry | None = None
-    checks: tuple[Check, ...] = ()
+    checks: tuple[CheckShown, ...] = ()
     changes: PublishedChanges | None = None
     partial: tuple[str, ...] = ()
 
@@ -98,7 +98,7 @@ def gather(
     as_of: date | datetime | str | None = None,
     smallest_cell: int = SMALLEST_CELL,
     banks: BankNames | None = None,
-) -> Facts:
+) -> ReportFacts:
     """Count what a report says, and protect it.
 
     Parameters
@@ -119,7 +119,7 @@ def gather(
     older = None if against is None else open_source(against)
     partial = _partial_of(opened, older)
     if cube.customers < smallest_cell:
-        return Facts(
+        return ReportFacts(
             about, day, smallest_cell, None, dict.fromkeys(BREAKDOWNS), partial=_said(partial, None)
         )
     figures = start(smallest_cell, cube.cards, cube.customers)
@@ -149,7 +149,7 @@ def gather(
         if not_fetched_of(facts) not in figures:
             add_not_fetched(figures, facts)
     figures.protect()
-    return Facts(
+    return ReportFacts(
         about=about,
         as_of=day,
         smallest_cell=smallest_cell,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tokenvault_data.reports.charts.rendered import Chart
-    from tokenvault_data.reports.page.facts import Facts
+    from tokenvault_data.reports.page.facts import ReportFacts
     from tokenvault_data.reports.page.tables import NumberTable
 
 
@@ -45,7 +45,7 @@ _LONG_NUMBER = re.compile(r"(\d+\.\d{2})\d+")
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class SectionFigure:
     """A figure of a report.
 
     Attributes
@@ -83,7 +83,7 @@ def make_figure(
     is_full: bool = False,
     notes: tuple[str, ...] = (),
     is_drawn: bool = True,
-) -> Figure:
+) -> SectionFigure:
     """Draw a figure.
 
     Parameters
@@ -100,7 +100,7 @@ def make_figure(
     """
     wide = draw(FULL_WIDTH if is_full else HALF_WIDTH)
     narrow = draw(NARROW_WIDTH)
-    return Figure(
+    return SectionFigure(
         name,
         wide,
         inline_svg(wide.to_svg(titled=False), f"{name}-wide"),
@@ -183,7 +183,7 @@ class Section:
     name: str
     title: str
     lead: str
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[SectionFigure, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -194,7 +194,7 @@ def _figure(
     draw: Callable[[int], Chart],
     *,
     is_full: bool = True,
-) -> Figure | str:
+) -> SectionFigure | str:
     """Return a figure, or a sentence where all of it is hidden; no bar, no drawing."""
     if table[HIDDEN].all():
         return f"{numbers.caption}: not shown, because every figure of it is hidden."
@@ -202,18 +202,18 @@ def _figure(
     return make_figure(name, draw, numbers, is_full=is_full, is_drawn=is_drawn)
 
 
-def _section(name: str, title: str, lead: str, parts: Sequence[Figure | str]) -> Section:
-    figures = tuple(part for part in parts if isinstance(part, Figure))
+def _section(name: str, title: str, lead: str, parts: Sequence[SectionFigure | str]) -> Section:
+    figures = tuple(part for part in parts if isinstance(part, SectionFigure))
     return Section(
         name, title, lead, figures, tuple(part for part in parts if isinstance(part, str))
     )
 
 
-def breakdown_section(facts: Facts) -> Section:
+def breakdown_section(facts: ReportFacts) -> Section:
     """Return the section on networks, banks, types, countries and statuses."""
     about = f"as of {day(facts.as_of)}"
     few = "Not shown: no group of it has enough customers to be shown beside the others."
-    parts: list[Figure | str] = []
+    parts: list[SectionFigure | str] = []
     for column, heading in _HEADINGS.items():
         table = facts.breakdowns[column]
         if table is None:
@@ -235,7 +235,7 @@ def breakdown_section(facts: Facts) -> Section:
     return _section("breakdowns", "What is saved", lead, parts)
 
 
-def expiry_section(facts: Facts) -> Section:
+def expiry_section(facts: ReportFacts) -> Section:
     """Return the section on what expires when."""
     lead = (
         "A card is valid through the last day of its expiry month, judged by the day in India:"
@@ -250,7 +250,7 @@ def expiry_section(facts: Facts) -> Section:
         facts.expiry.calendar,
         facts.expiry.heat_map,
     )
-    parts: list[Figure | str] = []
+    parts: list[SectionFigure | str] = []
     parts.append(
         _figure(
             "outlook",
@@ -278,13 +278,13 @@ def expiry_section(facts: Facts) -> Section:
     return _section("expiry", "What expires when", lead, parts)
 
 
-def changes_section(facts: Facts) -> Section | None:
+def changes_section(facts: ReportFacts) -> Section | None:
     """Return the section on what changed, or None when nothing was compared."""
     changes = facts.changes
     if changes is None:
         return None
     about = f"since {changes.old_name}"
-    parts: list[Figure | str] = []
+    parts: list[SectionFigure | str] = []
     parts.append(
         _figure(
             "kinds-of-change",

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from tokenvault_data.dataset.manifest import Manifest
     from tokenvault_data.reports.disclosure.published_expiry import PublishedExpiry
-    from tokenvault_data.reports.disclosure.published_quality import Check
+    from tokenvault_data.reports.disclosure.published_quality import CheckShown
     from tokenvault_data.reports.disclosure.suppression import Figures
-    from tokenvault_data.reports.page.facts import Facts
+    from tokenvault_data.reports.page.facts import ReportFacts
     from tokenvault_data.reports.page.sections import Section
 
 _NOT_SHOWN: Final = "\N{EN DASH}"
@@ -46,7 +46,7 @@ class KeyFigure:
     is_alarming: bool = False
 
 
-def key_figures(facts: Facts) -> list[KeyFigure]:
+def key_figures(facts: ReportFacts) -> list[KeyFigure]:
     """Return the numbers at the top of the report."""
     if facts.figures is None or facts.expiry is None:
         few = f"Too few to be shown: fewer than {facts.smallest_cell} customers."
@@ -86,7 +86,7 @@ def key_figures(facts: Facts) -> list[KeyFigure]:
     return figures
 
 
-def hidden_note(facts: Facts) -> str:
+def hidden_note(facts: ReportFacts) -> str:
     """Say how many figures are hidden; empty when none is."""
     hidden = 0 if facts.figures is None else facts.figures.hidden_count
     if not hidden:
@@ -94,7 +94,7 @@ def hidden_note(facts: Facts) -> str:
     return f"{counted(hidden, 'figure is', 'figures are')} hidden to protect small groups"
 
 
-def findings(facts: Facts, sections: Sequence[Section]) -> list[str]:
+def findings(facts: ReportFacts, sections: Sequence[Section]) -> list[str]:
     """Return what stands out, a sentence each, without full stops at the end."""
     doubt = None if facts.changes is None else facts.changes.another_vault
     said = [*([] if doubt is None else [doubt.removesuffix(".")]), *facts.partial]
@@ -114,7 +114,7 @@ def findings(facts: Facts, sections: Sequence[Section]) -> list[str]:
     return said
 
 
-def check_groups(facts: Facts) -> list[tuple[str, list[Check]]]:
+def check_groups(facts: ReportFacts) -> list[tuple[str, list[CheckShown]]]:
     """Return the checks of the data, with a caption, those that call for attention first."""
     kinds = {
         "Checks that fail or call for a look": ("fail", "warn"),
@@ -130,7 +130,9 @@ def check_groups(facts: Facts) -> list[tuple[str, list[Check]]]:
     return groups
 
 
-def collection_lines(facts: Facts, generated_at: datetime, version: str) -> list[tuple[str, str]]:
+def collection_lines(
+    facts: ReportFacts, generated_at: datetime, version: str
+) -> list[tuple[str, str]]:
     """Return where the figures come from, as names with what is to be said."""
     lines = []
     if facts.about is not None:
@@ -165,7 +167,7 @@ def collection_lines(facts: Facts, generated_at: datetime, version: str) -> list
     return lines
 
 
-def about_line(facts: Facts) -> str:
+def about_line(facts: ReportFacts) -> str:
     """Return what was counted and as of when, for subtitles."""
     what = "a table of cards" if facts.about is None else f"snapshot {facts.about.id}"
     return f"{what}, as of {day(facts.as_of)}"
@@ -181,7 +183,7 @@ def _this_month(expiry: PublishedExpiry) -> list[KeyFigure]:
     return [KeyFigure(now, "expire this month", f"{then or _NOT_SHOWN} next month")]
 
 
-def _within(facts: Facts) -> dict[int, int] | None:
+def _within(facts: ReportFacts) -> dict[int, int] | None:
     """Return cards that expire within 30, 60 and 90 days, if all of it is published."""
     if facts.expiry is None:
         return None

@@ -26,7 +26,7 @@ class Heading:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TableEntry:
     """A cell of a table.
 
     Attributes
@@ -44,7 +44,7 @@ class Entry:
     kind: str = ""
 
 
-_HIDDEN: Final = Entry("hidden", "-2", "hidden")
+_HIDDEN: Final = TableEntry("hidden", "-2", "hidden")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class NumberTable:
 
     caption: str
     headings: tuple[Heading, ...]
-    rows: tuple[tuple[Entry, ...], ...]
+    rows: tuple[tuple[TableEntry, ...], ...]
 
 
 def counts_table(table: pd.DataFrame, label: str, *, caption: str, heading: str) -> NumberTable:
@@ -62,7 +62,7 @@ def counts_table(table: pd.DataFrame, label: str, *, caption: str, heading: str)
     headings = [Heading(heading), Heading("Cards", True), Heading("Share of cards", True)]
     rows = []
     for place, line in enumerate(table.to_dict("records")):
-        row = [Entry(name_of(label, line[label]), f"{place:06d}"), _cards(line), _share(line)]
+        row = [TableEntry(name_of(label, line[label]), f"{place:06d}"), _cards(line), _share(line)]
         if with_customers:
             row.append(_customers(line))
         rows.append(tuple(row))
@@ -75,7 +75,7 @@ def calendar_table(table: pd.DataFrame, *, caption: str) -> NumberTable:
     """Show cards and customers by month."""
     rows = []
     for line in table.to_dict("records"):
-        month = Entry(month_name(line["expiry"]), str(line["expiry"]))
+        month = TableEntry(month_name(line["expiry"]), str(line["expiry"]))
         rows.append((month, _cards(line), _customers(line)))
     headings = (Heading("Valid through"), Heading("Cards", True), Heading("Customers", True))
     return NumberTable(caption, headings, tuple(rows))
@@ -96,37 +96,37 @@ def kinds_by_bank_table(table: pd.DataFrame, *, caption: str) -> NumberTable:
     return NumberTable(caption, headings, _rows_by_bank(table))
 
 
-def number(value: Any) -> Entry:
+def number(value: Any) -> TableEntry:
     """Show a number of cards or customers."""
-    return Entry(count(value), _order(value))
+    return TableEntry(count(value), _order(value))
 
 
-def _rows_by_bank(table: pd.DataFrame) -> tuple[tuple[Entry, ...], ...]:
-    by_bank: dict[Any, list[Entry]] = {}
+def _rows_by_bank(table: pd.DataFrame) -> tuple[tuple[TableEntry, ...], ...]:
+    by_bank: dict[Any, list[TableEntry]] = {}
     for line in table.to_dict("records"):
         bank = None if is_missing(line["bank"]) else line["bank"]
         by_bank.setdefault(bank, []).append(_cards(line))
     return tuple(
-        (Entry(name_of("bank", bank), f"{place:06d}"), *cells)
+        (TableEntry(name_of("bank", bank), f"{place:06d}"), *cells)
         for place, (bank, cells) in enumerate(by_bank.items())
     )
 
 
-def _cards(line: Mapping[Any, Any]) -> Entry:
+def _cards(line: Mapping[Any, Any]) -> TableEntry:
     return _HIDDEN if line[HIDDEN] else number(line["cards"])
 
 
-def _share(line: Mapping[Any, Any]) -> Entry:
+def _share(line: Mapping[Any, Any]) -> TableEntry:
     """Show a share, hidden too where the total is that it is a share of."""
     if is_missing(line["share"]):
         return _HIDDEN
-    return Entry(percent(line["share"]), _order(line["share"]))
+    return TableEntry(percent(line["share"]), _order(line["share"]))
 
 
-def _customers(line: Mapping[Any, Any]) -> Entry:
+def _customers(line: Mapping[Any, Any]) -> TableEntry:
     if not is_missing(line["customers"]):
         return number(line["customers"])
-    return _HIDDEN if line[CUSTOMERS_HIDDEN] else Entry(NOT_COUNTED, "-1")
+    return _HIDDEN if line[CUSTOMERS_HIDDEN] else TableEntry(NOT_COUNTED, "-1")
 
 
 def _order(value: Any) -> str:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final, Literal
 from tokenvault_data.cleanup.campaign.status import CampaignStatus
 from tokenvault_data.errors import CampaignPaused, TokenVaultError
 from tokenvault_data.widgets.cleanup.rule_choice import RuleChoice
-from tokenvault_data.widgets.cleanup.stages import Facts, Stage, pressable, stage_of
+from tokenvault_data.widgets.cleanup.stages import Stage, StageFacts, pressable, stage_of
 from tokenvault_data.widgets.cleanup.text import end_words
-from tokenvault_data.widgets.parts.threads import Watcher, Worker
+from tokenvault_data.widgets.parts.threads import StateWatcher, Worker
 
 if TYPE_CHECKING:
     import os
@@ -81,7 +81,7 @@ class CleanupDesk:
         self._idle = threading.Event()
         self._idle.set()
         self._worker = Worker[CampaignStatus](self._on_told, self._on_end)
-        self.watcher = Watcher(self._look)
+        self.watcher = StateWatcher(self._look)
         self._connect_controls()
         self._show()
 
@@ -272,11 +272,11 @@ class CleanupDesk:
         self._controls.phrase.value = ""
 
     @staticmethod
-    def _what(facts: Facts) -> tuple[Stage, str | None]:
+    def _what(facts: StageFacts) -> tuple[Stage, str | None]:
         """Return what a press of `run` would mean."""
         return stage_of(facts), None if facts.plan is None else facts.plan.id
 
-    def _facts(self) -> Facts:
+    def _facts(self) -> StageFacts:
         return self._session.facts(typed=self._controls.phrase.value, busy=self._busy)
 
     def _show(self) -> None:

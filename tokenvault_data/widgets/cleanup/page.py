@@ -14,8 +14,8 @@ from tokenvault_data.widgets.cleanup import text as words
 from tokenvault_data.widgets.cleanup.rule_choice import CHOICES
 from tokenvault_data.widgets.cleanup.stages import (
     STEPS,
-    Facts,
     Stage,
+    StageFacts,
     abort_label,
     open_step,
     pressable,
@@ -270,7 +270,7 @@ class CleanupPage:
         self._controls = controls
         self._session = session
         self._said: dict[int, list[Block]] = {}
-        self._facts = Facts()
+        self._facts = StageFacts()
         self._choice: RuleChoice | None = None
         self._shown_tables: tuple[object, object] = (self, self)  # other than any that can be
 
@@ -289,7 +289,7 @@ class CleanupPage:
         """Take back everything that was said."""
         self._said = {}
 
-    def show(self, facts: Facts, choice: RuleChoice) -> None:
+    def show(self, facts: StageFacts, choice: RuleChoice) -> None:
         """Show what is known now."""
         self._facts, self._choice = facts, choice
         self.is_setting = True

@@ -32,7 +32,7 @@ from tokenvault_data.cleanup.selection.simulation import Simulation, simulate
 from tokenvault_data.client.blocking import Vault
 from tokenvault_data.config.loading import Profile, load_profile
 from tokenvault_data.errors import TokenVaultError, UsageError
-from tokenvault_data.widgets.cleanup.stages import Facts, Stage, stage_of
+from tokenvault_data.widgets.cleanup.stages import Stage, StageFacts, stage_of
 from tokenvault_data.widgets.cleanup.store import (
     Approvals,
     OpenCampaign,
@@ -166,7 +166,7 @@ class CleanupSession:
     customers : int
         Who have the plan's cards.
     status, approvals, refusal, is_elsewhere
-        Of the plan, as `refresh` found them; see `Facts`.
+        Of the plan, as `refresh` found them; see `StageFacts`.
     verification, proof, files
         What looking again, the audit, and writing the report have come to.
     found, unreadable
@@ -225,10 +225,10 @@ class CleanupSession:
             raise UsageError("There is no plan yet; nothing was done; seal one first.")
         return self.store / CAMPAIGNS_FOLDER / self.plan.id
 
-    def facts(self, *, typed: str = "", busy: str | None = None) -> Facts:
+    def facts(self, *, typed: str = "", busy: str | None = None) -> StageFacts:
         """Return what decisions are made from."""
         found = self.simulation
-        return Facts(
+        return StageFacts(
             plan=self.plan,
             status=self.status,
             has_simulation=found is not None,

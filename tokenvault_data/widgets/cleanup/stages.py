@@ -43,7 +43,7 @@ class Stage(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class StageFacts:
     """What a decision is made from.
 
     Attributes
@@ -94,7 +94,7 @@ _BEFORE: Final = frozenset({Stage.RULE, Stage.SIMULATED, Stage.SEALED})
 _BEGUN: Final = frozenset({Stage.HELD, Stage.STOPPED, Stage.ENDING, Stage.HALTED})
 
 
-def stage_of(facts: Facts) -> Stage:
+def stage_of(facts: StageFacts) -> Stage:
     """Say how far the cleanup is."""
     if facts.plan is None or facts.status is None:
         return Stage.SIMULATED if facts.has_simulation else Stage.RULE
@@ -108,7 +108,7 @@ def stage_of(facts: Facts) -> Stage:
     return _AT_REST.get(facts.status.state, Stage.STOPPED)
 
 
-def open_step(facts: Facts) -> int:
+def open_step(facts: StageFacts) -> int:
     """Return the number of the step that an operator is at."""
     stage = stage_of(facts)
     if stage is Stage.SIMULATED and not facts.may_seal:
@@ -118,7 +118,7 @@ def open_step(facts: Facts) -> int:
     return _STEP_OF.get(stage, 5)
 
 
-def pressable(facts: Facts) -> frozenset[str]:
+def pressable(facts: StageFacts) -> frozenset[str]:
     """Return what may be used now.
 
     ``choose`` (the rule), ``simulate``, ``seal``, ``reread`` (approvals and state), ``type`` (the
@@ -151,7 +151,7 @@ def pressable(facts: Facts) -> frozenset[str]:
     return frozenset(allowed)
 
 
-def run_label(facts: Facts) -> str:
+def run_label(facts: StageFacts) -> str:
     """Return what the button that deletes is called: what a press of it does."""
     stage, plan, status = stage_of(facts), facts.plan, facts.status
     if plan is None or status is None:
@@ -166,12 +166,12 @@ def run_label(facts: Facts) -> str:
     return f"Delete {left}"
 
 
-def abort_label(facts: Facts) -> str:
+def abort_label(facts: StageFacts) -> str:
     """Return what the button that ends a campaign is called."""
     return "Settle what was attempted" if stage_of(facts) is Stage.ENDING else "Abort"
 
 
-def why_not(facts: Facts) -> str:
+def why_not(facts: StageFacts) -> str:
     """Return why the plan cannot be applied by a press now; empty where it can."""
     stage, plan = stage_of(facts), facts.plan
     if stage not in _APPLIED_BY_PHRASE or facts.busy is not None or plan is None:

@@ -9,7 +9,7 @@ from tokenvault_data.cleanup.plan.summary import describe, shown_sentence
 from tokenvault_data.cleanup.report.page import MEANINGS
 from tokenvault_data.errors import CampaignHalted, CampaignPaused, Locked, RefusedByGuardRail
 from tokenvault_data.text import counted, utc_minute
-from tokenvault_data.widgets.cleanup.stages import STEPS, Facts, Stage, stage_of
+from tokenvault_data.widgets.cleanup.stages import STEPS, Stage, StageFacts, stage_of
 from tokenvault_data.widgets.parts.layout import in_a_sentence
 from tokenvault_data.widgets.parts.text import partial_blocks
 
@@ -114,7 +114,7 @@ def plan_words(plan: Plan, path: Path) -> list[Block]:
     return [("lead", described.headline), *warnings, ("facts", rows)]
 
 
-def approval_words(facts: Facts, approvals: Approvals, store: Path) -> list[Block]:
+def approval_words(facts: StageFacts, approvals: Approvals, store: Path) -> list[Block]:
     """Say whether a second person has agreed, and how they do."""
     blocks: list[Block] = [
         ("good", f"Approved by {one.approver} on {utc_minute(one.approved_at)}; it counts.")
@@ -162,7 +162,7 @@ def approval_finding(plan: Plan, approvals: Approvals) -> str:
     return "needed" if approvals.is_needed else f"not needed in {place(plan.environment)}"
 
 
-def run_words(facts: Facts) -> list[Block]:
+def run_words(facts: StageFacts) -> list[Block]:
     """Say what became of the cards so far, and what has to be typed to go on."""
     plan, status, stage = facts.plan, facts.status, stage_of(facts)
     if plan is None or status is None:
@@ -199,7 +199,7 @@ def run_words(facts: Facts) -> list[Block]:
     return blocks
 
 
-def run_finding(facts: Facts) -> str:
+def run_finding(facts: StageFacts) -> str:
     """Say in a title how far the campaign is."""
     status = facts.status
     stage = stage_of(facts)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tokenvault_data.collection.collect import collect
 from tokenvault_data.collection.customer_list import CustomerList
-from tokenvault_data.collection.run_progress import Onlooker, unfinished_runs
+from tokenvault_data.collection.run_progress import RunMonitor, unfinished_runs
 from tokenvault_data.errors import CollectionError, UsageError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.client.blocking import Vault
     from tokenvault_data.collection.progress import Progress
-    from tokenvault_data.collection.run_progress import Glance
+    from tokenvault_data.collection.run_progress import RunProgress
     from tokenvault_data.config.loading import Profile
     from tokenvault_data.dataset.snapshots import Snapshot
     from tokenvault_data.widgets.parts.threads import Job
@@ -31,8 +31,8 @@ class PendingRun(NamedTuple):
     glance : Glance
     """
 
-    onlooker: Onlooker
-    glance: Glance
+    onlooker: RunMonitor
+    glance: RunProgress
 
     def look_again(self) -> PendingRun:
         """See how far it is by now. Raises `CollectionError` when its folder was damaged."""
@@ -67,7 +67,7 @@ def find_pending(
         matters = not found or run.is_worked_on()
         if not matters and not _is_of(run.facts.customers_digest, customers):
             continue
-        onlooker = Onlooker(run)
+        onlooker = RunMonitor(run)
         try:
             pending = PendingRun(onlooker, onlooker.look())
         except CollectionError:  # going on with it by name says what is wrong

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from tokenvault_data.collection.run import open_run
-from tokenvault_data.collection.run_progress import Onlooker
+from tokenvault_data.collection.run_progress import RunMonitor
 from tokenvault_data.dataset.snapshots import Snapshot, open_snapshot
 from tokenvault_data.errors import CollectionInterrupted, Locked, UsageError
 from tokenvault_data.local_paths import local_path
@@ -31,7 +31,7 @@ from tokenvault_data.widgets.collect.text import (
     stopped_line,
 )
 from tokenvault_data.widgets.parts.layout import Panel, in_a_sentence
-from tokenvault_data.widgets.parts.threads import Watcher, Worker
+from tokenvault_data.widgets.parts.threads import StateWatcher, Worker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.client.blocking import Vault
     from tokenvault_data.collection.progress import Progress
-    from tokenvault_data.collection.run_progress import Glance
+    from tokenvault_data.collection.run_progress import RunProgress
     from tokenvault_data.config.loading import Profile
     from tokenvault_data.emulator.settings import EmulatorSettings
     from tokenvault_data.widgets.parts.text import Block
@@ -109,7 +109,7 @@ class CollectPanel(Panel):
         self._counts: dict[str, int] = {}
         self._error: BaseException | None = None
         self._worker: Worker[Progress] = Worker(self._updated, self._ended)
-        self._watcher = Watcher(self._look_elsewhere)
+        self._watcher = StateWatcher(self._look_elsewhere)
         self._cards = CollectCards(
             profile,
             customers,
@@ -389,11 +389,11 @@ class CollectPanel(Panel):
             self._card.say(text, fraction=glance.done / glance.requested, tone="idle")
             self._enter(phase)
 
-    def _look_at_own(self) -> Glance | None:
+    def _look_at_own(self) -> RunProgress | None:
         """Look at the run that this panel worked on last; None without one."""
         if self._run_id is None:
             return None
-        return Onlooker(open_run(self._store, self._run_id)).look()
+        return RunMonitor(open_run(self._store, self._run_id)).look()
 
     def _finish(self, snapshot: Snapshot) -> None:
         """Show what was published."""

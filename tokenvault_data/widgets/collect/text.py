@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tokenvault_data.collection.customer_list import CustomerList
     from tokenvault_data.collection.customer_rows import Dropped
     from tokenvault_data.collection.progress import Progress
-    from tokenvault_data.collection.run_progress import Glance
+    from tokenvault_data.collection.run_progress import RunProgress
     from tokenvault_data.config.loading import Profile
     from tokenvault_data.dataset.manifest import Manifest
     from tokenvault_data.widgets.collect.customer_source import ListRead
@@ -103,7 +103,7 @@ def progress_line(progress: Progress, *, cards_before: int = 0, failed_before: i
     return f"{text}."
 
 
-def stopped_line(glance: Glance, *, how: str) -> str:
+def stopped_line(glance: RunProgress, *, how: str) -> str:
     """Say what a run has that is not over: ``how`` it ended, such as ``paused``."""
     failed = f", {glance.failed:,} of them failed" if glance.failed else ""
     return (
@@ -112,7 +112,7 @@ def stopped_line(glance: Glance, *, how: str) -> str:
     )
 
 
-def found_line(glance: Glance, *, same_list: bool, list_is_read: bool) -> str:
+def found_line(glance: RunProgress, *, same_list: bool, list_is_read: bool) -> str:
     """Say that there is a run to go on with."""
     other = "" if same_list or not list_is_read else " It is of another list than the one read."
     return (
@@ -122,7 +122,7 @@ def found_line(glance: Glance, *, same_list: bool, list_is_read: bool) -> str:
     )
 
 
-def elsewhere_line(glance: Glance, *, in_this_kernel: bool) -> str:
+def elsewhere_line(glance: RunProgress, *, in_this_kernel: bool) -> str:
     """Say how far a run is that somebody else works on."""
     who = "Another panel of this kernel" if in_this_kernel else "Another process"
     how = "pause it here" if in_this_kernel else "stop it where it was started"

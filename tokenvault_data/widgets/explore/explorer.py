@@ -20,7 +20,7 @@ from tokenvault_data.widgets.explore.page import (
 )
 from tokenvault_data.widgets.explore.state import TITLES, Exploration
 from tokenvault_data.widgets.parts.bars import Bars
-from tokenvault_data.widgets.parts.export_row import ExportRow, Rows
+from tokenvault_data.widgets.parts.export_row import ExportRow, ExportRows
 from tokenvault_data.widgets.parts.layout import Panel, in_a_sentence, named
 from tokenvault_data.widgets.parts.tables import TableView
 from tokenvault_data.widgets.parts.text import Prose, partial_blocks, short_name, snapshot_blocks
@@ -348,9 +348,9 @@ class Explorer(Panel):
     def _on_other(self, change: Mapping[str, Any]) -> None:
         self.compare_with(change["new"] or None)
 
-    def _all_rows(self) -> Rows:
+    def _all_rows(self) -> ExportRows:
         with self._clicks.lock:
-            return Rows(self.selected(), self._exploration.total)
+            return ExportRows(self.selected(), self._exploration.total)
 
     def _on_rule(self, _: object) -> None:
         if not self._exploration.filters:

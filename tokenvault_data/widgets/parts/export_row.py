@@ -32,7 +32,7 @@ _LEFT: Final[dict[Policy, str]] = {
 }
 
 
-class Rows(NamedTuple):
+class ExportRows(NamedTuple):
     """What is to be written.
 
     Attributes
@@ -61,7 +61,7 @@ class ExportRow(ipywidgets.VBox):
     """
 
     def __init__(
-        self, rows_now: Callable[[], Rows], *, name: str, path: str, unit: str, button: str
+        self, rows_now: Callable[[], ExportRows], *, name: str, path: str, unit: str, button: str
     ) -> None:
         super().__init__(layout={"grid_gap": "8px"})
         self._rows_now = rows_now
@@ -114,7 +114,7 @@ class ExportRow(ipywidgets.VBox):
             busy = "A file is being written; wait for its end, then export again."
             self.message.show(("warning", busy))
 
-    def _writing(self, rows: Rows) -> Callable[[Job[str]], str]:
+    def _writing(self, rows: ExportRows) -> Callable[[Job[str]], str]:
         """Return the job that writes to the file that is named now."""
         path, policy = local_path(self.path.value.strip()).expanduser(), self.policy.value
         size = counted(rows.number, self._unit)

@@ -12,7 +12,7 @@ from tokenvault_data.dataset.tables import cells_of
 from tokenvault_data.errors import UsageError
 from tokenvault_data.text import counted
 from tokenvault_data.widgets.parts.bars import script, style
-from tokenvault_data.widgets.parts.export_row import ExportRow, Rows
+from tokenvault_data.widgets.parts.export_row import ExportRow, ExportRows
 from tokenvault_data.widgets.parts.layout import in_a_sentence, named
 from tokenvault_data.widgets.parts.threads import Latest
 
@@ -176,7 +176,7 @@ class ListPane(ipywidgets.VBox):
             note=f"{first + 1:,} to {last:,} of {counted(len(table), self._unit)}" if last else "",
         )
 
-    def _all_rows(self) -> Rows:
+    def _all_rows(self) -> ExportRows:
         if self._table is None:
             raise UsageError("there is no list yet, so nothing was written; wait until it is shown")
-        return Rows(self._table, len(self._table))
+        return ExportRows(self._table, len(self._table))

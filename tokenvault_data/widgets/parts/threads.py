@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 EVERY_SECONDS: Final = 2.0
 
 
-class Watcher:
+class StateWatcher:
     """Calls a function every few seconds on a thread of its own.
 
     Parameters

@@ -97,7 +97,9 @@ def test_dialects_are_documented():
 def test_every_variable_and_setting_of_profiles_is_documented():
     """Variables that the code reads, and settings that the file may have, are on the page."""
     sources = "".join(
-        path.read_text(encoding="utf-8") for path in ROOT.glob("tokenvault_data/*.py")
+        path.read_text(encoding="utf-8")
+        for folder in ("tokenvault_data", "tokenvault_data/config")
+        for path in (ROOT / folder).glob("*.py")
     )
     read = set(re.findall(r'"((?:CASHFREE|TOKENVAULT)_[A-Z_]*[A-Z])"', sources))
     assert {"CASHFREE_CLIENT_ID", "TOKENVAULT_BASE_URL", "TOKENVAULT_CONFIG"} <= read

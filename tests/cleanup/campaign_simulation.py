@@ -15,7 +15,6 @@ from datetime import UTC, date, datetime, timedelta
 from math import floor
 from unittest.mock import patch
 
-from tokenvault_data.cleanup.campaign.clock import Clock
 from tokenvault_data.cleanup.campaign.recovery import (
     begin_memory,
     catch_up,
@@ -25,14 +24,15 @@ from tokenvault_data.cleanup.campaign.recovery import (
     vouch_for,
     write_recovery,
 )
+from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.engine.card_worker import FetchedCard, as_rows
 from tokenvault_data.cleanup.engine.engine import Engine
+from tokenvault_data.cleanup.engine.memory import Memory
 from tokenvault_data.cleanup.journal.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.journal.records import Record, state
 from tokenvault_data.cleanup.journal.states import ENDED
 from tokenvault_data.cleanup.ledger.ledger import Ledger
 from tokenvault_data.cleanup.ledger.machine import machine_id
-from tokenvault_data.cleanup.ledger.memory import Memory
 from tokenvault_data.cleanup.plan.plan import Plan
 from tokenvault_data.cleanup.selection.cards import BankTotal, ControlCard, PlannedCard
 from tokenvault_data.cleanup.selection.limits import Limits

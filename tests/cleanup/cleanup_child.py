@@ -133,7 +133,7 @@ def _fill_disk_at(nth: int, free_bytes: int) -> None:
 
 
 def _clock(order: dict[str, Any], fate: _Fate) -> Any:
-    from tokenvault_data.cleanup.campaign.clock import Clock
+    from tokenvault_data.cleanup.clock import Clock
 
     speed = order.get("speed", 1.0)
     return Clock(

@@ -19,7 +19,7 @@ from tokenvault_data.cleanup.approval.approvals import approve, write_approval
 from tokenvault_data.cleanup.approval.approvers import Trust
 from tokenvault_data.cleanup.approval.keys import SigningKey
 from tokenvault_data.cleanup.audit.audit import audit
-from tokenvault_data.cleanup.journal.seal import seal_journal
+from tokenvault_data.cleanup.audit.seal import seal_journal
 from tokenvault_data.cleanup.plan.plan import Plan
 from tokenvault_data.cleanup.plan.plan_file import write_plan
 from tokenvault_data.cleanup.selection.cards import BankTotal, ControlCard, PlannedCard

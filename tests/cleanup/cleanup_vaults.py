@@ -104,7 +104,7 @@ def selecting_once():
 
     with (
         patch("tokenvault_data.cleanup.plan.planning.select_cards", select),
-        patch("tokenvault_data.cleanup.selection.simulation.select_cards", select),
+        patch("tokenvault_data.cleanup.plan.simulation.select_cards", select),
     ):
         yield
 

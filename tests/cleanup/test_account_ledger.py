@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from tokenvault_data.cleanup.campaign.clock import Clock
+from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.ledger import ledger as ledger_module
 from tokenvault_data.cleanup.ledger.ledger import (
     DAY_SECONDS,

@@ -24,9 +24,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tokenvault_data.cleanup.approval.approvals import APPROVALS, approve, write_approval
 from tokenvault_data.cleanup.approval.approvers import Trust
-from tokenvault_data.cleanup.approval.countersign import countersign, write_countersignature
 from tokenvault_data.cleanup.approval.keys import SigningKey
 from tokenvault_data.cleanup.audit import ledger_reader
+from tokenvault_data.cleanup.audit.countersign import countersign, write_countersignature
 from tokenvault_data.cleanup.ledger.machine import machine_id
 from tokenvault_data.cleanup.plan.plan_file import write_plan
 

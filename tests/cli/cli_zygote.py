@@ -25,7 +25,7 @@ LOADED = (
     "tokenvault_data.cleanup.campaign.campaign",
     "tokenvault_data.cleanup.report.page",
     "tokenvault_data.cleanup.plan.planning",
-    "tokenvault_data.cleanup.selection.simulation",
+    "tokenvault_data.cleanup.plan.simulation",
     "tokenvault_data.cleanup.campaign.verification",
     "tokenvault_data.reports.export",
     "tokenvault_data.client.blocking",

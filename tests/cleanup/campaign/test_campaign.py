@@ -22,8 +22,8 @@ from tokenvault_data.cleanup.approval.revocation import revoke, write_revocation
 from tokenvault_data.cleanup.audit.audit import audit
 from tokenvault_data.cleanup.campaign.applying import abort_cleanup, apply_cleanup, recover_cleanup
 from tokenvault_data.cleanup.campaign.campaign import Campaign
-from tokenvault_data.cleanup.campaign.clock import Clock
 from tokenvault_data.cleanup.campaign.locking import only_campaign
+from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.ledger.ledger import Ledger
 from tokenvault_data.cleanup.plan.plan_file import seal
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
@@ -388,7 +388,7 @@ def _die(*_):
 @pytest.mark.parametrize("how", ["spoilt", "removed"])
 def test_a_hold_list_that_is_lost_meanwhile_pauses(long_bench, monkeypatch, how):
     """Nobody knows then who is on hold: nothing more is deleted, and an abort still ends it."""
-    monkeypatch.setattr("tokenvault_data.cleanup.ledger.memory._LOOK_AT_HOLDS_SECONDS", 0.0)
+    monkeypatch.setattr("tokenvault_data.cleanup.engine.memory._LOOK_AT_HOLDS_SECONDS", 0.0)
     path = long_bench.store / "holds" / "disputes.txt"
     path.parent.mkdir()
     path.write_text("cust_9999999\n")

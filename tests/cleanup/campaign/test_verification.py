@@ -9,8 +9,8 @@ from cleanup_journals import make_plan
 
 import tokenvault_data as tv
 from tokenvault_data.cleanup.audit.audit import audit
+from tokenvault_data.cleanup.audit.seal import seal_journal
 from tokenvault_data.cleanup.campaign.verification import verify
-from tokenvault_data.cleanup.journal.seal import seal_journal
 from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tokenvault_data.cleanup.campaign.clock import Clock
+from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.engine.freshness import (
     BEAT_SECONDS,
     LONGEST_GAP_SECONDS,

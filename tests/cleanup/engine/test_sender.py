@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cleanup_vaults import raw_card
 
-from tokenvault_data.cleanup.campaign.clock import Clock
+from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.engine.freshness import Evidence, Heartbeat
 from tokenvault_data.cleanup.engine.sender import SendCancelled, Sender, StopReason
 from tokenvault_data.cleanup.selection.limits import Limits

@@ -12,6 +12,7 @@ from cleanup_plans import make_plan
 from cleanup_vaults import ALL_OPEN, DAY, NOW, expired_vault, publish_vault, raw_card
 
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
+from tokenvault_data.cleanup.plan.simulation import simulate
 from tokenvault_data.cleanup.selection import exclusions, rules
 from tokenvault_data.cleanup.selection.cards import HoldUsed
 from tokenvault_data.cleanup.selection.holds import (
@@ -23,7 +24,6 @@ from tokenvault_data.cleanup.selection.holds import (
     missing,
     read_hold,
 )
-from tokenvault_data.cleanup.selection.simulation import simulate
 from tokenvault_data.errors import RefusedByGuardRail, UsageError
 
 EXPIRED = rules.expired(DAY)

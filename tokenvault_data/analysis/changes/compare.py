@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokenvault_data.analysis.cards.partial import finding_table
-from tokenvault_data.analysis.changes.another_vault import overlap_of_events, question_of
 from tokenvault_data.analysis.changes.detection import (
     HAS_KEY,
     Hashing,
@@ -21,6 +20,7 @@ from tokenvault_data.analysis.changes.detection import (
 )
 from tokenvault_data.analysis.changes.events import KINDS, decide, events_of, in_order
 from tokenvault_data.analysis.changes.sources import null_count, row_count, two_lists
+from tokenvault_data.analysis.quality.another_vault import overlap_of_events, question_of
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.frames import to_table
 from tokenvault_data.dataset.sql import connection_to

@@ -11,7 +11,7 @@ import pyarrow as pa
 from tokenvault_data.analysis.cards.card_view import card_view
 from tokenvault_data.analysis.cards.partial import finding_table
 from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
-from tokenvault_data.analysis.changes.another_vault import vault_check
+from tokenvault_data.analysis.quality.another_vault import vault_check
 from tokenvault_data.analysis.quality.dataset_checks import (
     MISCOUNTED_SQL,
     NOT_FETCHED_SQL,

@@ -1,1 +1,1 @@
-"""Who allows a campaign: keys, approvers, signed approvals and their revocation, the last word."""
+"""Who allows a campaign: keys, approvers, signed approvals, and their revocation."""

@@ -45,7 +45,7 @@ from tokenvault_data.cleanup.audit.ledger_reader import (
 )
 from tokenvault_data.cleanup.audit.replay import Replay, finals_of
 from tokenvault_data.cleanup.audit.rules import OVER, moment
-from tokenvault_data.cleanup.journal.seal import SEAL_NAME, check_seal
+from tokenvault_data.cleanup.audit.seal import SEAL_NAME, check_seal
 from tokenvault_data.cleanup.plan.plan_file import read_plan
 from tokenvault_data.errors import PlanDamaged, UsageError
 from tokenvault_data.local_paths import local_path

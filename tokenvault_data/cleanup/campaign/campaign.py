@@ -23,7 +23,7 @@ from tokenvault_data.cleanup.approval.approvals import (
 )
 from tokenvault_data.cleanup.approval.approvers import load_trust, phrase_for
 from tokenvault_data.cleanup.approval.revocation import read_revocations
-from tokenvault_data.cleanup.campaign.clock import Clock
+from tokenvault_data.cleanup.audit.seal import SEAL_NAME, seal_journal
 from tokenvault_data.cleanup.campaign.locking import (
     at_work_elsewhere,
     clear_word,
@@ -59,14 +59,14 @@ from tokenvault_data.cleanup.campaign.status import (
     stored_canary,
     stored_status,
 )
+from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.engine.engine import Engine
+from tokenvault_data.cleanup.engine.memory import Memory
 from tokenvault_data.cleanup.journal.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.journal.records import Record, state
-from tokenvault_data.cleanup.journal.seal import SEAL_NAME, seal_journal
 from tokenvault_data.cleanup.journal.states import ENDED
 from tokenvault_data.cleanup.ledger.ledger import DayUse, Ledger
 from tokenvault_data.cleanup.ledger.machine import machine_id
-from tokenvault_data.cleanup.ledger.memory import Memory
 from tokenvault_data.cleanup.plan.plan import Plan
 from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, PLAN_NAME, read_plan, seal
 from tokenvault_data.cleanup.plan.snapshot import check_against_snapshot

@@ -41,14 +41,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from tokenvault_data.cleanup.campaign.clock import Clock
+    from tokenvault_data.cleanup.clock import Clock
     from tokenvault_data.cleanup.engine.control_reads import Controls, Sign
     from tokenvault_data.cleanup.engine.customer_list import Row
     from tokenvault_data.cleanup.engine.freshness import Heartbeat
+    from tokenvault_data.cleanup.engine.memory import Memory
     from tokenvault_data.cleanup.engine.responses import ClassifiedResponse
     from tokenvault_data.cleanup.engine.sender import Sender
     from tokenvault_data.cleanup.journal.journal import Journal
-    from tokenvault_data.cleanup.ledger.memory import Memory
     from tokenvault_data.cleanup.plan.plan import Plan
     from tokenvault_data.cleanup.selection.cards import ControlCard, PlannedCard
     from tokenvault_data.client.pacing.pacer import Reservation

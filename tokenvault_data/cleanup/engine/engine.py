@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from anyio import CancelScope
 
-from tokenvault_data.cleanup.campaign.clock import Clock
+from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.engine.card_worker import CardWorker
 from tokenvault_data.cleanup.engine.control_reads import Controls
 from tokenvault_data.cleanup.engine.decisions import CardProgress, recovered
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.engine.card_worker import Checkpoint
     from tokenvault_data.cleanup.engine.decisions import Decision
+    from tokenvault_data.cleanup.engine.memory import Memory
     from tokenvault_data.cleanup.engine.sender import VaultPort
     from tokenvault_data.cleanup.journal.journal import Journal
-    from tokenvault_data.cleanup.ledger.memory import Memory
     from tokenvault_data.cleanup.plan.plan import Plan
 
 CONCURRENCY: Final = 16

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from tokenvault_data.cleanup.campaign.clock import Clock, Moment
+    from tokenvault_data.cleanup.clock import Clock, Moment
 
 BEAT_SECONDS: Final = 0.1
 LONGEST_GAP_SECONDS: Final = 1.0

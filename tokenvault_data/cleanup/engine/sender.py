@@ -25,7 +25,7 @@ from tokenvault_data.errors import CallAbandoned, UnusableAnswer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from tokenvault_data.cleanup.campaign.clock import Clock
+    from tokenvault_data.cleanup.clock import Clock
     from tokenvault_data.cleanup.engine.freshness import Evidence
     from tokenvault_data.cleanup.engine.responses import ClassifiedResponse, Effect
     from tokenvault_data.cleanup.selection.limits import Limits

@@ -21,7 +21,7 @@ from math import floor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tokenvault_data.cleanup.campaign.clock import Clock
+from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.ledger.ledger_file import LedgerFile, Line, new_key
 from tokenvault_data.cleanup.ledger.machine import boot_id
 from tokenvault_data.errors import UsageError

@@ -235,8 +235,8 @@ def countersign(  # noqa: PLR0917  one parameter an option
     """
     del profile
     from tokenvault_data.cleanup.approval.approvers import load_trust
-    from tokenvault_data.cleanup.approval.countersign import countersign as sign
-    from tokenvault_data.cleanup.approval.countersign import write_countersignature
+    from tokenvault_data.cleanup.audit.countersign import countersign as sign
+    from tokenvault_data.cleanup.audit.countersign import write_countersignature
 
     opened = plan_at(plan, store, against_snapshot=False)
     folder = campaign_folder(opened, store)

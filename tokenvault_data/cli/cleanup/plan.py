@@ -126,8 +126,8 @@ def simulate(  # noqa: PLR0917  one parameter an option
     cards.
     """
     from tokenvault_data.cleanup.ledger.day_room import day_room
+    from tokenvault_data.cleanup.plan.simulation import simulate as simulate_cleanup
     from tokenvault_data.cleanup.selection.holds import load_holds
-    from tokenvault_data.cleanup.selection.simulation import simulate as simulate_cleanup
     from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
 
@@ -231,8 +231,8 @@ def plan(  # noqa: PLR0917  one parameter an option
     """
     from tokenvault_data.cleanup.plan.plan_file import seal
     from tokenvault_data.cleanup.plan.planning import plan_cleanup
+    from tokenvault_data.cleanup.plan.simulation import unknown_on_hold
     from tokenvault_data.cleanup.selection.holds import keep_copies, load_holds
-    from tokenvault_data.cleanup.selection.simulation import unknown_on_hold
     from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
 

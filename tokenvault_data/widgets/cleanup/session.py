@@ -25,10 +25,10 @@ from tokenvault_data.cleanup.journal.journal import FILE_NAME as JOURNAL_NAME
 from tokenvault_data.cleanup.ledger.day_room import DayRoom, day_room
 from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, read_plan, seal
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
+from tokenvault_data.cleanup.plan.simulation import Simulation, simulate
 from tokenvault_data.cleanup.plan.snapshot import check_against_snapshot
 from tokenvault_data.cleanup.report.report import completion_report
 from tokenvault_data.cleanup.selection.holds import load_holds
-from tokenvault_data.cleanup.selection.simulation import Simulation, simulate
 from tokenvault_data.client.blocking import Vault
 from tokenvault_data.config.loading import Profile, load_profile
 from tokenvault_data.errors import TokenVaultError, UsageError

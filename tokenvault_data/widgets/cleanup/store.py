@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 from tokenvault_data.cleanup.approval.approvals import PRODUCTION, approval_states, read_approvals
 from tokenvault_data.cleanup.approval.approvers import load_trust, phrase_for
 from tokenvault_data.cleanup.approval.revocation import read_revocations
+from tokenvault_data.cleanup.audit.seal import SEAL_NAME
 from tokenvault_data.cleanup.campaign.campaign import Campaign
 from tokenvault_data.cleanup.campaign.preflight import refuse_unsafe, refuse_wrong_account
-from tokenvault_data.cleanup.journal.seal import SEAL_NAME
 from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, plan_folders, read_plan
 from tokenvault_data.cleanup.selection.holds import load_holds, missing
 from tokenvault_data.errors import TokenVaultError

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.campaign.verification import VerificationResult
     from tokenvault_data.cleanup.ledger.day_room import DayRoom
     from tokenvault_data.cleanup.plan.plan import Plan
+    from tokenvault_data.cleanup.plan.simulation import Simulation
     from tokenvault_data.cleanup.selection.rules import Rule
-    from tokenvault_data.cleanup.selection.simulation import Simulation
     from tokenvault_data.dataset.snapshots import Snapshot
     from tokenvault_data.widgets.cleanup.store import Approvals
     from tokenvault_data.widgets.parts.text import Block

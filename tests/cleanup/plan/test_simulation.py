@@ -16,9 +16,9 @@ from cleanup_vaults import (
 
 from tokenvault_data.analysis.filters.filters import expired
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
+from tokenvault_data.cleanup.plan.simulation import minutes_needed, requests_needed, simulate
 from tokenvault_data.cleanup.selection import exclusions, rules
 from tokenvault_data.cleanup.selection.limits import Limits
-from tokenvault_data.cleanup.selection.simulation import minutes_needed, requests_needed, simulate
 from tokenvault_data.errors import RefusedByGuardRail, UsageError
 
 EXPIRED = rules.expired(DAY)

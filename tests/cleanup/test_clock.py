@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenvault_data.cleanup.campaign import clock as clock_module
-from tokenvault_data.cleanup.campaign.clock import Clock, Moment, seconds_since_boot
+from tokenvault_data.cleanup import clock as clock_module
+from tokenvault_data.cleanup.clock import Clock, Moment, seconds_since_boot
 
 ASKED = Moment(1000.0, 50.0, 70.0)
 

@@ -20,12 +20,12 @@ from cleanup_journals import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tokenvault_data.cleanup.approval.approvers import Trust
-from tokenvault_data.cleanup.approval.countersign import (
+from tokenvault_data.cleanup.approval.keys import SigningKey
+from tokenvault_data.cleanup.audit.countersign import (
     COUNTERSIGNATURES,
     countersign,
     write_countersignature,
 )
-from tokenvault_data.cleanup.approval.keys import SigningKey
 from tokenvault_data.errors import RefusedByGuardRail
 
 DEEPA = SigningKey("Deepa", Ed25519PrivateKey.from_private_bytes(b"d" * 32))

@@ -9,8 +9,8 @@ import pytest
 from analysis_cases import card, publish
 
 from tokenvault_data.analysis.cards.source import open_source
-from tokenvault_data.analysis.changes.another_vault import Overlap, vault_check
 from tokenvault_data.analysis.changes.compare import compare
+from tokenvault_data.analysis.quality.another_vault import Overlap, vault_check
 from tokenvault_data.analysis.quality.quality import quality
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.manifest import read_manifest

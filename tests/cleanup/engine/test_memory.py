@@ -3,10 +3,10 @@
 import pytest
 from cleanup_plans import make_plan
 
+from tokenvault_data.cleanup.engine import memory as memory_module
+from tokenvault_data.cleanup.engine.memory import Memory
 from tokenvault_data.cleanup.journal.records import Record, moved
-from tokenvault_data.cleanup.ledger import memory as memory_module
 from tokenvault_data.cleanup.ledger.ledger import DayUse, Ledger, Mark
-from tokenvault_data.cleanup.ledger.memory import Memory
 from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.errors import UsageError
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tokenvault_data.cleanup.audit.audit import audit
-from tokenvault_data.cleanup.journal.seal import _line, seal_journal
+from tokenvault_data.cleanup.audit.seal import _line, seal_journal
 from tokenvault_data.errors import UsageError
 
 FILES = ("plan.json", "journal.sqlite", "seal.json", "approval")

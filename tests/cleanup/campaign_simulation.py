@@ -133,7 +133,7 @@ def make_plan(
     rule = networks("visa")
     # A canary of any size makes short trials; a plan of its own may not choose it.
     first = tuple(range(canary))
-    with patch("tokenvault_data.cleanup.plan.plan.canary_of", lambda *_: first):
+    with patch("tokenvault_data.cleanup.plan.content.canary_of", lambda *_: first):
         plan = Plan(
             created_at=at,
             expires_at=(START + timedelta(days=1)).isoformat(),

@@ -22,7 +22,7 @@ from benchmarks.children import ROOT
 from benchmarks.results import Goal, conclude, machine
 from tokenvault_data.client.pacing.pacer import Pacer
 
-sys.path.insert(0, str(ROOT / "tests" / "vault_api"))
+sys.path.insert(0, str(ROOT / "tests" / "client"))
 
 from pacing_simulation import ALL_DIALECTS, simulate
 

@@ -19,7 +19,7 @@ from benchmarks.pacing import RetryOn429
 from benchmarks.results import Goal, conclude, machine, table
 from tokenvault_data.client.pacing.pacer import Pacer
 
-sys.path.insert(0, str(ROOT / "tests" / "vault_api"))
+sys.path.insert(0, str(ROOT / "tests" / "client"))
 
 from pacing_simulation import simulate
 

@@ -90,6 +90,8 @@ def test_no_function_takes_a_path_around_the_door():
                 if one.annotation and {"PathLike", "Path"} & _names(one.annotation)
                 if "str" in _names(one.annotation)
             }
+            if not given_as_text:
+                continue
             around += [
                 f"{file.name}: {ast.unparse(call)}"
                 for call in ast.walk(function)

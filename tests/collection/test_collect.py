@@ -426,11 +426,11 @@ def wait_for(condition, seconds=30):
         time.sleep(0.01)
 
 
-def begin_collecting(tmp_path, emulator, *options, until=150):
+def begin_collecting(tmp_path, emulator, *options, until=60):
     """The command line in a process of its own, well under way."""
     emulator.wire_log.clear()
     path = tmp_path / "ids.txt"
-    path.write_text("\n".join(ids_of(1200)))
+    path.write_text("\n".join(ids_of(500)))
     child = start_cli(
         "collect", path, "--store", tmp_path / "store", *options, base_url=emulator.base_url
     )
@@ -441,7 +441,7 @@ def begin_collecting(tmp_path, emulator, *options, until=150):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_in_order(emulator, tmp_path, number):
     """Calls in flight end, nothing new leaves, all is written; 130, and how to go on."""
-    child = begin_collecting(tmp_path, emulator, "--rate", "12000")
+    child = begin_collecting(tmp_path, emulator, "--rate", "5000")
     emulator.set_faults("drip=0.3")
     time.sleep(0.05)
     child.send_signal(number)
@@ -450,14 +450,14 @@ def test_a_signal_ends_it_in_order(emulator, tmp_path, number):
     run = only_run(tmp_path / "store")
     asked = asked_for(emulator)
     assert saved_in(run) == set(asked)  # what left was answered and kept
-    assert f"{len(asked):,} of 1,200 customers are kept" in said
+    assert f"{len(asked):,} of 500 customers are kept" in said
     assert f"--resume {run.run_id}" in said
     assert "Traceback" not in said
 
 
 def test_a_second_signal_ends_it_at_once(emulator, tmp_path):
     """Who presses Ctrl-C twice does not wait for calls in flight; at most these are lost."""
-    child = begin_collecting(tmp_path, emulator, "--rate", "30000")
+    child = begin_collecting(tmp_path, emulator, "--rate", "12000")
     emulator.set_faults("hang")
     time.sleep(0.3)
     child.send_signal(signal.SIGINT)
@@ -473,8 +473,8 @@ def test_a_second_signal_ends_it_at_once(emulator, tmp_path):
     saved = saved_in(only_run(tmp_path / "store"))
     assert len(asked_for(emulator)) - len(saved) <= 2000
     with connect(emulator) as vault:
-        snapshot = tv.collect(vault, ids_of(1200), store=tmp_path / "store")
-    assert_is_truth(snapshot, emulator.population, ids_of(1200))
+        snapshot = tv.collect(vault, ids_of(500), store=tmp_path / "store")
+    assert_is_truth(snapshot, emulator.population, ids_of(500))
 
 
 def test_an_interrupted_caller_can_go_on_with_the_same_vault(emulator, tmp_path):

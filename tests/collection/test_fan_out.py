@@ -318,8 +318,7 @@ def test_wrong_credentials_are_found_out_with_few_requests(emulator, settings):
     assert asked_for(emulator)[NOBODY] == 1
 
 
-@pytest.mark.parametrize("status", [401, 403])
-@pytest.mark.parametrize("concurrency", [1, 16])
+@pytest.mark.parametrize(("status", "concurrency"), [(401, 1), (403, 16)])
 @pytest.mark.parametrize(
     "bad",
     [

@@ -108,7 +108,7 @@ def test_every_type_reads_back_equal(tmp_path, suffix):
     }
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(rows=st.lists(st.tuples(hostile, hostile), max_size=8), header=column_name)
 def test_hostile_text_reads_back_equal(rows, header):
     """Formulas, quotes, separators and line breaks, also in a column's name, survive both forms."""
@@ -123,7 +123,7 @@ def test_hostile_text_reads_back_equal(rows, header):
             assert back.cast(table.schema).to_pylist() == table.to_pylist()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(values=st.lists(hostile, max_size=8))
 def test_one_column_with_gaps_reads_back_equal(values):
     """A file of one column keeps its empty rows, which look like empty lines."""
@@ -133,7 +133,7 @@ def test_one_column_with_gaps_reads_back_equal(values):
     assert [None if pd.isna(value) else value for value in frame["name"]] == values
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(values=st.lists(hostile.filter(bool), min_size=1, max_size=8))
 def test_no_cell_of_a_csv_file_is_a_formula(values):
     """Read by any CSV reader, no cell begins like a formula."""

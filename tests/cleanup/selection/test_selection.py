@@ -75,8 +75,8 @@ def test_what_cannot_be_asked_for_is_left_out(tmp_path):
     )
     assert chosen(selection) == [("c1", "fine")]
     assert selection.left_out == {
-        exclusions.NO_ID: 4,
-        exclusions.BAD_ID: 3,
+        exclusions.NO_ID: 3,
+        exclusions.BAD_ID: 4,
         exclusions.FOREIGN: 1,
     }
 

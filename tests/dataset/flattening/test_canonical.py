@@ -63,7 +63,6 @@ def test_every_month_of_a_century_ends_on_its_last_day():
         ({"instrument_uid": ""}, "instrument_uid:empty"),
         ({"par": "N/A"}, "par:placeholder"),
         ({"instrument_uid": "null"}, "instrument_uid:placeholder"),
-        ({"instrument_id": "-"}, "instrument_id:placeholder"),
         ({"instrument_id": None}, "instrument_id:missing"),
         ({"instrument_id": ""}, "instrument_id:empty"),
         ({"instrument_display": "no digits"}, "instrument_display:unreadable"),

@@ -260,7 +260,7 @@ _READERS: dict[str, Reader] = {
     "card_type": vocabulary.read_card_type,
     "card_sub_type": vocabulary.read_sub_type,
 }
-_AS_SENT = ("instrument_id", "instrument_uid", "afa_reference", "par")
+_LINKS = ("instrument_uid", "afa_reference", "par")
 
 _MASKED = r"^[xX*]*[0-9]{4}$"
 _DIGIT = re.compile(r"\d")
@@ -295,8 +295,9 @@ def canonicalise(
         "api_version": api_versions,
         "extra": sent["extra"],
     }
-    for leaf in _AS_SENT:
-        columns[leaf] = _id_or_null(sent[leaf], leaf, found)
+    columns["instrument_id"] = _blank_to_null(sent["instrument_id"], "instrument_id", found)
+    for leaf in _LINKS:
+        columns[leaf] = _link_or_null(sent[leaf], leaf, found)
     found.add("instrument_id", "missing", _objects_without_id(sent))
 
     for leaf, reader in _READERS.items():
@@ -345,8 +346,8 @@ def _blank_to_null(column: pa.StringArray, name: str, found: AnomalyRows) -> pa.
     return pc.if_else(blank, None, column)
 
 
-def _id_or_null(column: pa.StringArray, name: str, found: AnomalyRows) -> pa.StringArray:
-    """Let nothing that stands for no id be one: it would link all who have it."""
+def _link_or_null(column: pa.StringArray, name: str, found: AnomalyRows) -> pa.StringArray:
+    """Let nothing that stands for no id be one: it would link all cards that have it."""
     column = _blank_to_null(column, name, found)
     short = pc.less_equal(pc.utf8_length(column), vocabulary.LONGEST_PLACEHOLDER)
     if not short.true_count:

@@ -33,7 +33,7 @@ SQL_READERS = re.compile(r"\b(read_parquet|parquet_scan|read_csv|read_json)\s*\(
 LISTERS = {"glob", "rglob", "iterdir", "walk"}
 OF_BUFFERS = {
     "collection/customer_files.py": "reads Parquet that is in memory already",
-    "reports/csv_export.py": "reads CSV from the file that it has opened",
+    "reports/csv.py": "reads CSV from the file that it has opened",
     "dataset/snapshot_writer.py": "looks for hidden folders of writers that died",
 }
 

@@ -226,7 +226,7 @@ def test_without_the_optional_part_it_is_said_what_to_install():
         "sys.modules['altair'] = sys.modules['vl_convert'] = None\n"
         "import pandas as pd\n"
         "from tokenvault_data.errors import UsageError\n"
-        "from tokenvault_data.reports import charts\n"
+        "from tokenvault_data.reports.charts import charts\n"
         "try:\n"
         "    charts.bars(pd.DataFrame({'bank': ['a'], 'cards': [1], 'share': [1.0]}), 'bank')\n"
         "except UsageError as error:\n"

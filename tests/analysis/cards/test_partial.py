@@ -42,8 +42,8 @@ CALLS = {
 def analyses():
     """All public functions of the package that return tables of figures."""
     found = {}
-    for module in pkgutil.iter_modules(analysis.__path__):
-        home = import_module(f"{analysis.__name__}.{module.name}")
+    for module in pkgutil.walk_packages(analysis.__path__, f"{analysis.__name__}."):
+        home = import_module(module.name)
         for name, one in inspect.getmembers(home, inspect.isfunction):
             returned = str(inspect.signature(one).return_annotation)
             if one.__module__ == home.__name__ and returned in {"ResultTable", "Comparison"}:
@@ -78,7 +78,7 @@ def test_every_analysis_is_tried():
 def test_no_analysis_makes_a_table_by_itself():
     """Only the module that adds the notes calls `result_table`."""
     folder = Path(analysis.__path__[0])
-    calling = [path.stem for path in folder.glob("*.py") if " result_table(" in path.read_text()]
+    calling = [path.stem for path in folder.rglob("*.py") if " result_table(" in path.read_text()]
     assert calling == ["partial"]
 
 

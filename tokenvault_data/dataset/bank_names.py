@@ -17,6 +17,7 @@ import io
 import os
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
@@ -107,13 +108,18 @@ def load_bank_names(extra: str | os.PathLike[str] | ArrowStream | None = None) -
         The table cannot be read, lacks a column or a value, or gives one key to two banks; the
         message names the lines.
     """
+    banks = _packaged()
+    if extra is None:
+        return BankNames(banks)
+    own = _banks(*_own_rows(extra))
+    renamed = {key: own.get(bank_key(bank), bank) for key, bank in banks.items()}
+    return BankNames(MappingProxyType(renamed | own))
+
+
+@cache
+def _packaged() -> Mapping[str, str]:
     packaged = resources.files("tokenvault_data.dataset").joinpath(_TABLE).read_text("utf-8")
-    banks = _banks(_csv_rows(packaged, _TABLE), _TABLE)
-    if extra is not None:
-        own = _banks(*_own_rows(extra))
-        renamed = {key: own.get(bank_key(bank), bank) for key, bank in banks.items()}
-        banks = renamed | own
-    return BankNames(MappingProxyType(banks))
+    return MappingProxyType(_banks(_csv_rows(packaged, _TABLE), _TABLE))
 
 
 def canonical_banks(

@@ -158,7 +158,7 @@ def test_every_column_has_the_types_and_values_of_the_schema(snapshot, outside, 
 
 @pytest.mark.parametrize(
     ("program", "analysis"),
-    # Each meets each neighbour once: a program two or three analyses, an analysis two programs.
+    # A program meets two or three analyses, and an analysis two programs.
     sorted(
         {
             (programs[place % len(programs)], analysis)

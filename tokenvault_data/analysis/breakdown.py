@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from datetime import date
 
     from tokenvault_data.analysis.cards.card_view import Where
-    from tokenvault_data.analysis.cards.source import ArrowStream, Source
+    from tokenvault_data.analysis.cards.source import Source
     from tokenvault_data.analysis.cube.cells import Cells, Codes
     from tokenvault_data.analysis.cube.cube import Coded, Cube, Grouping
     from tokenvault_data.analysis.filters.filters import Predicate
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.tables import ResultTable
 
 

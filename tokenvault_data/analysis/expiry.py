@@ -35,7 +35,7 @@ from tokenvault_data.analysis.cards.dates import (
 )
 from tokenvault_data.analysis.cards.notes import VALID_THROUGH, filter_note
 from tokenvault_data.analysis.cards.partial import finding_table
-from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
+from tokenvault_data.analysis.cards.source import Source, open_source
 from tokenvault_data.dataset.schema import CATEGORIES
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import UsageError
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.tables import ResultTable
 
 

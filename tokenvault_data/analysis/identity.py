@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tokenvault_data.analysis.cards.partial import finding_table
-from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
+from tokenvault_data.analysis.cards.source import Source, open_source
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.schema import CATEGORY
 from tokenvault_data.errors import UsageError
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tokenvault_data.analysis.changes.sources import Banks
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.tables import ResultTable
 
 

@@ -16,7 +16,7 @@ from tokenvault_data.analysis.cards.card_view import card_view, day_sql
 from tokenvault_data.analysis.cards.dates import Within, last_day_within
 from tokenvault_data.analysis.cards.notes import VALID_THROUGH
 from tokenvault_data.analysis.cards.partial import finding_table
-from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
+from tokenvault_data.analysis.cards.source import Source, open_source
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.text import counted, long_day
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
 
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.tables import ResultTable
 
 _JUDGED: Final = ("customer_id", "instrument_status", "expires_on")

@@ -29,14 +29,8 @@ from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
-    from typing import Protocol
 
-    class ArrowStream(Protocol):
-        """Anything that gives its rows as an Arrow stream."""
-
-        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-            """Return the stream, as the Arrow PyCapsule interface says."""
-            ...
+    from tokenvault_data.dataset.frames import ArrowStream
 
 
 Reason = Literal["table", "rule", "as received"]

@@ -6,7 +6,7 @@ and instants are ``datetime64``, numbers are numpy's. The rest of the toolkit sp
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import pandas as pd
 import pyarrow as pa
@@ -23,6 +23,15 @@ _DAY = pa.timestamp("us")
 """What a date becomes: pandas has no type of its own for days."""
 
 _WIDE = {True: pa.int64(), False: pa.uint64()}
+
+
+@runtime_checkable
+class ArrowStream(Protocol):
+    """Anything that gives its rows as an Arrow stream: snapshots, tables, frames, queries."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """Return the stream, as the Arrow PyCapsule interface says."""
+        ...
 
 
 def to_frame(table: pa.Table | pa.RecordBatch, *, ids: Collection[str] = ()) -> pd.DataFrame:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-    from tokenvault_data.analysis.cards.source import ArrowStream
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.reports.policies import ExportPolicy, Policy
 
 BATCH_ROWS: Final = 65_536

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from tokenvault_data.analysis.cards.source import ArrowStream, Source
+    from tokenvault_data.analysis.cards.source import Source
     from tokenvault_data.analysis.filters.filters import Predicate
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
 
 
 class SelectedRows:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from tokenvault_data.analysis.cards.table_types import with_schema_types
-from tokenvault_data.dataset.frames import read_stream
+from tokenvault_data.dataset.frames import ArrowStream, read_stream
 from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER, Snapshot
 from tokenvault_data.dataset.sql import connection_to
@@ -30,15 +30,6 @@ def path_beside(snapshot: Snapshot, folder: str, version: int) -> Path:
     parent = snapshot.path.parent
     store = parent.parent if parent.name == SNAPSHOTS_FOLDER else parent
     return store / folder / f"{snapshot.id}-{snapshot.digest[:16]}-v{version}"
-
-
-@runtime_checkable
-class ArrowStream(Protocol):
-    """Anything that gives its rows as an Arrow stream: snapshots, tables, frames, queries."""
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Return the stream, as the Arrow PyCapsule interface says."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 
     import duckdb
 
-    from tokenvault_data.analysis.cards.source import ArrowStream, Source
+    from tokenvault_data.analysis.cards.source import Source
     from tokenvault_data.analysis.changes.sources import Banks, TwoLists
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.tables import ResultTable
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 import pyarrow as pa
 
-from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
+from tokenvault_data.analysis.cards.source import Source, open_source
 from tokenvault_data.dataset.readers import open_parquet
 from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.sql import connection_to
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+
+    from tokenvault_data.dataset.frames import ArrowStream
 
 NEEDED: Final = ("customer_id", "instrument_id", "instrument_status", "expires_on")
 """Columns without which two lists cannot be compared."""

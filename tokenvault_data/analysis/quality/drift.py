@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from tokenvault_data.analysis.cards.card_view import card_view
-from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
+from tokenvault_data.analysis.cards.source import Source, open_source
 from tokenvault_data.analysis.quality.settings import Finding
 from tokenvault_data.errors import UsageError
 from tokenvault_data.text import counted, percent
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from tokenvault_data.analysis.quality.settings import QualitySettings
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.snapshots import Snapshot
 
 Against: TypeAlias = "ArrowStream | Source | Sequence[ArrowStream | Source] | None"

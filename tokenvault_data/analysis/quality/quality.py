@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from tokenvault_data.analysis.cards.card_view import card_view
 from tokenvault_data.analysis.cards.partial import finding_table
-from tokenvault_data.analysis.cards.source import ArrowStream, Source, open_source
+from tokenvault_data.analysis.cards.source import Source, open_source
 from tokenvault_data.analysis.quality.another_vault import vault_check
 from tokenvault_data.analysis.quality.dataset_checks import (
     MISCOUNTED_SQL,
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
     import duckdb
 
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.tables import ResultTable
 
 LISTED_ROWS: Final = 100_000

@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date, datetime
 
-    from tokenvault_data.analysis.cards.source import ArrowStream, Source
+    from tokenvault_data.analysis.cards.source import Source
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.manifest import Manifest
 
 _NEEDED: Final = (

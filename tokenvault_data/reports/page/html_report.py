@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from tokenvault_data.analysis.cards.source import ArrowStream
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
 
 SUFFIXES: Final = (".html", ".htm")
 _TITLE: Final = "Saved cards in the vault"

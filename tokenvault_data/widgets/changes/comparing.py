@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from tokenvault_data.analysis.cards.source import ArrowStream
     from tokenvault_data.analysis.changes.compare import Comparison
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.snapshots import SnapshotListing
     from tokenvault_data.widgets.parts.text import Block
     from tokenvault_data.widgets.parts.threads import Job

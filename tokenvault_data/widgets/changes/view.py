@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from tokenvault_data.analysis.cards.source import ArrowStream
     from tokenvault_data.analysis.changes.compare import Comparison
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.tables import ResultTable
     from tokenvault_data.widgets.parts.threads import Job
 

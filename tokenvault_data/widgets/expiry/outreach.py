@@ -18,9 +18,9 @@ from tokenvault_data.widgets.expiry.text import chosen_words
 if TYPE_CHECKING:
     from datetime import date
 
-    from tokenvault_data.analysis.cards.source import ArrowStream
     from tokenvault_data.analysis.filters.filters import Predicate
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.tables import ResultTable
     from tokenvault_data.widgets.expiry.counts import Chosen
 

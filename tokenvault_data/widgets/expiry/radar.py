@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from tokenvault_data.analysis.cards.card_view import Where
     from tokenvault_data.analysis.cards.dates import Within
-    from tokenvault_data.analysis.cards.source import ArrowStream
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.dataset.tables import ResultTable
     from tokenvault_data.widgets.expiry.counts import Headline
     from tokenvault_data.widgets.parts.text import Block

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import date
 
-    from tokenvault_data.analysis.cards.source import ArrowStream
     from tokenvault_data.analysis.cube.cube import Cube
     from tokenvault_data.analysis.filters.filters import Predicate
     from tokenvault_data.dataset.bank_names import BankNames
+    from tokenvault_data.dataset.frames import ArrowStream
 
 TITLES: Final = {
     "card_network": "Network",

@@ -16,7 +16,7 @@ from tokenvault_data.widgets.parts.threads import Worker
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tokenvault_data.analysis.cards.source import ArrowStream
+    from tokenvault_data.dataset.frames import ArrowStream
     from tokenvault_data.reports.policies import Policy
     from tokenvault_data.widgets.parts.threads import Job
 

@@ -103,3 +103,25 @@ def test_the_version_is_the_projects():
     """`__version__` is what the project metadata says."""
     project = Path(tokenvault_data.__file__).parents[1] / "pyproject.toml"
     assert f'\nversion = "{tokenvault_data.__version__}"\n' in project.read_text(encoding="utf-8")
+
+
+def test_no_signature_shows_the_environment():
+    """`help()` prints defaults: none of them is the environment, where credentials may be."""
+    secret = "x" * 40
+    code = f"""
+import os; os.environ["CASHFREE_CLIENT_SECRET"] = {secret!r}
+import importlib, inspect, json, pkgutil, tokenvault_data as tv
+shown = []
+for found in pkgutil.walk_packages(tv.__path__, "tokenvault_data."):
+    if found.name.endswith("__main__"):
+        continue
+    for name, one in inspect.getmembers(importlib.import_module(found.name), callable):
+        try:
+            said = str(inspect.signature(one))
+        except (TypeError, ValueError):
+            continue
+        if {secret!r} in said:
+            shown.append(f"{{found.name}}.{{name}}")
+print(json.dumps(shown))
+"""
+    assert in_a_fresh_process(code) == []

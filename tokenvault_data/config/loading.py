@@ -70,7 +70,7 @@ __all__ = [
 def load_profile(
     name: str | None = None,
     *,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
     config_dir: Path | None = None,
     prompt: Prompt | None = None,
 ) -> Profile:
@@ -81,7 +81,7 @@ def load_profile(
     name : str, optional
         A table of the profile file, or ``emulator``, ``sandbox``, ``production``.
     environ : mapping of str to str, optional
-        Environment variables.
+        In place of the process's environment variables.
     config_dir : Path, optional
         Directory of ``profiles.toml``; by default that of `private_files.config_directory`.
     prompt : callable of str to str, optional
@@ -98,6 +98,7 @@ def load_profile(
     ProfileError
         When something is missing, unsafe or contradictory; one sentence with the fix.
     """
+    environ = os.environ if environ is None else environ
     table: Mapping[str, str] = {}
     if name is None:
         return _with_network(_of_variables(None, environ, prompt), table, environ)
@@ -115,14 +116,14 @@ def load_profile(
 
 
 def list_profiles(
-    *, environ: Mapping[str, str] = os.environ, config_dir: Path | None = None
+    *, environ: Mapping[str, str] | None = None, config_dir: Path | None = None
 ) -> dict[str, str]:
     """List the profiles of the profile file; no secret is looked up.
 
     Parameters
     ----------
     environ : mapping of str to str, optional
-        Environment variables.
+        In place of the process's environment variables.
     config_dir : Path, optional
         Directory of ``profiles.toml``.
 
@@ -136,6 +137,7 @@ def list_profiles(
     ProfileError
         When the file is unsafe or damaged.
     """
+    environ = os.environ if environ is None else environ
     tables = read_profile_file(_profile_path(environ, config_dir))
     return {name: _table_environment(name, table) for name, table in tables.items()}
 
@@ -143,7 +145,7 @@ def list_profiles(
 def save_profile(
     profile: Profile,
     *,
-    environ: Mapping[str, str] = os.environ,
+    environ: Mapping[str, str] | None = None,
     config_dir: Path | None = None,
     keyring: bool = False,
     replace: bool = False,
@@ -155,7 +157,7 @@ def save_profile(
     profile : Profile
         What to save.
     environ : mapping of str to str, optional
-        Environment variables.
+        In place of the process's environment variables.
     config_dir : Path, optional
         Directory of ``profiles.toml``; made when missing.
     keyring : bool, optional
@@ -173,6 +175,7 @@ def save_profile(
     ProfileError
         When there is one of that name and `replace` is false, or it cannot be written.
     """
+    environ = os.environ if environ is None else environ
     path = _profile_path(environ, config_dir)
     table = {"environment": profile.environment, "api_version": profile.api_version}
     if profile.environment == "emulator":

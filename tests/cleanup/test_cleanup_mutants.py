@@ -269,7 +269,7 @@ MUTANTS = {
                 (
                     '            back = (moved(number, "in_doubt", "verifying"),)\n'
                     '            back += (moved(number, "verifying", "planned"),)\n'
-                    '            return Decision(records + back, Next("check"), fresh)'
+                    '            return Decision(records + back, NextAction("check"), fresh)'
                 ),
             ),
         ),
@@ -284,7 +284,8 @@ MUTANTS = {
                 '    if state == "accepted":\n'
                 '        done = (moved(number, state, "verifying"),)\n'
                 '        done += (ended(number, "verifying", "deleted", "200"),)\n'
-                '        return Decision((record, step, *done), Next("nothing"), Course())\n'
+                "        done_now = (record, step, *done)\n"
+                '        return Decision(done_now, NextAction("nothing"), CardProgress())\n'
                 + _SETTLE,
             ),
         ),
@@ -298,7 +299,8 @@ MUTANTS = {
                 _SETTLE,
                 '    if state == "accepted":\n'
                 '        look = moved(number, state, "verifying")\n'
-                '        return Decision((record, step, look), Next("await_control"), Course())\n'
+                "        looked = (record, step, look)\n"
+                '        return Decision(looked, NextAction("await_control"), CardProgress())\n'
                 + _SETTLE,
             ),
         ),
@@ -314,7 +316,7 @@ MUTANTS = {
                     "        then, course = _absent(item, course, left)\n"
                     '        if then.do == "await_control":\n'
                     '            seen += (proven_gone(number, item, "404"),)\n'
-                    '            then = Next("nothing")\n'
+                    '            then = NextAction("nothing")\n'
                     "        return Decision(seen, then, course)\n"
                 ),
             ),

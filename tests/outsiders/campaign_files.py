@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sqlite3
+import tempfile
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 Row = dict[str, Any]
 PAGE = 4096
@@ -120,7 +122,17 @@ def read_journal(path: Path) -> Journal:
     """Read a journal; one that is missing says nothing."""
     if not path.exists() or path.stat().st_size == 0:
         return Journal()
-    with _opened(path, "ro") as db:
+    try:
+        return _read_journal(path)
+    except sqlite3.OperationalError:  # its process was killed in the middle of writing
+        with tempfile.TemporaryDirectory() as folder:
+            for file in path.parent.glob(f"{path.name}*"):
+                shutil.copy2(file, folder)
+            return _read_journal(Path(folder) / path.name, "rw")
+
+
+def _read_journal(path: Path, mode: str = "ro") -> Journal:
+    with _opened(path, mode) as db:
         return Journal(
             dict(db.execute("SELECT key, value FROM campaign").fetchall()),
             {row["number"]: dict(row) for row in db.execute("SELECT * FROM items")},

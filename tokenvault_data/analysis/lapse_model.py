@@ -94,7 +94,7 @@ def looks_of(snapshots: Snapshot | Sequence[Snapshot]) -> tuple[list[LapseObserv
 
     Returns
     -------
-    list of Look
+    list of LapseObservation
         Each in a later month than the one before; the newest snapshot is always among them.
     int
         How many were passed over.
@@ -148,7 +148,7 @@ class LapseHistory:
 
     Attributes
     ----------
-    looks : tuple of Look
+    looks : tuple of LapseObservation
     connection : duckdb.DuckDBPyConnection
         With the views ``instruments_N`` and ``outcomes_N`` of look number N.
     """
@@ -187,7 +187,7 @@ class LapseHistory:
 
         Returns
         -------
-        list of Step
+        list of LapseStep
             One for each lead of 0 to ``leads - 1``.
         """
         earlier, later = self.looks[place], self.looks[place + 1]
@@ -320,7 +320,7 @@ def fit(steps: Sequence[LapseStep], leads: int) -> LapseModel | None:
 
     Parameters
     ----------
-    steps : sequence of Step
+    steps : sequence of LapseStep
     leads : int
         How many leads the model shall know, from 0 on.
 

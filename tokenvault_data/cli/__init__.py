@@ -1,1 +1,5 @@
-"""The command line: parse, call, print."""
+"""The command line: parse, call, print.
+
+`main` lists the commands, each in a module of its name; `failures` gives what went wrong its exit
+code, and `printing` says all of it.
+"""

@@ -1,1 +1,5 @@
-"""What knows HTTP and no tables: the client of the vault, its pacing, paging and retrying."""
+"""What knows HTTP and no tables: the client of the vault.
+
+`blocking` is its door for plain code. `client` makes a call of `calls` as often as `retries` says,
+at the pace of `pacing`, through a `transport`; `paging` follows a list to its end.
+"""

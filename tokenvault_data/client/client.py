@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from tokenvault_data.client.calls import Call, Cryptogram
     from tokenvault_data.client.pacing.blind_search import Learned
     from tokenvault_data.client.pacing.pacer import Budget, Reservation
-    from tokenvault_data.client.retries import Attempt
-    from tokenvault_data.client.transport import Transport
     from tokenvault_data.config.loading import Profile
     from tokenvault_data.config.network import Network
     from tokenvault_data.redaction import Secret
@@ -71,7 +69,7 @@ class Caller:
         Whose headers are sent.
     pacer : Pacer
         Holds the account's budget.
-    wire : Wire
+    wire : Transport
     policy : RetryPolicy
         How long one call is tried.
     """
@@ -340,7 +338,7 @@ class AsyncVault:
         share of what the first refusal shows from then on.
     retries : RetryPolicy, optional
         How long one call is tried.
-    wire : WireSettings, optional
+    wire : TransportSettings, optional
         Timeouts and size limits.
     transport : httpx.AsyncBaseTransport, optional
         Takes the place of the wire engine.
@@ -529,7 +527,7 @@ class AsyncVault:
         Parameters
         ----------
         call : Call
-            Made by `operations.fetch_call` and its kind.
+            Made by `calls.fetch_call` and its kind.
         idempotency_key : str, optional
             Sent as ``x-idempotency-key``. A delete without one gets a key of its own.
         before_send : callable, optional

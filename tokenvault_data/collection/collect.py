@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
     from tokenvault_data.client.blocking import Vault
     from tokenvault_data.client.client import AsyncVault
-    from tokenvault_data.collection.progress import Report
-    from tokenvault_data.collection.run import Run
     from tokenvault_data.config.loading import Profile
     from tokenvault_data.dataset.snapshots import Snapshot
 

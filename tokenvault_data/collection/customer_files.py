@@ -60,7 +60,7 @@ def rows_of_path(path: Path, column: str | None) -> Iterator[CustomerRows]:
 
     Yields
     ------
-    Rows
+    CustomerRows
         Its values, to be read before the file is closed.
 
     Raises
@@ -94,7 +94,7 @@ def rows_of_stream(stream: IO[bytes], name: str, column: str | None) -> Iterator
 
     Yields
     ------
-    Rows
+    CustomerRows
         Its values.
 
     Raises

@@ -277,12 +277,12 @@ def sift(rows: CustomerRows) -> CheckedCustomers:
 
     Parameters
     ----------
-    rows : Rows
+    rows : CustomerRows
         The values; read once, to the end.
 
     Returns
     -------
-    Sifted
+    CheckedCustomers
         Kept ids and counts of the others.
 
     Raises
@@ -301,7 +301,7 @@ def refuse_numbers(rows: CustomerRows, kind: str, row: int) -> CustomerListError
 
     Parameters
     ----------
-    rows : Rows
+    rows : CustomerRows
         Where it was found.
     kind : str
         Type of the values, as the user knows it.

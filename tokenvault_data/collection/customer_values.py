@@ -30,7 +30,7 @@ def rows_of_values(source: object, column: str | None) -> CustomerRows:
 
     Returns
     -------
-    Rows
+    CustomerRows
         Its values.
 
     Raises
@@ -72,7 +72,7 @@ def rows_of_batches(
 
     Returns
     -------
-    Rows
+    CustomerRows
         Their values, as text.
 
     Raises

@@ -2,7 +2,7 @@
 
 Where a profile comes from, in this order:
 
-1. a name: the table of that name in ``profiles.toml`` (see `profile_file`), whose secrets may be
+1. a name: the table of that name in ``profiles.toml`` (see `profile`), whose secrets may be
    left to the system keyring;
 2. without a table, the environment variables ``CASHFREE_ENVIRONMENT``, ``CASHFREE_CLIENT_ID``,
    ``CASHFREE_CLIENT_SECRET`` and so on, for the environment that they, or the name, state;

@@ -21,8 +21,10 @@ VERSION_KEY = b"tokenvault_schema_version"
 """Key of the schema metadata that holds :data:`SCHEMA_VERSION`."""
 
 TABLE_KEY = b"tokenvault_table"
-WRITTEN_KEY = b"tokenvault_export"
 """Key of the schema metadata that names the table, ``instruments`` or ``outcomes``."""
+
+WRITTEN_KEY = b"tokenvault_export"
+"""Key of the schema metadata that an export of ours has."""
 
 CATEGORY = pa.dictionary(pa.int32(), pa.string())
 """Type of low-cardinality text."""

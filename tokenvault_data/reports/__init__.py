@@ -1,1 +1,1 @@
-"""What leaves the toolkit: summaries and exports."""
+"""What people can send on: exports, charts, and the report; what may be shown is decided first."""

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from tokenvault_data.analysis.cube.cells import Cells, Codes
     from tokenvault_data.analysis.filters.filters import Predicate
     from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.frames import ArrowStream

@@ -3,7 +3,7 @@
 ::
 
     text --parsing--> filters --expressions--> Arrow masks, SQL, one card
-                         '------writing------> text again
+         <--parsing--
 
 A comparison with a missing value is unknown, and unknown selects nothing.
 """

@@ -5,8 +5,7 @@ false but unknown, the negation of unknown is unknown, and only rows for which t
 *true* are selected. So neither a condition nor its negation selects a card whose value is missing,
 unless missing is asked for by name: ``IsIn("card_bank", (None,))``.
 
-A condition is a value: immutable, compared by content, and right from the moment it exists. The
-comparisons that all others are made of stand in `predicate_comparisons`.
+A condition is a value: immutable, compared by content, and right from the moment it exists.
 """
 
 from __future__ import annotations
@@ -37,8 +36,6 @@ from tokenvault_data.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from tokenvault_data.analysis.filters.columns import Value
 
 
 Operator = Literal["<", "<=", ">", ">="]

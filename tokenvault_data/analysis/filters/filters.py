@@ -6,7 +6,7 @@
 >>> predicate_from_dict(rule.to_dict()) == rule
 True
 
-The forms and their three-valued logic are described in `predicate_nodes`: a card whose value is
+The forms and their three-valued logic are described in `expressions`: a card whose value is
 missing is selected by no condition and no negation, unless missing is asked for by name.
 """
 

@@ -28,7 +28,7 @@ from tokenvault_data.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tokenvault_data.analysis.filters.filters import Operator, Predicate, Value
+    from tokenvault_data.analysis.filters.filters import Operator, Value
 
 
 def typed(predicate: Predicate) -> list[str]:

@@ -287,13 +287,13 @@ class Replay:
         Of the campaign.
     opened_at, last_at : str or None
         Times of the first record and of the last.
-    approved : list of Entry
-    confirmed : list of Entry
-    moves : list of Entry
+    approved : list of JournalEntry
+    confirmed : list of JournalEntry
+    moves : list of JournalEntry
         Of the campaign, from state to state.
     machines : list of str
         Where it was applied and recovered, in that order.
-    recovered : list of Entry
+    recovered : list of JournalEntry
     is_sealed : bool
         Whether the closing record was written.
     """

@@ -292,7 +292,7 @@ class Campaign:
         on_progress : callable, optional
             Gets a `CampaignStatus` at most five times a second.
         checkpoint : callable, optional
-            Called with the name of each `visits.Checkpoint`; for trials.
+            Called with the name of each `card_worker.Checkpoint`; for trials.
 
         Returns
         -------
@@ -470,7 +470,7 @@ class Campaign:
                     )
             return self._sealed(status)
 
-    # What the engine asks; see `engine.Watcher`
+    # What the engine asks; see `engine.EngineMonitor`
 
     def asked_for(self) -> Literal["pause", "abort"] | None:
         """Say what somebody wants the campaign to do, here or by the control file."""

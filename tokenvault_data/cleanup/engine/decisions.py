@@ -44,8 +44,9 @@ Do = Literal["check", "look", "delete", "await_control", "check_at_end", "look_a
 class NextAction(NamedTuple):
     """What is to be done with an item, and in how many seconds.
 
-    ``check`` fetches it before an attempt, ``look`` after one; the two ``at_end`` put it off until
-    nothing else is left to do; ``await_control`` waits for the next good control read.
+    ``check`` reads its customer's list before an attempt, ``look`` fetches it after one; the two
+    ``at_end`` put it off until nothing else is left to do; ``await_control`` waits for the next
+    good control read.
     """
 
     do: Do
@@ -219,13 +220,13 @@ def after_check(  # noqa: PLR0911  one return a verdict
     *,
     attempts: int,
 ) -> Decision:
-    """Decide after the fetch before an attempt.
+    """Decide after the list that was read before an attempt.
 
     Parameters
     ----------
     number, item
-    check : Check
-    course : Course
+    check : ListObservation
+    course : CardProgress
     intent : Intent
         The attempt to make if the card is as planned.
     attempts : int

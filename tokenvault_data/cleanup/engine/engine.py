@@ -90,7 +90,7 @@ class Engine:
     journal : Journal
         Open; the campaign in state ``canary``, ``running``, ``verifying`` or ``aborted``.
     vault : VaultPort
-    watcher : Watcher
+    watcher : EngineMonitor
     memory : Memory
         The account's ledger and the hold lists.
     api_version : str

@@ -136,8 +136,8 @@ class ClassifiedResponse:
 
     Attributes
     ----------
-    meaning : Meaning
-    row : Row
+    meaning : ResponseKind
+    row : ResponsePolicy
         What follows from it.
     card : dict or None
         The instrument as the vault wrote it, where the answer is the card asked for.

@@ -269,7 +269,7 @@ class Sender:
 
     Attributes
     ----------
-    ending : Ending or None
+    ending : StopReason or None
         Set once the campaign is to stop; nothing is sent from then on until `go_on`.
     is_heedless : bool
         Whether trouble stops nothing: an aborted campaign only looks, and ends in any case.
@@ -399,7 +399,7 @@ class Sender:
 
         Raises
         ------
-        Withheld
+        SendCancelled
             It was not sent, and will not be.
         """
         age: float | None = None

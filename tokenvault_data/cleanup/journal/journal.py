@@ -208,7 +208,7 @@ class Journal:
 
     Attributes
     ----------
-    standing : Standing
+    standing : JournalState
         What the records add up to, those just committed included.
     """
 

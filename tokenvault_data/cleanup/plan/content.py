@@ -51,7 +51,7 @@ def contradicting(plan: PlanContent) -> int | None:
     """Return the number of the first card that the plan's rule cannot have selected.
 
     What the rule asks of columns that no plan holds is not known, and contradicts nothing; the
-    snapshot answers that, see `plan_snapshot`.
+    snapshot answers that, see `snapshot`.
     """
     rule = plan.rule
     if rule.kind == "listed":

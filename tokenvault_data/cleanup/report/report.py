@@ -133,7 +133,7 @@ def completion_report(
         ``STORE/campaigns/<plan id>``.
     to : path
         ``.html`` for a page to read, without any id in clear; ``.csv`` or ``.parquet`` for a table
-        with a row for every planned card, see `completion_table.COMPLETION`.
+        with a row for every planned card, see `COMPLETION`.
     policy : {"full", "masked"}
         Whether ids in a table are in clear, or keyed hashes; see `reports.policies`.
     approvers : Trust, or mapping of str to str, optional
@@ -165,7 +165,6 @@ def completion_report(
         from tokenvault_data.cleanup.report.page import completion_page
 
         return write_whole(path, completion_page(plan, replay, campaign.result).encode())
-    from tokenvault_data.cleanup.report.report import completion_table
     from tokenvault_data.reports.export import export
 
     return export(completion_table(plan, replay), path, policy=policy)
@@ -185,8 +184,6 @@ def exceptions(folder: str | os.PathLike[str]) -> pa.Table:
         The plan cannot be trusted.
     """
     import pyarrow.compute as pc
-
-    from tokenvault_data.cleanup.report.report import completion_table
 
     table = completion_table(*_read(audited(folder)))
     kept = table.filter(pc.is_in(table["final"], value_set=_texts(LEFT)))

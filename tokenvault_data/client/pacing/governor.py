@@ -1,6 +1,6 @@
 """Decides when a request may leave so that the account's budget is used and not overrun.
 
-Pure: it is told the time and what happened, and answers with a time; `pacing` does the waiting.
+Pure: it is told the time and what happened, and answers with a time; `pacer` does the waiting.
 
 The rate is the least of what is known: our share of the limit, the rate that what is left of the
 budget bears (`credit`), the rate that refusals have shown to be borne (`rate_search`), and the

@@ -2,7 +2,7 @@
 
 The names are those of Cashfree's rate limit pages (``x-ratelimit-limit``, ``-remaining``,
 ``-retry``, ``-type``, ``-reset``), the ``RateLimit`` fields of the IETF drafts (see
-`ratelimit_fields`) and the standard ``Retry-After`` (RFC 9110, 10.2.3), in seconds or as a date.
+`read_fields`) and the standard ``Retry-After`` (RFC 9110, 10.2.3), in seconds or as a date.
 """
 
 from __future__ import annotations

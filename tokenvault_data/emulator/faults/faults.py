@@ -20,7 +20,7 @@
 ``hang#customer=cust_0000004``  one customer whose requests are never answered
 ==============================  ===================================================================
 
-Rules are tried in order; of those that strike, the first of each group counts (see `fault_kinds`).
+Rules are tried in order; of those that strike, the first of each group counts (see `KINDS`).
 The same specification with the same seed strikes the same request numbers.
 """
 

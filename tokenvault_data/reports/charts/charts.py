@@ -220,7 +220,7 @@ def bars(table: pd.DataFrame, column: str, *, about: str = "", width: int = WIDT
     ----------
     table : pandas.DataFrame
         Columns `column`, ``cards``, ``share`` and, if known, ``customers``: what
-        `breakdown` or `small_cells.fold_small` returns.
+        `breakdown` or `small_groups.fold_small` returns.
     column : str
         ``card_network``, ``bank``, ``card_type``, ``card_country``, ``instrument_status`` or any
         other that holds names.

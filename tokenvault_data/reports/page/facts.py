@@ -74,7 +74,7 @@ class ReportFacts:
     breakdowns : dict
         For each of `BREAKDOWNS`, its table, or None where there is none that may be shown.
     expiry : PublishedExpiry or None
-    checks : tuple of Check
+    checks : tuple of CheckShown
     changes : PublishedChanges or None
         None when there is nothing to compare with, or nothing may be published.
     partial : tuple of str

@@ -1,8 +1,8 @@
 """One HTML file that says what a vault holds, for people who have no Python.
 
 It needs no network, no script and no other file; it holds aggregates only, none of fewer customers
-than the smallest cell. What it says is decided in `report_facts`, `report_sections` and
-`report_summary`; here it becomes a page.
+than the smallest cell. What it says is decided in `facts`, `sections` and
+`summary`; here it becomes a page.
 """
 
 from __future__ import annotations

@@ -58,7 +58,7 @@ class CleanupDesk:
 
     Attributes
     ----------
-    watcher : Watcher
+    watcher : StateWatcher
         Looks at a campaign that is at work elsewhere.
     """
 

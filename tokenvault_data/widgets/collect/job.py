@@ -27,8 +27,8 @@ class PendingRun(NamedTuple):
 
     Attributes
     ----------
-    onlooker : Onlooker
-    glance : Glance
+    onlooker : RunMonitor
+    glance : RunProgress
     """
 
     onlooker: RunMonitor

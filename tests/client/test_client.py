@@ -12,6 +12,7 @@ import sys
 import time
 import traceback
 import types
+from decimal import Decimal
 
 import httpx
 import pytest
@@ -31,6 +32,7 @@ from raw_server import (
 )
 
 from tokenvault_data import errors, redaction
+from tokenvault_data.client.blocking import connect
 from tokenvault_data.client.client import AsyncVault
 from tokenvault_data.client.retries import RetryPolicy
 from tokenvault_data.client.transport import EngineTransport, TransportSettings
@@ -39,6 +41,7 @@ from tokenvault_data.config.loading import Profile, emulator_profile
 from tokenvault_data.config.network import Network
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
+from tokenvault_data.errors import UsageError
 from tokenvault_data.redaction import Secret, customer_hash
 
 CUSTOMER, INSTRUMENT = "cust_private_4711", "inst-private-0815"
@@ -786,3 +789,21 @@ def test_a_process_may_end_right_after_an_answer(emulator):
     processes = [subprocess.Popen(command, stderr=subprocess.PIPE) for _ in range(4)]
     ends = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
     assert ends == [(b"", 0)] * 4
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"share": "0.5"},
+        {"share": [0.5]},
+        {"share": True},
+        {"rate_per_minute": "100"},
+        {"rate_per_minute": 10**400},
+        {"rate_per_minute": Decimal(100)},
+        {"share_at_most": "half"},
+    ],
+)
+def test_a_setting_that_is_no_number_is_one_sentence(settings):
+    """Whatever is given in place of a number."""
+    with pytest.raises(UsageError, match="Give a number"):
+        connect("emulator", **settings)

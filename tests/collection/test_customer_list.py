@@ -436,3 +436,12 @@ def test_columns_of_parquet_can_be_named(tmp_path):
     assert columns_of(io.BytesIO(content), "ids.parquet") == ("id", "city")
     with pytest.raises(CustomerListError, match="begins like a Parquet file"):
         columns_of(io.BytesIO(content[:40]), "ids.parquet")
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\n\n  \n"])
+def test_an_empty_file_is_called_so(tmp_path, content):
+    """Not a table whose columns nobody knows."""
+    path = tmp_path / "list.csv"
+    path.write_text(content)
+    with pytest.raises(CustomerListError, match="empty|no ids"):
+        read_customers(path)

@@ -8,13 +8,14 @@ import pytest
 from dataset_cases import cards_table, outcomes
 
 from tokenvault_data.dataset.durable_files import (
+    check_place,
     durable_file,
     read_parquet,
     write_bytes,
     write_parquet,
 )
 from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
-from tokenvault_data.errors import SnapshotError
+from tokenvault_data.errors import SnapshotError, UsageError
 
 
 def test_what_was_written_is_described(tmp_path):
@@ -104,3 +105,24 @@ def test_what_cannot_be_trusted_is_refused_by_name(tmp_path):
             read_parquet(tmp_path / f"{name}.parquet", OUTCOMES)
     with pytest.raises(SnapshotError, match="not a file of instruments"):
         read_parquet(good, INSTRUMENTS)
+
+
+@pytest.mark.parametrize(
+    ("record", "rows", "inside", "refused"),
+    [
+        ("manifest.json", "instruments", "instruments", True),
+        ("manifest.json", "instruments", ".", True),
+        ("run.json", "parts", "parts", True),
+        ("manifest.json", "pages", "pages", False),
+    ],
+)
+def test_nothing_is_put_into_what_we_keep(tmp_path, record, rows, inside, refused):
+    """A file in a snapshot or a run would damage it; a project with a manifest of its own may."""
+    (tmp_path / "kept" / rows).mkdir(parents=True)
+    (tmp_path / "kept" / record).write_text("{}")
+    place = tmp_path / "kept" / inside / "mine.csv"
+    if refused:
+        with pytest.raises(UsageError, match=r"lies in a (snapshot|run)"):
+            check_place(place, (".csv",))
+    else:
+        check_place(place, (".csv",))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import secrets
 import time
 import uuid
 import weakref
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -368,6 +370,11 @@ class AsyncVault:
         share_at_most: float = DEFAULT_SHARE,
     ) -> None:
         self.profile = profile
+        share, rate_per_minute = (
+            _number("share", share),
+            _number("rate_per_minute", rate_per_minute),
+        )
+        share_at_most = _number("share_at_most", share_at_most) or 0.0
         account_share = AccountShare(profile, named=share, at_most=share_at_most)
         pacer = Pacer(
             share=share_at_most if share is None else share,
@@ -611,3 +618,15 @@ def _wire(
     if isinstance(transport, EngineTransport):
         return transport
     return TransportAdapter(transport, settings)
+
+
+def _number(name: str, value: float | None) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):
+            return float(value)
+    raise UsageError(
+        f"{name} is of type {type(value).__name__}, or far too large; nothing was sent. Give a"
+        " number such as 0.5."
+    )

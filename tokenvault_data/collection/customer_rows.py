@@ -89,6 +89,8 @@ def choose_column(names: Sequence[str], wanted: str | None, *, described: str) -
             return found[0]
         problem = f"has no column {wanted!r}" if not found else f"has several columns {wanted!r}"
         raise CustomerListError(f"Nothing was read: {described} {problem}; {_listing(names)}.")
+    if not names:
+        raise CustomerListError(f"Nothing was read: {described} is empty; it holds no ids.")
     if len(names) == 1:
         return 0
     for obvious in OBVIOUS_NAMES:

@@ -48,4 +48,4 @@ def is_our_heading(line: str, names: Sequence[str]) -> bool:
 
 def is_our_result(names: Sequence[str]) -> bool:
     """Say whether a table is one of our results, and has no column of customers."""
-    return OUR_RESULTS.issuperset(names) and "customer_id" not in names
+    return bool(names) and OUR_RESULTS.issuperset(names) and "customer_id" not in names

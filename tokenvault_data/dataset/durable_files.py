@@ -12,7 +12,7 @@ import hashlib
 import os
 import secrets
 from dataclasses import dataclass
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_KEPT: Final = (("manifest.json", "instruments", "a snapshot"), ("run.json", "parts", "a run"))
+"""What a folder of ours holds that nobody else may write to: its record, and its rows."""
+
+
 def check_place(path: Path, suffixes: tuple[str, ...]) -> None:
     """Raise UsageError unless a file of one of these suffixes can be meant by `path`."""
     if path.suffix.lower() not in suffixes:
@@ -33,12 +37,24 @@ def check_place(path: Path, suffixes: tuple[str, ...]) -> None:
             f"Nothing was written: {path.name!r} does not end in {' or '.join(suffixes)}; rename"
             " it."
         )
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Raise UsageError unless a file may be put there: into no snapshot and no run, above all."""
     if not path.parent.is_dir():
         raise UsageError(
             f"Nothing was written: there is no directory {path.parent}; make it first."
         )
     if path.is_dir():
         raise UsageError(f"Nothing was written: {path} is a directory; name a file in it.")
+    for folder in path.resolve().parents:
+        for record, rows, kept in _KEPT:
+            if (folder / record).is_file() and (folder / rows).is_dir():
+                raise UsageError(
+                    f"Nothing was written: {path} lies in {kept}, which a file of yours would"
+                    " damage; choose another folder."
+                )
 
 
 def write_whole(path: Path, data: bytes) -> Path:

@@ -73,14 +73,11 @@ def export(
     TokenVaultError
         When the file cannot be written; what was there before is untouched.
     """
+    from tokenvault_data.dataset.durable_files import check_folder  # loads Arrow
+
     path = local_path(path)
     suffix = _suffix(path)
-    if not path.parent.is_dir():
-        raise UsageError(
-            f"Nothing was written: there is no directory {path.parent}; make it first."
-        )
-    if path.is_dir():
-        raise UsageError(f"Nothing was written: {path} is a directory; name a file in it.")
+    check_folder(path)
     reader = _rows_of(source, as_of=as_of, banks=banks)
     batches, schema = _open(reader, columns, export_policy(policy))
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")

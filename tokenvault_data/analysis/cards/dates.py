@@ -121,6 +121,6 @@ def _read(within: Within) -> tuple[int, str]:
     elif whole_number(within) >= 0:
         return whole_number(within), "D"
     raise UsageError(
-        f"{within!r} is no time to look ahead; nothing was counted; give whole days such as 90 or"
+        f"{within!r} is no time to look ahead; nothing was counted; give whole days such as"
         " '90D', or months such as '3M'."
     )

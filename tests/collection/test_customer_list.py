@@ -438,10 +438,10 @@ def test_columns_of_parquet_can_be_named(tmp_path):
         columns_of(io.BytesIO(content[:40]), "ids.parquet")
 
 
-@pytest.mark.parametrize("content", ["", "\n", "\n\n  \n"])
+@pytest.mark.parametrize("content", ["", "\n"])
 def test_an_empty_file_is_called_so(tmp_path, content):
     """Not a table whose columns nobody knows."""
     path = tmp_path / "list.csv"
     path.write_text(content)
-    with pytest.raises(CustomerListError, match="empty|no ids"):
+    with pytest.raises(CustomerListError, match="is empty"):
         read_customers(path)

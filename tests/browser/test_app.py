@@ -47,6 +47,7 @@ def wait_for_cards(page):
     expect(page.locator(".tv-explorer h3").first).to_contain_text("cards", timeout=START_MS)
 
 
+@pytest.mark.timeout(300)
 def test_an_empty_store_is_filled_from_an_emulator(start_app, browser):
     """The page says what it does, collects, and shows what it has collected; ids stay masked."""
     app = start_app()
@@ -62,7 +63,8 @@ def test_an_empty_store_is_filled_from_an_emulator(start_app, browser):
     assert "AppPage" not in page.locator("body").inner_text()
     (kernel,) = app.kernels()
     page.close(run_before_unload=True)  # as a person closes a tab
-    deadline = time.monotonic() + 30
+    # A browser may lose what a page says at its end; the server then misses it in two minutes.
+    deadline = time.monotonic() + 180
     while kernel.is_running():
         assert time.monotonic() < deadline, "the kernel of a closed page is still there"
         time.sleep(0.2)

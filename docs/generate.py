@@ -106,6 +106,12 @@ def _item_states(_: str) -> str:
     return _moves(ITEM_TRANSITIONS)
 
 
+def _item_ends(_: str) -> str:
+    from tokenvault_data.cleanup.journal.states import FINAL_MEANINGS
+
+    return _table(("ends as", "what is true"), [(f"`{k}`", v) for k, v in FINAL_MEANINGS.items()])
+
+
 def _campaign_states(_: str) -> str:
     from tokenvault_data.cleanup.journal.states import CAMPAIGN_TRANSITIONS
 
@@ -153,6 +159,7 @@ _WRITERS: dict[str, Callable[[str], str]] = {
     "anomalies": _anomalies,
     "fault kinds": _fault_kinds,
     "item states": _item_states,
+    "item ends": _item_ends,
     "campaign states": _campaign_states,
     "answers": _answers,
 }

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tokenvault_data.cleanup.audit.replay import moment
 from tokenvault_data.cleanup.audit.rules import FINALS, GONE, LEFT
+from tokenvault_data.cleanup.journal.states import FINAL_MEANINGS
 from tokenvault_data.cleanup.plan.summary import describe, shown_sentence
 from tokenvault_data.dataset.manifest import toolkit_version
 from tokenvault_data.redaction import mask_id
@@ -26,19 +27,6 @@ if TYPE_CHECKING:
 
 SHOWN_EXCEPTIONS: Final = 200
 """Rows of the table of exceptions; the others are counted, and are in the CSV and Parquet forms."""
-
-MEANINGS: Final = {
-    "deleted": "The delete was accepted, and a later fetch showed the card gone.",
-    "gone_after_attempt": "The answer to the delete was unclear; a later fetch showed it gone.",
-    "already_gone": "It was gone before this campaign sent a delete for it.",
-    "gone_unattributed": "It is gone; an earlier delete of it is remembered, its answer is not.",
-    "skipped_drift": "It was no longer what was planned, so no delete was sent.",
-    "drift_after_attempt": "It changed after a delete of unclear result, and was left alone.",
-    "rejected": "The vault refused the delete.",
-    "unresolved": "A delete was sent, and nothing proved the card gone.",
-    "not_attempted": "No delete was sent for it.",
-}
-"""What each final state means, for readers of the page."""
 
 _WORDS: Final = {
     "completed": "Completed: every card is gone",
@@ -173,7 +161,7 @@ def _totals(result: AuditResult) -> list[tuple[str, str, str, str]]:
         share = percent(count / result.planned) if result.planned else ""
         return name.replace("_", " "), f"{count:,}", share, meaning
 
-    rows = [row(final, result.finals.get(final, 0), MEANINGS[final]) for final in FINALS]
+    rows = [row(final, result.finals.get(final, 0), FINAL_MEANINGS[final]) for final in FINALS]
     return [*rows, row("open", result.open, "Its end is not written down yet.")]
 
 

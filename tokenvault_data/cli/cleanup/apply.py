@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tokenvault_data.cleanup.journal.states import FINAL_MEANINGS
 from tokenvault_data.cli import exit_codes, options
 from tokenvault_data.cli.cleanup.plan_views import (
     PlanReference,
@@ -31,18 +32,6 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.campaign.campaign import Campaign
     from tokenvault_data.cleanup.campaign.status import CampaignStatus
     from tokenvault_data.cleanup.plan.plan import Plan
-
-_MEANINGS = {
-    "deleted": "deleted, then seen gone",
-    "gone_after_attempt": "no clear answer to the delete, then seen gone",
-    "already_gone": "gone before anything was sent",
-    "gone_unattributed": "gone; an earlier delete is remembered, its answer is not",
-    "skipped_drift": "left alone: changed since the plan",
-    "drift_after_attempt": "changed between two attempts, left alone",
-    "rejected": "the vault refused the delete",
-    "unresolved": "not proven gone",
-    "not_attempted": "no delete was sent",
-}
 
 _PROOFS = {"404": "seen gone (404)", "INACTIVE": "seen as INACTIVE"}
 """What the journal notes as the proof that a card is gone, in words."""
@@ -348,7 +337,7 @@ def _print_status(now: CampaignStatus, campaign: Campaign) -> None:
         print_paragraph(now.reason, indent="  ", first="  ")
     rows = [PrintedRow(("planned", f"{now.planned:,}", ""), "bold")]
     rows += [
-        PrintedRow((f"  {final.replace('_', ' ')}", f"{count:,}", _MEANINGS[final]))
+        PrintedRow((f"  {final.replace('_', ' ')}", f"{count:,}", FINAL_MEANINGS[final]))
         for final, count in now.finals.items()
     ]
     if now.waiting:

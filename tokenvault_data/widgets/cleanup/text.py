@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from tokenvault_data.cleanup.journal.states import FINAL_MEANINGS
 from tokenvault_data.cleanup.plan.summary import describe, shown_sentence
-from tokenvault_data.cleanup.report.page import MEANINGS
 from tokenvault_data.errors import CampaignHalted, CampaignPaused, Locked, RefusedByGuardRail
 from tokenvault_data.text import counted, utc_minute
 from tokenvault_data.widgets.cleanup.stages import STEPS, Stage, StageFacts, stage_of
@@ -230,7 +230,7 @@ def finals_words(status: CampaignStatus) -> list[Block]:
         (
             "facts",
             [
-                (_capital(final.replace("_", " ")), f"{counted(count, 'card')}. {MEANINGS[final]}")
+                (_capital(final.replace("_", " ")), f"{counted(count, 'card')}. {FINAL_MEANINGS[final]}")
                 for final, count in status.finals.items()
             ],
         )

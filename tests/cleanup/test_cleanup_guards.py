@@ -214,13 +214,13 @@ GUARDS = {
     ),
     "revocations are read again": guard(
         "cleanup/campaign/test_campaign.py::test_an_approval_taken_back_stops_what_runs",
-        "cleanup.campaign.campaign",
-        "                revocations=read_revocations(self.folder),\n",
+        "cleanup.campaign.campaign_run",
+        "                revocations=read_revocations(self._folder),\n",
         "",
     ),
     "the end of a plan is met while it runs": guard(
         "cleanup/campaign/test_campaign.py::test_an_approval_taken_back_stops_what_runs",
-        "cleanup.campaign.campaign",
+        "cleanup.campaign.campaign_run",
         "        if now >= datetime.fromisoformat(plan.expires_at):\n",
         "        if False:\n",
     ),

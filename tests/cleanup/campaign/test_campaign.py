@@ -1,6 +1,7 @@
 """Campaigns against the emulator over HTTP, and everything that refuses them."""
 
 import asyncio
+import contextlib
 import dataclasses
 import signal
 import sqlite3
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 import pytest
 from campaign_bench import AS_OF, WIDE
@@ -22,8 +24,10 @@ from tokenvault_data.cleanup.approval.revocation import revoke, write_revocation
 from tokenvault_data.cleanup.audit.audit import audit
 from tokenvault_data.cleanup.campaign.applying import abort_cleanup, apply_cleanup, recover_cleanup
 from tokenvault_data.cleanup.campaign.campaign import Campaign
+from tokenvault_data.cleanup.campaign.campaign_run import CampaignRun
 from tokenvault_data.cleanup.campaign.locking import only_campaign
 from tokenvault_data.cleanup.clock import Clock
+from tokenvault_data.cleanup.journal.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.ledger.ledger import Ledger
 from tokenvault_data.cleanup.plan.plan_file import seal
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
@@ -241,7 +245,26 @@ def trust_keys_of(config):
     (trusted / public.name).chmod(0o600)
 
 
-def test_an_approval_taken_back_stops_what_runs(tmp_path):
+@pytest.fixture
+def may_go_on(tmp_path):
+    """What a run says of whether it may go on: a run just begun, at each call of this."""
+    journals = contextlib.ExitStack()
+
+    def begin(plan, clock, config):
+        folder = tmp_path / "campaigns" / plan.id
+        head = JournalHead(plan.id, plan.digest, "emulator", None, len(plan.cards), "me", "here")
+        journal = journals.enter_context(Journal.open(folder / FILE_NAME, head, clock=clock.now))
+        vault, memory = AsyncVault(emulator_profile()), mock.sentinel.memory
+        run = CampaignRun(
+            plan, folder, journal, vault, memory=memory, clock=clock, config_dir=config
+        )
+        return run.may_go_on
+
+    with journals:
+        yield begin
+
+
+def test_an_approval_taken_back_stops_what_runs(tmp_path, may_go_on):
     """Approvals, revocations and the plan's end are looked at again every two seconds."""
     plan, config = make_plan(), tmp_path / "config"
     keygen("Ravi", directory=config)
@@ -251,14 +274,14 @@ def test_an_approval_taken_back_stops_what_runs(tmp_path):
     clock = Clock(now=lambda: now[0])
 
     def said():
-        return Campaign.open(plan, tmp_path, clock=clock, config_dir=config).may_go_on()
+        return may_go_on(plan, clock, config)()
 
     assert "approv" in said()
     write_approval(approve(plan, key, now=now[0]), folder)
-    campaign = Campaign.open(plan, tmp_path, clock=clock, config_dir=config)
-    assert campaign.may_go_on() is said() is None
+    running_since_then = may_go_on(plan, clock, config)
+    assert running_since_then() is said() is None
     taken_back = write_revocation(revoke(plan, key, now=now[0]), folder)
-    assert campaign.may_go_on() is None  # that was just looked at
+    assert running_since_then() is None  # that was just looked at
     assert "took" in said() or "revoked" in said()
     taken_back.unlink()
     now[0] = datetime.fromisoformat(plan.expires_at)

@@ -8,31 +8,26 @@ ledger remembers the same.
 from __future__ import annotations
 
 import getpass
-import hashlib
-import time
-from contextlib import ExitStack, contextmanager, suppress
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from tokenvault_data.cleanup.approval.approvals import (
     ApprovalState,
     approval_states,
-    check_approvals,
     read_approvals,
     write_approval,
 )
 from tokenvault_data.cleanup.approval.approvers import load_trust, phrase_for
 from tokenvault_data.cleanup.approval.revocation import read_revocations
 from tokenvault_data.cleanup.audit.seal import SEAL_NAME, seal_journal
+from tokenvault_data.cleanup.campaign.campaign_run import CampaignRun, halted
 from tokenvault_data.cleanup.campaign.locking import (
     at_work_elsewhere,
-    clear_word,
     is_campaign_at_work,
     is_folder_at_work,
     leave_word,
     only_campaign,
     only_in_folder,
-    read_word,
 )
 from tokenvault_data.cleanup.campaign.preflight import (
     Account,
@@ -52,15 +47,11 @@ from tokenvault_data.cleanup.campaign.recovery import (
 )
 from tokenvault_data.cleanup.campaign.status import (
     CampaignStatus,
-    cards_met,
     has_closing_record,
-    seconds_left,
-    status_of,
     stored_canary,
     stored_status,
 )
 from tokenvault_data.cleanup.clock import Clock
-from tokenvault_data.cleanup.engine.engine import Engine
 from tokenvault_data.cleanup.engine.memory import Memory
 from tokenvault_data.cleanup.journal.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.journal.records import Record, state
@@ -71,10 +62,7 @@ from tokenvault_data.cleanup.plan.plan import Plan
 from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, PLAN_NAME, read_plan, seal
 from tokenvault_data.cleanup.plan.snapshot import check_against_snapshot
 from tokenvault_data.cleanup.selection.holds import Holds, keep_given, load_holds, missing
-from tokenvault_data.client.pacing.learned_rate import LearnedRate
 from tokenvault_data.errors import (
-    CampaignHalted,
-    CampaignPaused,
     Locked,
     PlanDamaged,
     RefusedByGuardRail,
@@ -82,7 +70,6 @@ from tokenvault_data.errors import (
     UsageError,
 )
 from tokenvault_data.local_paths import local_path
-from tokenvault_data.text import utc_minute
 
 if TYPE_CHECKING:
     import os
@@ -94,10 +81,6 @@ if TYPE_CHECKING:
     from tokenvault_data.cleanup.engine.card_worker import Checkpoint
     from tokenvault_data.cleanup.selection.cards import PlannedCard
     from tokenvault_data.client.client import AsyncVault
-
-_REPORT_EVERY_SECONDS: Final = 0.2
-_ASK_EVERY_SECONDS: Final = 0.25
-_LOOK_EVERY_SECONDS: Final = 2.0
 
 
 class Preflight(NamedTuple):
@@ -138,18 +121,8 @@ class Campaign:
         self._vault = vault
         self._clock = clock
         self._config = config
-        self._engine: Engine | None = None
-        self._wanted: Literal["pause", "abort"] | None = None
-        self._rate: LearnedRate | None = None
-        self._asked_at = float("-inf")
-        self._file_digest = ""
-        self._report: Callable[[CampaignStatus], None] | None = None
-        self._reported_at = float("-inf")
-        self._journal: Journal | None = None
-        self._began = (0, 0.0)
-        self._waits_until: float | None = None
-        self._looked_at = float("-inf")
-        self._forbidden: str | None = None
+        self._run: CampaignRun | None = None
+        self._is_interrupted = False
 
     @classmethod
     def open(
@@ -226,9 +199,9 @@ class Campaign:
 
     def interrupt(self) -> None:
         """Pause what this object is doing; to be called on its event loop."""
-        self._wanted = self._wanted or "pause"
-        if self._engine is not None:
-            self._engine.pause("interrupted")
+        self._is_interrupted = True
+        if self._run is not None:
+            self._run.interrupt()
 
     def preflight(
         self, *, approvals: Sequence[Approval] = (), holds: Sequence[Path] = ()
@@ -258,7 +231,7 @@ class Campaign:
                 raise not_the_same(problem, self.plan)
             now = self.status()
             if now.state == "halted":
-                raise _halted(now.reason)
+                raise halted(now.reason)
             if now.state != "aborted":
                 self._refuse(account, approvals, trust, holds)
         today = ledger.use(None if account.environment == "emulator" else "")
@@ -321,7 +294,7 @@ class Campaign:
             if before.is_over and self._is_closed():
                 return self._sealed(before)
             if before.state == "halted":
-                raise _halted(before.reason)
+                raise halted(before.reason)
             given: list[Approval] = []
             if before.state != "aborted":
                 given = self._refuse(account, approvals, trust, holds)
@@ -469,67 +442,6 @@ class Campaign:
                         journal, vault, self._memory_of(ledger, None), on_progress, None
                     )
             return self._sealed(status)
-
-    # What the engine asks; see `engine.EngineMonitor`
-
-    def asked_for(self) -> Literal["pause", "abort"] | None:
-        """Say what somebody wants the campaign to do, here or by the control file."""
-        now = time.monotonic()
-        if self._wanted is None and now - self._asked_at >= _ASK_EVERY_SECONDS:
-            self._asked_at = now
-            self._wanted = read_word(self.folder)
-        return self._wanted
-
-    def check_plan(self) -> None:
-        """Raise `PlanDamaged` unless the plan's file is byte for byte what it was."""
-        if self._digest_of_file() != self._file_digest:
-            raise PlanDamaged(
-                "the plan's file was changed while it was applied; nothing more was sent. Find out"
-                " who did, then abort this campaign"
-            )
-
-    def may_go_on(self) -> str | None:
-        """Say why nothing more may be deleted now: asked of the files every two seconds."""
-        now = time.monotonic()
-        if now - self._looked_at >= _LOOK_EVERY_SECONDS:
-            self._looked_at = now
-            self._forbidden = self._forbidden_now()
-            if self._rate is not None:
-                self._rate.keep_if_old()
-        return self._forbidden
-
-    def _forbidden_now(self) -> str | None:
-        plan, now = self.plan, self._clock.now()
-        if now >= datetime.fromisoformat(plan.expires_at):
-            return f"the plan was good until {utc_minute(plan.expires_at)}"
-        try:
-            refusal = check_approvals(
-                plan,
-                read_approvals(self.folder),
-                self._trust().approvers,
-                now=now,
-                revocations=read_revocations(self.folder),
-            )
-        except TokenVaultError as error:
-            return str(error)
-        return None if refusal is None else str(refusal).partition("; nothing was")[0]
-
-    def waits_for_caps(self, seconds: float) -> None:
-        """Take note until when a card waits for the account's daily caps."""
-        until = self._clock.now().timestamp() + seconds
-        if self._waits_until is None or until < self._waits_until:
-            self._waits_until = until
-
-    def changed(self) -> None:
-        """Tell whoever wants to know, at most five times a second."""
-        now = time.monotonic()
-        if self._report is None or self._journal is None:
-            return
-        if now - self._reported_at >= _REPORT_EVERY_SECONDS:
-            self._reported_at = now
-            self._report(self._status_now(self._journal))
-
-    # Inside
 
     def _is_closed(self) -> bool:
         """Whether its last record was written: a process may die between that and the last item."""
@@ -725,73 +637,20 @@ class Campaign:
         report: Callable[[CampaignStatus], None] | None,
         checkpoint: Callable[[Checkpoint], None] | None,
     ) -> CampaignStatus:
-        more: dict[str, Any] = {} if checkpoint is None else {"checkpoint": checkpoint}
-        self._file_digest = self._digest_of_file()
-        self._journal, self._report = journal, report
-        self._began = (cards_met(journal.standing), time.monotonic())
-        if read_word(self.folder) == "pause":
-            clear_word(self.folder)  # whoever applies it again has decided otherwise
-        self._engine = Engine(
+        self._run = CampaignRun(
             self.plan,
+            self.folder,
             journal,
             vault,
-            self,
             memory=memory,
-            api_version=vault.profile.api_version,
             clock=self._clock,
-            **more,
+            config_dir=self._config,
+            on_progress=report,
+            checkpoint=checkpoint,
         )
-        self._rate = LearnedRate(self.folder, vault)
         try:
-            await self._engine.run()
+            if self._is_interrupted:
+                self._run.interrupt()
+            return await self._run.work()
         finally:
-            self._rate.keep()
-            self._engine, self._wanted, self._rate = None, None, None
-            clear_word(self.folder)
-        with suppress(CampaignPaused):  # the campaign is what it is, though the disk is full
-            memory.close(self.plan, journal.mark)
-        status = status_of(self.plan.id, journal.standing)
-        if report is not None:
-            report(status)
-        if status.state == "halted":
-            raise _halted(status.reason)
-        if status.state == "paused" or (status.state == "aborted" and not status.is_over):
-            again = "recover it" if status.is_recovered else "apply the plan"
-            raise CampaignPaused(
-                f"the campaign is paused: {status.reason}. {status.done:,} of"
-                f" {status.planned:,} cards are done, and {status.waiting:,} wait to be seen gone;"
-                f" {again} again to go on"
-            )
-        return status
-
-    def _status_now(self, journal: Journal) -> CampaignStatus:
-        done, began = self._began
-        left = seconds_left(
-            journal.standing, done, time.monotonic() - began, self.plan.limits.settle_seconds
-        )
-        waits_until = self._waits_until
-        if waits_until is not None and waits_until <= self._clock.now().timestamp():
-            waits_until = self._waits_until = None
-        return status_of(
-            self.plan.id,
-            journal.standing,
-            seconds_left=left,
-            waits_until=waits_until,
-        )
-
-    def _digest_of_file(self) -> str:
-        try:
-            with (self.folder / PLAN_NAME).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise PlanDamaged(
-                f"the plan's file cannot be read any more ({error.strerror}); nothing more was"
-                " sent. Restore it, then abort this campaign"
-            ) from error
-
-
-def _halted(reason: str | None) -> CampaignHalted:
-    return CampaignHalted(
-        f"the campaign is halted: {reason}. Nothing more was sent, and it does not go on. Run the"
-        " audit, find the cause, then abort the campaign, which settles what was attempted"
-    )
+            self._run, self._is_interrupted = None, False

@@ -50,7 +50,7 @@ _LONG_WAIT_SECONDS: Final = 61.0
 
 
 class EngineMonitor(Protocol):
-    """What the engine asks, and tells, the world around it; `Campaign` is one."""
+    """What the engine asks, and tells, the world around it; `CampaignRun` is one."""
 
     def asked_for(self) -> Literal["pause", "abort"] | None:
         """Say what somebody wants the campaign to do; called twice a second at least."""

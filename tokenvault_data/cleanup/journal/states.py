@@ -52,13 +52,13 @@ FINAL_MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
         "deleted": "The delete was accepted, and a later fetch showed the card gone.",
         "gone_after_attempt": "The answer to the delete was unclear; a later fetch showed it gone.",
         "already_gone": "It was gone before any delete of ours that is remembered.",
-        "gone_unattributed": "It is gone; an earlier delete of it is remembered, its answer is not.",
+        "gone_unattributed": "It is gone; an earlier delete is remembered, its answer is not.",
         "skipped_drift": "It was no longer what was planned, so no delete was sent.",
         "drift_after_attempt": "It changed after a delete of unclear result, and was left alone.",
         "rejected": "The vault refused the delete.",
         "unresolved": "A delete was sent, and nothing proved the card gone.",
-        "not_attempted": "No delete was sent: on hold, a last usable card, over a cap, not checked in"
-        " time, or the campaign ended before its turn.",
+        "not_attempted": "No delete was sent: on hold, a last usable card, over a cap, not checked"
+        " in time, or the campaign ended before its turn.",
     }
 )
 """What each end means: the words of the terminal, the panel, the report and the docs."""

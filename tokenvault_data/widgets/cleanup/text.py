@@ -230,7 +230,10 @@ def finals_words(status: CampaignStatus) -> list[Block]:
         (
             "facts",
             [
-                (_capital(final.replace("_", " ")), f"{counted(count, 'card')}. {FINAL_MEANINGS[final]}")
+                (
+                    _capital(final.replace("_", " ")),
+                    f"{counted(count, 'card')}. {FINAL_MEANINGS[final]}",
+                )
                 for final, count in status.finals.items()
             ],
         )

@@ -178,7 +178,7 @@ _CHECK = (
 _PASSED = f"{_CHECK}        check = check._replace(verdict='holds')\n"
 _ASKED = "        answer = await self._sender.read_list(card.customer_id, reservation)\n"
 _UNASKED = (
-    '        answer = __import__("tokenvault_data.cleanup.engine.customer_list", fromlist=["x"])'
+    '        answer = __import__("tokenvault_data.cleanup.engine.list_answer", fromlist=["x"])'
     '.ListAnswer(card.customer_id, [], (b"[]",), None, 200, "r")\n'
 )
 _SETTLE = "    return Decision((record, step), *_settling(state, now))"

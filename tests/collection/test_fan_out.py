@@ -11,7 +11,7 @@ from tokenvault_data.client.probe import CUSTOMER as NOBODY
 from tokenvault_data.collection import outage
 from tokenvault_data.collection.fan_out import CONTROLS, Customer, Failed, FanOut, Fetched
 from tokenvault_data.collection.outage import SUSPECTS
-from tokenvault_data.collection.refusals import MOST_IN_ROW, MOST_IN_ROW_AT_BEST
+from tokenvault_data.collection.refused_credentials import MOST_IN_ROW, MOST_IN_ROW_AT_BEST
 from tokenvault_data.errors import (
     AccessDenied,
     AnswerLost,

@@ -18,7 +18,11 @@ from tokenvault_data.client.probe import CUSTOMER as NOBODY
 from tokenvault_data.collection import outage
 from tokenvault_data.collection.outage import OutageDetector
 from tokenvault_data.collection.progress import in_words
-from tokenvault_data.collection.refusals import MOST_IN_ROW, MOST_IN_ROW_AT_BEST, Refusals
+from tokenvault_data.collection.refused_credentials import (
+    MOST_IN_ROW,
+    MOST_IN_ROW_AT_BEST,
+    RefusedCredentials,
+)
 from tokenvault_data.errors import (
     AccessDenied,
     CallAbandoned,
@@ -137,7 +141,7 @@ class FanOut:
         self._again: deque[Customer] = deque()
         self._watch: OutageDetector[Failed] = OutageDetector(time.monotonic)
         self._last_trouble: VaultError | None = None
-        self._refusals: Refusals[Failed] = Refusals()
+        self._refusals: RefusedCredentials[Failed] = RefusedCredentials()
         self._last_refusal: AccessDenied | None = None
         self._asked = 0
         self._recalls = 0

@@ -23,6 +23,8 @@ ELLIPSIS: Final = "\N{HORIZONTAL ELLIPSIS}"
 LONGEST_NAME: Final = 44
 """Characters of a name that a chart or a table of a report shows."""
 
+_SUMMED_UP: Final = ("(other", "(small groups")
+
 NETWORKS: Final = {
     "visa": "Visa",
     "mastercard": "Mastercard",
@@ -60,6 +62,11 @@ _MONTH_NAMES: Final = (
 def is_missing(value: Any) -> bool:
     """Say whether a value of a column stands for "nothing was sent"."""
     return value is None or value is pd.NA or value is pd.NaT or value != value  # noqa: PLR0124  NaN
+
+
+def is_summed_up(value: Any) -> bool:
+    """Say whether a group stands for several, such as ``(other)``."""
+    return isinstance(value, str) and value.startswith(_SUMMED_UP)
 
 
 def one_line(value: Any, longest: int = LONGEST_NAME) -> str:

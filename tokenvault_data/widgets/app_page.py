@@ -10,7 +10,7 @@ import ipywidgets
 from tokenvault_data.dataset.snapshots import Snapshot, list_snapshots, open_snapshot
 from tokenvault_data.errors import ProfileError
 from tokenvault_data.local_paths import local_path
-from tokenvault_data.widgets.collect.account_card import known_profiles
+from tokenvault_data.widgets.collect.account_box import known_profiles
 from tokenvault_data.widgets.collect.first_collection import (
     CUSTOMERS,
     EMULATOR,

@@ -25,7 +25,6 @@ from tokenvault_data.cleanup.campaign.locking import (
     at_work_elsewhere,
     is_campaign_at_work,
     is_folder_at_work,
-    leave_word,
     only_campaign,
     only_in_folder,
 )
@@ -51,6 +50,7 @@ from tokenvault_data.cleanup.campaign.status import (
     stored_canary,
     stored_status,
 )
+from tokenvault_data.cleanup.campaign.stop_request import request_stop
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.engine.memory import Memory
 from tokenvault_data.cleanup.journal.journal import FILE_NAME, Journal, JournalHead
@@ -195,7 +195,7 @@ class Campaign:
 
     def pause(self) -> None:
         """Ask the process that works on the campaign to pause; from any process or thread."""
-        leave_word(self.folder, "pause")
+        request_stop(self.folder, "pause")
 
     def interrupt(self) -> None:
         """Pause what this object is doing; to be called on its event loop."""
@@ -375,7 +375,7 @@ class Campaign:
         except Locked:
             if not self.is_at_work():
                 raise  # it is another campaign of the account, which would not read the word
-            leave_word(self.folder, "abort")
+            request_stop(self.folder, "abort")
             return self.status()
 
     async def recover(

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from tokenvault_data.cleanup.approval.approvals import check_approvals, read_approvals
 from tokenvault_data.cleanup.approval.approvers import load_trust
 from tokenvault_data.cleanup.approval.revocation import read_revocations
-from tokenvault_data.cleanup.campaign.locking import clear_word, read_word
 from tokenvault_data.cleanup.campaign.status import (
     CampaignStatus,
     cards_met,
     seconds_left,
     status_of,
 )
+from tokenvault_data.cleanup.campaign.stop_request import clear_stop_request, read_stop_request
 from tokenvault_data.cleanup.engine.engine import Engine
 from tokenvault_data.cleanup.plan.plan_file import PLAN_NAME
 from tokenvault_data.client.pacing.learned_rate import LearnedRate
@@ -108,13 +108,13 @@ class CampaignRun:
         CampaignPaused, CampaignHalted
             It stopped before that.
         """
-        if read_word(self._folder) == "pause":
-            clear_word(self._folder)  # whoever applies it again has decided otherwise
+        if read_stop_request(self._folder) == "pause":
+            clear_stop_request(self._folder)  # whoever applies it again has decided otherwise
         try:
             await self._engine.run()
         finally:
             self._rate.keep()
-            clear_word(self._folder)
+            clear_stop_request(self._folder)
         with suppress(CampaignPaused):  # the campaign is what it is, though the disk is full
             self._memory.close(self._plan, self._journal.mark)
         status = status_of(self._plan.id, self._journal.standing)
@@ -141,7 +141,7 @@ class CampaignRun:
         now = time.monotonic()
         if self._wanted is None and now - self._asked_at >= _ASK_EVERY_SECONDS:
             self._asked_at = now
-            self._wanted = read_word(self._folder)
+            self._wanted = read_stop_request(self._folder)
         return self._wanted
 
     def check_plan(self) -> None:

@@ -20,7 +20,6 @@ import orjson
 
 from tokenvault_data.cleanup.engine import decisions
 from tokenvault_data.cleanup.engine.batching import Batcher
-from tokenvault_data.cleanup.engine.customer_list import ListAnswer, ReadList, read_lists, row_of
 from tokenvault_data.cleanup.engine.decisions import (
     CardProgress,
     Decision,
@@ -30,6 +29,7 @@ from tokenvault_data.cleanup.engine.decisions import (
     Observation,
 )
 from tokenvault_data.cleanup.engine.freshness import Evidence
+from tokenvault_data.cleanup.engine.list_answer import ListAnswer, ReadList, read_lists, row_of
 from tokenvault_data.cleanup.engine.sender import DriftBreaker, SendCancelled, StopReason
 from tokenvault_data.cleanup.journal.records import Record
 from tokenvault_data.cleanup.selection.drift import drift, keeper_drift, usable
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from tokenvault_data.cleanup.clock import Clock
     from tokenvault_data.cleanup.engine.control_reads import Controls, Sign
-    from tokenvault_data.cleanup.engine.customer_list import Row
     from tokenvault_data.cleanup.engine.freshness import Heartbeat
+    from tokenvault_data.cleanup.engine.list_answer import Row
     from tokenvault_data.cleanup.engine.memory import Memory
     from tokenvault_data.cleanup.engine.responses import ClassifiedResponse
     from tokenvault_data.cleanup.engine.sender import Sender

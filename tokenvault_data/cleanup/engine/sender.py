@@ -9,8 +9,8 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol
 
-from tokenvault_data.cleanup.engine.customer_list import ListAnswer, chain_of
 from tokenvault_data.cleanup.engine.decisions import Sent
+from tokenvault_data.cleanup.engine.list_answer import ListAnswer, chain_of
 from tokenvault_data.cleanup.engine.responses import TABLE, read_attempt
 from tokenvault_data.client.calls import list_call
 from tokenvault_data.client.pacing.headers import (

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from tokenvault_data.dataset.labels import ALL_GROUPS, value_text
 from tokenvault_data.dataset.masked_ids import is_identifying
 from tokenvault_data.errors import UsageError
-from tokenvault_data.reports.charts.style import INK, MAIN, PALE, PAPER
 from tokenvault_data.reports.labels import (
     count,
     is_missing,
+    is_summed_up,
     month_name,
     name_of,
     one_line,
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tokenvault_data.reports.charts.drawing import DrawnBar
 
 
-_SUMMED_UP: Final = ("(other", "(small groups")
 _LEADING: Final = {
     "card_network": "{name} is the network of {share} of the cards",
     "bank": "{name} issued {share} of the cards, more than any other bank",
@@ -44,11 +43,6 @@ _THINGS: Final = {
     "card_country": "countries",
     "instrument_status": "statuses",
 }
-
-
-def is_summed_up(value: Any) -> bool:
-    """Say whether a group stands for several, such as ``(other)``."""
-    return isinstance(value, str) and value.startswith(_SUMMED_UP)
 
 
 def rank(value: Any) -> int:
@@ -279,13 +273,6 @@ def month_label(month: str, place: int) -> str:
     """Return the month in three letters, and the year below where it begins."""
     name, _, year = month_name(month).partition(" ")
     return f"{name}\n{year}" if place == 0 or month.endswith("-01") else f"{name}\n "
-
-
-def bar_colours(value: Any, fill: str = MAIN) -> dict[str, str]:
-    """Return the look of a bar: outlined where missing, pale where summed up."""
-    if is_missing(value):
-        return {"fill": PAPER, "outline": INK}
-    return {"fill": PALE if is_summed_up(value) else fill}
 
 
 def alt_text(title: str, drawn: Sequence[DrawnBar]) -> str:

@@ -16,7 +16,6 @@ from tokenvault_data.reports.charts.captions import (
     HIDDEN_LABEL,
     MOST_GROUPS,
     alt_text,
-    bar_colours,
     bar_label,
     cards_said,
     checked_lines,
@@ -41,6 +40,7 @@ from tokenvault_data.reports.charts.style import (
     QUIET_INK,
     WIDE_FROM,
     WIDTH,
+    bar_colours,
     heat,
     ink_on,
 )

@@ -8,7 +8,9 @@ keeps them.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+from tokenvault_data.reports.labels import is_missing, is_summed_up
 
 FONT: Final = "Inter, Helvetica Neue, Arial, sans-serif"
 INK: Final = "#1b2530"
@@ -36,6 +38,13 @@ BAR_STEP: Final = 30
 
 _SHADES: Final = ((0xE3, 0xF0, 0xF9), (0x5A, 0xA5, 0xD6), (0x08, 0x3B, 0x66))
 """The palest, middle and darkest cell of a heat map."""
+
+
+def bar_colours(value: Any, fill: str = MAIN) -> dict[str, str]:
+    """Return the colours of a bar: outlined where its value is missing, pale where it sums up."""
+    if is_missing(value):
+        return {"fill": PAPER, "outline": INK}
+    return {"fill": PALE if is_summed_up(value) else fill}
 
 
 def heat(part: float) -> str:

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 from tokenvault_data.cleanup.approval.approvers import load_trust
 from tokenvault_data.cleanup.audit.audit import AuditResult, audit
 from tokenvault_data.cleanup.campaign.applying import abort_cleanup, apply_cleanup
-from tokenvault_data.cleanup.campaign.locking import (
-    Word,
-    clear_word,
-    is_campaign_at_work,
-    leave_word,
-    read_word,
-)
+from tokenvault_data.cleanup.campaign.locking import is_campaign_at_work
 from tokenvault_data.cleanup.campaign.preflight import Account
 from tokenvault_data.cleanup.campaign.status import stored_status
+from tokenvault_data.cleanup.campaign.stop_request import (
+    clear_stop_request,
+    read_stop_request,
+    request_stop,
+)
 from tokenvault_data.cleanup.campaign.verification import VerificationResult, verify
 from tokenvault_data.cleanup.journal.journal import FILE_NAME as JOURNAL_NAME
 from tokenvault_data.cleanup.ledger.day_room import DayRoom, day_room
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tokenvault_data.cleanup.campaign.status import CampaignStatus
+    from tokenvault_data.cleanup.campaign.stop_request import StopRequest
     from tokenvault_data.cleanup.plan.plan import Plan
     from tokenvault_data.cleanup.selection.limits import Limits
     from tokenvault_data.cleanup.selection.rules import Rule
@@ -358,19 +358,19 @@ class CleanupSession:
                 vault, plan, store=self.store, on_progress=tell, config_dir=self._config_dir
             )
 
-    def ask(self, word: Word) -> None:
+    def ask(self, request: StopRequest) -> None:
         """Ask whoever works on the campaign to pause, or to abort."""
-        leave_word(self.folder, word)
+        request_stop(self.folder, request)
 
-    def ask_again(self, word: Word) -> None:
+    def ask_again(self, request: StopRequest) -> None:
         """Ask once more: a word that was left before the work began may have been cleared."""
         is_at_work = self.status is not None and self.status.state in _AT_WORK
-        if is_at_work and read_word(self.folder) is None:
-            leave_word(self.folder, word)
+        if is_at_work and read_stop_request(self.folder) is None:
+            request_stop(self.folder, request)
 
     def withdraw(self) -> None:
         """Take back what was asked: nobody is at work any more who could meet it."""
-        clear_word(self.folder)
+        clear_stop_request(self.folder)
 
     def verify(self) -> None:
         """Fetch every card that is called gone once more."""

@@ -8,7 +8,7 @@ from tokenvault_data.collection.collect import collect
 from tokenvault_data.dataset.snapshots import Snapshot
 from tokenvault_data.emulator.settings import EmulatorSettings
 from tokenvault_data.errors import Locked
-from tokenvault_data.widgets.collect.account_card import open_access
+from tokenvault_data.widgets.collect.account_box import open_access
 from tokenvault_data.widgets.collect.text import progress_line
 from tokenvault_data.widgets.parts.layout import in_a_sentence, named
 from tokenvault_data.widgets.parts.text import ProgressView

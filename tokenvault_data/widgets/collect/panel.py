@@ -13,7 +13,7 @@ from tokenvault_data.collection.run_progress import RunMonitor
 from tokenvault_data.dataset.snapshots import Snapshot, open_snapshot
 from tokenvault_data.errors import CollectionInterrupted, Locked, UsageError
 from tokenvault_data.local_paths import local_path
-from tokenvault_data.widgets.collect.cards import CollectCards
+from tokenvault_data.widgets.collect.boxes import CollectBoxes
 from tokenvault_data.widgets.collect.job import (
     CollectJob,
     PendingRun,
@@ -110,7 +110,7 @@ class CollectPanel(Panel):
         self._error: BaseException | None = None
         self._worker: Worker[Progress] = Worker(self._updated, self._ended)
         self._watcher = StateWatcher(self._look_elsewhere)
-        self._cards = CollectCards(
+        self._boxes = CollectBoxes(
             profile,
             customers,
             column=column,
@@ -127,15 +127,15 @@ class CollectPanel(Panel):
                 "cancel": self.cancel,
             },
         )
-        self._card = self._cards.run
-        self.children = self._cards.boxes
+        self._run_box = self._boxes.run
+        self.children = self._boxes.boxes
         self._chosen()
 
     # -- what a script can do, and buttons do -----------------------------------------------------
 
     def check(self) -> None:
         """Send one request, to see whether the account works and what its limit is."""
-        self._begin("checking", lambda vault: lambda _: self._cards.account.ask(vault))
+        self._begin("checking", lambda vault: lambda _: self._boxes.account.ask(vault))
 
     def start(self, *, fresh: bool = False) -> None:
         """Begin to collect the list; an unfinished collection of it is gone on with.
@@ -145,7 +145,7 @@ class CollectPanel(Panel):
         fresh : bool, optional
             Leave what is unfinished as it is, and ask for everybody.
         """
-        customers, pending = self._cards.list_read, self._pending
+        customers, pending = self._boxes.list_read, self._pending
         goes_on = pending is not None and pending.is_of(customers) and not fresh
         self._before = pending.before if pending is not None and goes_on else (0, 0)
         self._begin("running", lambda vault: CollectJob(vault, self._store, customers, fresh=fresh))
@@ -165,8 +165,8 @@ class CollectPanel(Panel):
             except Exception as error:  # noqa: BLE001  one sentence in the panel
                 self._fail(error)
                 return
-            if not pending.is_of(self._cards.list_read):
-                self._cards.customers.take(customers)
+            if not pending.is_of(self._boxes.list_read):
+                self._boxes.customers.take(customers)
             self._before = pending.before
             self._begin("running", lambda vault: CollectJob(vault, self._store, customers))
 
@@ -223,14 +223,14 @@ class CollectPanel(Panel):
         self._watcher.stop()
         self._worker.stop()
         self._worker.join()
-        self._cards.account.close()
+        self._boxes.account.close()
         super().close()
 
     @property
     def state(self) -> dict[str, Any]:
         """What was chosen, as the constructor takes it, and how far the collection is."""
         return {
-            **self._cards.chosen,
+            **self._boxes.chosen,
             "store": str(self._store),
             "phase": self._phase,
             "run_id": self._run_id,
@@ -240,12 +240,12 @@ class CollectPanel(Panel):
 
     def static_html(self) -> str:
         """Return what is shown now as HTML without script."""
-        return self._cards.static_html()
+        return self._boxes.static_html()
 
     def _start_clicked(self) -> None:
         # Beside "Go on", the button says that it begins anew.
         pending = self._pending
-        self.start(fresh=pending is not None and pending.is_of(self._cards.list_read))
+        self.start(fresh=pending is not None and pending.is_of(self._boxes.list_read))
 
     # -- one job at a time ------------------------------------------------------------------------
 
@@ -254,18 +254,18 @@ class CollectPanel(Panel):
             if self._phase not in IDLE and self._phase != "paused":
                 return  # a click that came late
             try:
-                work = make(self._cards.vault())
+                work = make(self._boxes.vault())
             except Exception as error:  # noqa: BLE001  one sentence in the panel
                 self._fail(error)
                 return
             self._error, self._ends_as = None, "paused"
-            self._card.notify()
+            self._run_box.notify()
             if phase == "running":
                 self.snapshot = None
-                self._card.conclude()
-                self._card.say("The first requests are leaving.", fraction=0.0)
+                self._run_box.conclude()
+                self._run_box.say("The first requests are leaving.", fraction=0.0)
             else:
-                self._card.say("One request is on its way.")
+                self._run_box.say("One request is on its way.")
             self._enter(phase)
             self._worker.start(work)
 
@@ -276,7 +276,7 @@ class CollectPanel(Panel):
             elif self._phase == "running":
                 self._ends_as = ends_as
                 self._enter("stopping")
-                self._card.say("Stopping: what is under way is answered and written first.")
+                self._run_box.say("Stopping: what is under way is answered and written first.")
                 self._worker.stop()
 
     def _updated(self, progress: Progress) -> None:
@@ -290,11 +290,11 @@ class CollectPanel(Panel):
                 progress.cards + cards,
             )
             if progress.budget is not None and progress.requests:
-                self._cards.learn(progress.budget.limit_per_minute)
+                self._boxes.learn(progress.budget.limit_per_minute)
             if self._phase == "running":
                 done = progress.done / progress.requested
                 line = progress_line(progress, cards_before=cards, failed_before=failed)
-                self._card.say_again(line, fraction=done)
+                self._run_box.say_again(line, fraction=done)
 
     def _ended(self, ended: object) -> None:
         with self._lock:
@@ -307,7 +307,7 @@ class CollectPanel(Panel):
                 elif isinstance(ended, BaseException):
                     self._fail(ended)
                 else:
-                    self._card.say("")
+                    self._run_box.say("")
                     self._enter("ready")
                     self._look_around(("good", "The account works: it has answered a request."))
             except Exception as error:  # noqa: BLE001  one sentence in the panel
@@ -317,7 +317,7 @@ class CollectPanel(Panel):
 
     def _enter(self, phase: Phase) -> None:
         self._phase = phase
-        self._cards.enter(phase, self._pending, retryable=self._retryable)
+        self._boxes.enter(phase, self._pending, retryable=self._retryable)
 
     def _count(self, requested: int, done: int, failed: int, cards: int) -> None:
         self._counts = {"requested": requested, "done": done, "failed": failed, "cards": cards}
@@ -327,14 +327,14 @@ class CollectPanel(Panel):
         with self._lock:
             if self._phase in IDLE or self._phase == "elsewhere":
                 self._retryable, self._run_id = 0, None
-                self._card.say("")
+                self._run_box.say("")
                 self._enter("ready")
                 self._look_around()
 
     def _look_around(self, *said: Block) -> None:
         """Show what there is to go on with, or that somebody is at it, below what is to be said."""
         self._watcher.stop()
-        access, customers = self._cards.account.access, self._cards.list_read
+        access, customers = self._boxes.account.access, self._boxes.list_read
         self._pending = None
         if access is not None:
             self._pending = find_pending(self._store, access.profile, customers)
@@ -346,7 +346,7 @@ class CollectPanel(Panel):
             same = found.is_of(customers)
             line = found_line(found.glance, same_list=same, list_is_read=customers is not None)
             said = (*said, ("text", line))
-        self._card.notify(*said)
+        self._run_box.notify(*said)
         self._enter(self._phase)
 
     def _show_elsewhere(self, pending: PendingRun) -> None:
@@ -355,7 +355,7 @@ class CollectPanel(Panel):
         self._count(glance.requested, glance.done, glance.failed, glance.cards)
         here = is_at_work_here(glance.run_id)
         said = elsewhere_line(glance, in_this_kernel=here)
-        self._card.say(said, fraction=glance.done / glance.requested)
+        self._run_box.say(said, fraction=glance.done / glance.requested)
         self._enter("elsewhere")
 
     def _look_elsewhere(self) -> bool:
@@ -386,7 +386,7 @@ class CollectPanel(Panel):
             self._retryable = glance.failed if glance.is_finished else 0
             self._count(glance.requested, glance.done, glance.failed, glance.cards)
             text = stopped_line(glance, how=phase.capitalize())
-            self._card.say(text, fraction=glance.done / glance.requested, tone="idle")
+            self._run_box.say(text, fraction=glance.done / glance.requested, tone="idle")
             self._enter(phase)
 
     def _look_at_own(self) -> RunProgress | None:
@@ -401,17 +401,17 @@ class CollectPanel(Panel):
         self.snapshot, self._pending = snapshot, None
         self._retryable = manifest.outcomes["failed"]
         self._count(manifest.requested, manifest.requested, self._retryable, manifest.instruments)
-        self._card.notify()
-        self._card.conclude(*outcome_blocks(manifest))
+        self._run_box.notify()
+        self._run_box.conclude(*outcome_blocks(manifest))
         tone = "good" if manifest.complete else "warning"
-        self._card.say(finished_line(manifest), fraction=1.0, tone=tone)
+        self._run_box.say(finished_line(manifest), fraction=1.0, tone=tone)
         self._enter("done")
 
     def _fail(self, error: BaseException) -> None:
         """Show one sentence, and what there is to go on with."""
         with self._lock:
             self._error = error
-            self._card.say("")
+            self._run_box.say("")
             self._enter("failed")
             said: Block = ("warning", in_a_sentence(error))
             try:
@@ -419,6 +419,6 @@ class CollectPanel(Panel):
                 self._retryable = glance.failed if glance is not None and glance.is_finished else 0
                 self._look_around(said)
                 if self._phase == "elsewhere" and isinstance(error, Locked):
-                    self._card.notify(("text", "Nothing was sent from here."))
+                    self._run_box.notify(("text", "Nothing was sent from here."))
             except Exception:  # noqa: BLE001  what has failed matters more than what there may be
-                self._card.notify(said)
+                self._run_box.notify(said)

@@ -10,7 +10,7 @@ from cleanup_vaults import ALL_OPEN, DAY, as_planned, fetched_row, raw_card
 
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.engine.card_worker import CardComparison, sign_of
-from tokenvault_data.cleanup.engine.customer_list import ListAnswer
+from tokenvault_data.cleanup.engine.list_answer import ListAnswer
 from tokenvault_data.cleanup.engine.responses import read_attempt
 from tokenvault_data.cleanup.selection import rules
 from tokenvault_data.cleanup.selection.cards import ControlCard

@@ -15,7 +15,7 @@ from plain_vault import plain_vault
 
 import tokenvault_data as tv
 from tokenvault_data.cleanup.engine.card_worker import FetchedCard
-from tokenvault_data.cleanup.engine.customer_list import ListAnswer
+from tokenvault_data.cleanup.engine.list_answer import ListAnswer
 from tokenvault_data.cleanup.engine.responses import read_attempt
 from tokenvault_data.client.calls import fetch_call
 from tokenvault_data.client.client import CustomerCards

@@ -11,7 +11,7 @@ from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.labels import MISSING, NOT_KNOWN, OTHER, others_label, value_text
 from tokenvault_data.errors import UsageError
 from tokenvault_data.reports.charts import charts
-from tokenvault_data.reports.charts.captions import is_summed_up
+from tokenvault_data.reports.labels import is_summed_up
 
 NAMES = ("(other)", "(none)", "(total)", "(3 others)", "(fewer than 5 each)", '"(other)"', "A", "B")
 """Banks really called so, the first with the most cards."""

@@ -26,7 +26,7 @@ MOST_IN_ROW_AT_BEST: Final = 64
 
 
 @dataclass(slots=True)
-class Refusals(Generic[T]):
+class RefusedCredentials(Generic[T]):
     """Refused customers of whom it is not known whether it was they or the account.
 
     Attributes

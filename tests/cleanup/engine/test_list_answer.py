@@ -7,7 +7,7 @@ from cleanup_vaults import raw_card
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokenvault_data.cleanup.engine.customer_list import ListAnswer, chain_of, read_lists, row_of
+from tokenvault_data.cleanup.engine.list_answer import ListAnswer, chain_of, read_lists, row_of
 from tokenvault_data.client.transport import Answer
 from tokenvault_data.errors import PagingFault, UnusableAnswer
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _FILES: Final = ".txt,.csv,.tsv,.parquet,.gz"
 
 
-class CustomersCard:
+class CustomersBox:
     """A choice of a list, and what was read of it.
 
     Parameters
@@ -108,7 +108,7 @@ class CustomersCard:
             control.disabled = not enabled
 
     def blocks(self) -> Iterator[Block]:
-        """What the card says."""
+        """What the box says."""
         yield from blocks_of(self._said)
 
     def _path_typed(self, change: Any) -> None:
@@ -143,7 +143,7 @@ class CustomersCard:
     def _read_source(self) -> None:
         try:
             self._read = None if self._source is None else read_list(self._source, self._column)
-        except Exception as error:  # noqa: BLE001  one sentence in the card
+        except Exception as error:  # noqa: BLE001  one sentence in the box
             self._read = ListRead(problem=in_a_sentence(error))
         self._show_columns()
         self._said.show(*list_blocks(self._read))

@@ -1,4 +1,4 @@
-"""The four cards of a panel for collecting, as one: what can be chosen, and what they show."""
+"""The four boxes of a panel for collecting, as one: what can be chosen, and what they show."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import ipywidgets
 
 from tokenvault_data.errors import UsageError
-from tokenvault_data.widgets.collect.account_card import AccountCard
-from tokenvault_data.widgets.collect.customers_card import CustomersCard
+from tokenvault_data.widgets.collect.account_box import AccountBox
+from tokenvault_data.widgets.collect.customers_box import CustomersBox
 from tokenvault_data.widgets.collect.estimate import Estimate, read_limit
 from tokenvault_data.widgets.collect.job import is_at_work_here
 from tokenvault_data.widgets.collect.run_buttons import IDLE, Offer, Phase, RunButtons, labels
@@ -33,7 +33,7 @@ _SPOKEN_EVERY_SECONDS: Final = 1.0  # the sentence is read out whenever it chang
 _HINT: Final = "To start takes an account that can be used, and a list of customers."
 
 
-class RunCard:
+class RunBox:
     """Shows how a collection goes.
 
     Parameters
@@ -83,14 +83,14 @@ class RunCard:
         self._outcome.show(*blocks)
 
     def blocks(self) -> Iterator[Block]:
-        """What the card says."""
+        """What the box says."""
         if self._progress.text:
             yield "text", self._progress.text
         yield from blocks_of(self._notice)
         yield from blocks_of(self._outcome)
 
 
-class PlanCard:
+class PlanBox:
     """A choice of pace, and an estimate.
 
     Parameters
@@ -186,11 +186,11 @@ class PlanCard:
         self._share.disabled = self._limit.disabled = not enabled
 
     def blocks(self) -> Iterator[Block]:
-        """What the card says."""
+        """What the box says."""
         yield from blocks_of(self._said)
 
 
-class CollectCards:
+class CollectBoxes:
     """Account, customers, plan, and the collection under way.
 
     Parameters
@@ -204,10 +204,10 @@ class CollectCards:
 
     Attributes
     ----------
-    account : AccountCard
-    customers : CustomersCard
-    plan : PlanCard
-    run : RunCard
+    account : AccountBox
+    customers : CustomersBox
+    plan : PlanBox
+    run : RunBox
     boxes : tuple of ipywidgets.Box
         For the page.
     """
@@ -227,11 +227,11 @@ class CollectCards:
         buttons = dict(on_click)
         check = buttons.pop("check")
         self._pending: PendingRun | None = None
-        self.account = AccountCard(profile, emulator, on_choice)
+        self.account = AccountBox(profile, emulator, on_choice)
         self.account.check.on_click(lambda _: check())
-        self.customers = CustomersCard(customers, column, on_choice)
-        self.plan = PlanCard(share, limit_per_minute, self._show_plan)
-        self.run = RunCard(buttons)
+        self.customers = CustomersBox(customers, column, on_choice)
+        self.plan = PlanBox(share, limit_per_minute, self._show_plan)
+        self.run = RunBox(buttons)
         choices = (self.account.box, self.customers.box, self.plan.box)
         self.boxes = (named(ipywidgets.Box(choices), "grid"), self.run.box)
 

@@ -148,7 +148,7 @@ def somebody_answers(base_url: str) -> bool:
 _GIVEN: Final = "as given"  # a name that no profile can have
 
 
-class AccountCard:
+class AccountBox:
     """A choice of profile, and what is known of the account.
 
     Parameters
@@ -254,7 +254,7 @@ class AccountCard:
         self.check.disabled = not check or self.access is None
 
     def blocks(self) -> Iterator[Block]:
-        """What the card says."""
+        """What the box says."""
         yield from blocks_of(self._said)
 
     def close(self) -> None:
@@ -286,7 +286,7 @@ class AccountCard:
         self.told_per_minute, self._was_asked = None, False
         try:
             self.access = open_access(account, self._emulator)
-        except Exception as error:  # noqa: BLE001  one sentence in the card
+        except Exception as error:  # noqa: BLE001  one sentence in the box
             self._said.show(("warning", in_a_sentence(error)))
         else:
             self._show()

@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tokenvault_data.cleanup.approval.approvals import approve, write_approval
+from tokenvault_data.cleanup.approval.approvals import approve_plan, write_approval
 from tokenvault_data.cleanup.approval.approvers import Trust
 from tokenvault_data.cleanup.approval.keys import SigningKey
-from tokenvault_data.cleanup.audit.audit import audit
+from tokenvault_data.cleanup.audit.audit import audit_cleanup
 from tokenvault_data.cleanup.audit.seal import seal_journal
 from tokenvault_data.cleanup.plan.plan import Plan
 from tokenvault_data.cleanup.plan.plan_file import write_plan
@@ -341,7 +341,7 @@ class Book:
 
 
 def approval_of(plan, *, hours=0.05, key=BALA):
-    return approve(plan, key, now=START + timedelta(hours=hours))
+    return approve_plan(plan, key, now=START + timedelta(hours=hours))
 
 
 def every_final(plan=None, **more):
@@ -384,7 +384,9 @@ def unsealed(tmp_path, book):
 
 def proof(folder, **more):
     """What the audit says of a folder where Bala is trusted; `more` as it takes it."""
-    return audit(folder, **{"approvers": TRUST, "config_dir": folder.parent / "config"} | more)
+    return audit_cleanup(
+        folder, **{"approvers": TRUST, "config_dir": folder.parent / "config"} | more
+    )
 
 
 def findings(folder, **more):

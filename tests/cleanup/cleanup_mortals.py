@@ -17,8 +17,8 @@ from urllib.parse import quote, urlsplit
 from campaign_bench import AS_OF, WIDE, planned_for
 from cleanup_witness import Case, Ids, entries_of, violations
 
-from tokenvault_data.cleanup.audit.audit import audit
-from tokenvault_data.cleanup.plan.plan_file import seal
+from tokenvault_data.cleanup.audit.audit import audit_cleanup
+from tokenvault_data.cleanup.plan.plan_file import seal_plan
 from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
@@ -174,7 +174,7 @@ class Mortal:
         found = violations(case)
         if is_over:
             config = Path(self.more.get("config", self.store / "config"))
-            result = audit(self.folder, config_dir=config)
+            result = audit_cleanup(self.folder, config_dir=config)
             found += [f"audit: {sentence}" for sentence in result.findings]
             if not result.complete:
                 found.append(f"audit: {result.verdict}")
@@ -263,5 +263,5 @@ def mortal(
         wide = Limits(**caps)
         plan = planned_for(store, chosen, wide, has_snapshot=has_snapshot)
         plan = replace(plan, limits=replace(wide, **dict(limits)))
-        seal(plan, store)
+        seal_plan(plan, store)
         yield Mortal(forked_from, emulator, store, plan, dict(more))

@@ -22,7 +22,7 @@ from cleanup_journals import (
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from tokenvault_data.cleanup.approval.approvals import APPROVALS, approve, write_approval
+from tokenvault_data.cleanup.approval.approvals import APPROVALS, approve_plan, write_approval
 from tokenvault_data.cleanup.approval.approvers import Trust
 from tokenvault_data.cleanup.approval.keys import SigningKey
 from tokenvault_data.cleanup.audit import ledger_reader
@@ -192,7 +192,7 @@ def test_a_trusted_approval_of_another_plan(tmp_path):
     book = Book(plan).begin(approval_of(plan)).delete(0).end("completed")
     folder = campaign_folder(tmp_path, book)
     assert proof(folder).ok
-    write_approval(approve(other, BALA), folder)
+    write_approval(approve_plan(other, BALA), folder)
     assert found(folder, "approval-", "for another plan")
     assert found(folder, "speaks of an approval of which no file")
 

@@ -15,7 +15,7 @@ from tokenvault_data.cleanup.approval.approvals import (
     Approval,
     approval_phrase,
     approval_states,
-    approve,
+    approve_plan,
     check_approval,
     check_approvals,
     read_approvals,
@@ -57,7 +57,7 @@ def resigned(approval, by=BALA, **changes):
 
 def test_an_approval_counts(plan):
     """Signed by a trusted colleague in time, it names plan, place, size, person and moment."""
-    approval = approve(plan, BALA, now=NOW)
+    approval = approve_plan(plan, BALA, now=NOW)
     assert refusal(plan, approval) is None
     assert (approval.plan, approval.rows) == (plan.digest, 2)
     assert (approval.environment, approval.merchant) == ("production", "abcdef012345")
@@ -70,9 +70,9 @@ def test_the_planner_cannot_approve(plan):
     for name in ("Asha", " ASHA ", "asha", "\u0410sha", "\u0410\u0455\u04bb\u0430", "As\u200bha"):
         key = SigningKey(name, Ed25519PrivateKey.generate())
         with pytest.raises(RefusedByGuardRail, match="another person"):
-            approve(plan, key, now=NOW)
+            approve_plan(plan, key, now=NOW)
         forged = resigned(
-            approve(plan, BALA, now=NOW),
+            approve_plan(plan, BALA, now=NOW),
             key,
             approver=name,
             key=encoded(key.public_bytes),
@@ -83,25 +83,25 @@ def test_the_planner_cannot_approve(plan):
 
 def test_an_unknown_key_does_not_count(plan):
     """A signature that holds is worth nothing from somebody who is not trusted here."""
-    assert "not among the approvers" in refusal(plan, approve(plan, BALA, now=NOW), {})
+    assert "not among the approvers" in refusal(plan, approve_plan(plan, BALA, now=NOW), {})
     others = {CARL.fingerprint: "Carl"}
-    assert "not among the approvers" in refusal(plan, approve(plan, BALA, now=NOW), others)
+    assert "not among the approvers" in refusal(plan, approve_plan(plan, BALA, now=NOW), others)
 
 
 def test_a_trusted_key_speaks_for_its_owner_only(plan):
     """The name of an approval is that of its key."""
-    forged = resigned(approve(plan, BALA, now=NOW), approver="Carl")
+    forged = resigned(approve_plan(plan, BALA, now=NOW), approver="Carl")
     assert "another person than it names" in refusal(plan, forged)
-    borrowed = replace(approve(plan, CARL, now=NOW), fingerprint=BALA.fingerprint)
+    borrowed = replace(approve_plan(plan, CARL, now=NOW), fingerprint=BALA.fingerprint)
     assert "not the one it names" in refusal(plan, borrowed)
 
 
 def test_a_signature_is_over_everything(plan):
     """Whatever field is changed without the key, the approval does not count."""
-    approval = approve(plan, BALA, now=NOW)
+    approval = approve_plan(plan, BALA, now=NOW)
     for changes in (
         {"approved_at": (NOW + timedelta(minutes=1)).isoformat()},
-        {"signature": approve(plan, BALA, now=LATER).signature},
+        {"signature": approve_plan(plan, BALA, now=LATER).signature},
         {"signature": ""},
         {"signature": "!"},
         {"key": "!"},
@@ -123,18 +123,18 @@ def test_a_signature_is_over_everything(plan):
 )
 def test_an_approval_is_for_one_plan_in_one_place(plan, changes, message):
     """Of another plan, size, environment or account it does not count, though well signed."""
-    assert message in refusal(plan, resigned(approve(plan, BALA, now=NOW), **changes))
+    assert message in refusal(plan, resigned(approve_plan(plan, BALA, now=NOW), **changes))
 
 
 def test_a_plan_that_changed_is_not_approved(plan):
     """The least change of the plan after its approval undoes the approval."""
-    approval = approve(plan, BALA, now=NOW)
+    approval = approve_plan(plan, BALA, now=NOW)
     assert "another plan" in refusal(replace(plan, note="a word more"), approval)
 
 
 def test_an_approval_lasts_a_day(plan):
     """Through the last second of its hours, and not after; of zero hours, never."""
-    approval = approve(plan, BALA, now=NOW)
+    approval = approve_plan(plan, BALA, now=NOW)
     day = timedelta(hours=24)
     assert refusal(plan, approval, now=NOW + day) is None
     assert "older than 24 hours" in refusal(plan, approval, now=NOW + day + timedelta(seconds=1))
@@ -148,19 +148,22 @@ def test_an_approval_lasts_a_day(plan):
 def test_clocks_may_differ_a_little(plan):
     """Five minutes are forgiven; an approval from the future, or from before its plan, is not."""
     minutes = timedelta(minutes=1)
-    assert refusal(plan, approve(plan, BALA, now=LATER + 4 * minutes)) is None
-    assert "future" in refusal(plan, approve(plan, BALA, now=LATER + 6 * minutes))
-    assert refusal(plan, approve(plan, BALA, now=NOW - 4 * minutes)) is None
-    assert "before the plan" in refusal(plan, approve(plan, BALA, now=NOW - 6 * minutes))
+    assert refusal(plan, approve_plan(plan, BALA, now=LATER + 4 * minutes)) is None
+    assert "future" in refusal(plan, approve_plan(plan, BALA, now=LATER + 6 * minutes))
+    assert refusal(plan, approve_plan(plan, BALA, now=NOW - 4 * minutes)) is None
+    assert "before the plan" in refusal(plan, approve_plan(plan, BALA, now=NOW - 6 * minutes))
 
 
 def test_production_needs_an_approval(plan):
     """In production none is not enough; elsewhere it is, but each that is given has to count."""
-    good, bad = approve(plan, BALA, now=NOW), replace(approve(plan, CARL, now=NOW), signature="")
+    good, bad = (
+        approve_plan(plan, BALA, now=NOW),
+        replace(approve_plan(plan, CARL, now=NOW), signature=""),
+    )
     check = {"trusted": TRUSTED, "now": LATER}
     assert "nobody has approved" in str(check_approvals(plan, [], **check))
     assert check_approvals(plan, [good], **check) is None
-    assert check_approvals(plan, [good, approve(plan, CARL, now=NOW)], **check) is None
+    assert check_approvals(plan, [good, approve_plan(plan, CARL, now=NOW)], **check) is None
     assert isinstance(check_approvals(plan, [good, bad], **check), RefusedByGuardRail)
     sandbox = replace(plan, environment="sandbox")
     assert check_approvals(sandbox, [], **check) is None
@@ -169,7 +172,7 @@ def test_production_needs_an_approval(plan):
 
 def test_a_revocation_voids_what_was_approved_before_it(plan):
     """Of that key and plan alone; a later approval by the key counts again, and so do others'."""
-    approval = approve(plan, BALA, now=NOW)
+    approval = approve_plan(plan, BALA, now=NOW)
     minute = timedelta(minutes=1)
 
     def why(*revocations, by=approval):
@@ -183,16 +186,16 @@ def test_a_revocation_voids_what_was_approved_before_it(plan):
     assert why(revoke(plan, BALA, now=NOW - minute)) is None
     assert why(revoke(plan, CARL, now=NOW + minute)) is None
     assert why(revoke(replace(plan, note="other"), BALA, now=NOW + minute)) is None
-    assert why(taken_back, by=approve(plan, BALA, now=NOW + 2 * minute)) is None
+    assert why(taken_back, by=approve_plan(plan, BALA, now=NOW + 2 * minute)) is None
     alone = check_approvals(plan, [approval], TRUSTED, now=LATER, revocations=[taken_back])
     assert "revoked it" in str(alone)
-    both = [approval, approve(plan, CARL, now=NOW)]
+    both = [approval, approve_plan(plan, CARL, now=NOW)]
     assert check_approvals(plan, both, TRUSTED, now=LATER, revocations=[taken_back]) is None
 
 
 def test_a_touched_revocation_does_not_let_an_approval_count(plan):
     """A revocation moved to before the approval, or without a time, is no reason to go on."""
-    approval = approve(plan, BALA, now=NOW)
+    approval = approve_plan(plan, BALA, now=NOW)
     taken_back = revoke(plan, BALA, now=NOW + timedelta(minutes=1))
     for changes in ({"revoked_at": "2020-01-01T00:00:00+00:00"}, {"reason": "x"}, {"key": "!"}):
         touched = [replace(taken_back, **changes)]
@@ -205,7 +208,7 @@ def test_approval_states_say_what_counts_and_why_not(tmp_path, plan):
     trust = Trust({BALA.fingerprint: "Bala Rao"}, "self")
     assert approval_states(plan, tmp_path, trust, now=LATER) == []
     for key in (BALA, CARL):
-        write_approval(approve(plan, key, now=NOW), tmp_path)
+        write_approval(approve_plan(plan, key, now=NOW), tmp_path)
     states = {one.approver: one for one in approval_states(plan, tmp_path, trust, now=LATER)}
     assert (states["Bala Rao"].counts, states["Bala Rao"].why) == (True, None)
     assert states["Bala Rao"].fingerprint == BALA.fingerprint
@@ -229,11 +232,11 @@ def test_what_an_approver_types_names_count_place_and_plan(plan):
 
 def test_approvals_on_disk(tmp_path, plan):
     """Each key has one file beside the plan, and it is read back as it was signed."""
-    approvals = [approve(plan, key, now=NOW) for key in (BALA, CARL)]
+    approvals = [approve_plan(plan, key, now=NOW) for key in (BALA, CARL)]
     paths = [write_approval(approval, tmp_path) for approval in approvals]
     assert paths[0].name == f"approval-{BALA.fingerprint[:12]}.json"
     assert APPROVALS.read(paths[0]) == approvals[0]
-    again = approve(plan, BALA, now=LATER)
+    again = approve_plan(plan, BALA, now=LATER)
     assert write_approval(again, tmp_path) == paths[0]
     assert {one.signature for one in read_approvals(tmp_path)} == {
         *(again.signature, approvals[1].signature),
@@ -312,5 +315,5 @@ def test_what_is_no_approval_at_all_is_refused(content):
 def test_the_time_of_an_approval_is_that_of_the_clock(plan):
     """Without a given moment it is now, in UTC."""
     before = datetime.now(UTC)
-    approved_at = datetime.fromisoformat(approve(plan, BALA).approved_at)
+    approved_at = datetime.fromisoformat(approve_plan(plan, BALA).approved_at)
     assert before <= approved_at <= datetime.now(UTC)

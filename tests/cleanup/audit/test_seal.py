@@ -16,7 +16,7 @@ from cleanup_journals import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tokenvault_data.cleanup.audit.audit import audit
+from tokenvault_data.cleanup.audit.audit import audit_cleanup
 from tokenvault_data.cleanup.audit.seal import _line, seal_journal
 from tokenvault_data.errors import UsageError
 
@@ -103,7 +103,7 @@ def test_a_removed_plan_is_no_campaign(copy):
     """Without a plan there is nothing to audit, which is said so."""
     (copy / "plan.json").unlink()
     with pytest.raises(UsageError, match="no plan"):
-        audit(copy)
+        audit_cleanup(copy)
 
 
 def test_a_seal_is_for_campaigns_that_are_over(tmp_path, whole):

@@ -18,10 +18,10 @@ from campaign_bench import bench as running
 from cleanup_plans import make_plan
 
 import tokenvault_data as tv
-from tokenvault_data.cleanup.approval.approvals import approve, read_approvals, write_approval
+from tokenvault_data.cleanup.approval.approvals import approve_plan, read_approvals, write_approval
 from tokenvault_data.cleanup.approval.keys import keygen, load_signing_key
 from tokenvault_data.cleanup.approval.revocation import revoke, write_revocation
-from tokenvault_data.cleanup.audit.audit import audit
+from tokenvault_data.cleanup.audit.audit import audit_cleanup
 from tokenvault_data.cleanup.campaign.applying import abort_cleanup, apply_cleanup, recover_cleanup
 from tokenvault_data.cleanup.campaign.campaign import Campaign
 from tokenvault_data.cleanup.campaign.campaign_run import CampaignRun
@@ -29,7 +29,7 @@ from tokenvault_data.cleanup.campaign.locking import only_campaign
 from tokenvault_data.cleanup.clock import Clock
 from tokenvault_data.cleanup.journal.journal import FILE_NAME, Journal, JournalHead
 from tokenvault_data.cleanup.ledger.ledger import Ledger
-from tokenvault_data.cleanup.plan.plan_file import seal
+from tokenvault_data.cleanup.plan.plan_file import seal_plan
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
 from tokenvault_data.cleanup.selection.holds import load_holds
 from tokenvault_data.cleanup.selection.limits import Limits
@@ -270,14 +270,14 @@ def test_an_approval_taken_back_stops_what_runs(tmp_path, may_go_on):
     keygen("Ravi", directory=config)
     key, now = load_signing_key("Ravi", directory=config), [datetime.fromisoformat(plan.created_at)]
     trust_keys_of(config)
-    folder = seal(plan, tmp_path).parent
+    folder = seal_plan(plan, tmp_path).parent
     clock = Clock(now=lambda: now[0])
 
     def said():
         return may_go_on(plan, clock, config)()
 
     assert "approv" in said()
-    write_approval(approve(plan, key, now=now[0]), folder)
+    write_approval(approve_plan(plan, key, now=now[0]), folder)
     running_since_then = may_go_on(plan, clock, config)
     assert running_since_then() is said() is None
     taken_back = write_revocation(revoke(plan, key, now=now[0]), folder)
@@ -292,7 +292,7 @@ def test_an_approval_that_does_not_count_is_refused_and_one_that_does_is_written
     """Outside production none is needed, but what is given has to be valid."""
     config = bench.store / "config"
     keygen("Ravi", directory=config)
-    given = approve(bench.plan, load_signing_key("Ravi", directory=config))
+    given = approve_plan(bench.plan, load_signing_key("Ravi", directory=config))
     with pytest.raises(RefusedByGuardRail, match="known"):
         bench.apply(approvals=[given])
     assert_untouched(bench)
@@ -378,10 +378,10 @@ def test_what_a_death_at_the_very_end_left_out_is_written_without_a_client(bench
     assert not campaign.finish()
     bench.apply()
     (folder / "seal.json").unlink()
-    assert not audit(folder, config_dir=config).proven
+    assert not audit_cleanup(folder, config_dir=config).proven
     bench.emulator.wire_log.clear()
     assert campaign.finish()
-    assert audit(folder, config_dir=config).proven
+    assert audit_cleanup(folder, config_dir=config).proven
     assert campaign.finish()
     assert not bench.emulator.wire_log.entries()
 
@@ -401,7 +401,7 @@ def test_a_recovery_that_died_is_recovered_again(bench, monkeypatch):
         with pytest.raises(RuntimeError, match="died"):
             recover()
     assert recover().is_over
-    assert audit(folder, config_dir=config).findings == ()
+    assert audit_cleanup(folder, config_dir=config).findings == ()
 
 
 def _die(*_):

@@ -8,9 +8,9 @@ from campaign_bench import AS_OF, bench
 from cleanup_journals import make_plan
 
 import tokenvault_data as tv
-from tokenvault_data.cleanup.audit.audit import audit
+from tokenvault_data.cleanup.audit.audit import audit_cleanup
 from tokenvault_data.cleanup.audit.seal import seal_journal
-from tokenvault_data.cleanup.campaign.verification import verify
+from tokenvault_data.cleanup.campaign.verification import verify_cleanup
 from tokenvault_data.config.loading import emulator_profile
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
@@ -37,7 +37,9 @@ def connected(emulator):
 
 def look(made, **more):
     with made.connect() as vault:
-        return verify(vault, made.plan, folder_of(made), config_dir=made.store / "config", **more)
+        return verify_cleanup(
+            vault, made.plan, folder_of(made), config_dir=made.store / "config", **more
+        )
 
 
 def test_all_that_is_gone_is_seen_gone(over):
@@ -53,7 +55,7 @@ def test_all_that_is_gone_is_seen_gone(over):
     assert asked[0] not in over.planned()
     assert asked[-1] not in over.planned()
     assert journal.read_bytes() == before
-    assert audit(folder_of(over), config_dir=over.store / "config").complete
+    assert audit_cleanup(folder_of(over), config_dir=over.store / "config").complete
 
 
 def test_what_was_found_is_kept_in_a_file(over):
@@ -75,7 +77,9 @@ def test_a_card_that_is_still_there_is_named(tmp_path):
         with Emulator(settings) as fresh, connected(fresh) as vault:
             for card in made.plan.cards[1:]:
                 vault.delete_instrument(card.customer_id, card.instrument_id)
-            result = verify(vault, made.plan, folder_of(made), config_dir=made.store / "config")
+            result = verify_cleanup(
+                vault, made.plan, folder_of(made), config_dir=made.store / "config"
+            )
     assert (result.ok, result.still_there) == (False, (0,))
     assert "1 still there" in result.verdict
 
@@ -96,7 +100,7 @@ def test_a_403_of_one_customer_spoils_no_other_answer(over):
 def test_without_a_control_card_nothing_is_proven(over):
     """An account that knows none of the cards shows all of them gone, and is not believed."""
     with Emulator(EmulatorSettings(customers=1, seed=9)) as other, connected(other) as vault:
-        result = verify(vault, over.plan, folder_of(over), config_dir=over.store / "config")
+        result = verify_cleanup(vault, over.plan, folder_of(over), config_dir=over.store / "config")
     assert (result.ok, result.gone) == (False, 0)
     assert len(result.unclear) == len(over.plan.cards)
     assert "account looks wrong" in result.verdict
@@ -114,7 +118,7 @@ def test_another_account_is_refused(over, environment):
     """A plan for another environment, or for another merchant, gets no request."""
     over.emulator.wire_log.clear()
     with over.connect() as vault, pytest.raises(RefusedByGuardRail, match="another account"):
-        verify(vault, make_plan(environment=environment), folder_of(over))
+        verify_cleanup(vault, make_plan(environment=environment), folder_of(over))
     assert not over.emulator.wire_log.entries()
 
 

@@ -16,7 +16,7 @@ from tokenvault_data.cleanup.plan.plan_file import (
     parse_plan,
     plan_bytes,
     read_plan,
-    seal,
+    seal_plan,
     write_plan,
 )
 from tokenvault_data.cleanup.selection import rules
@@ -243,14 +243,14 @@ def test_a_plan_without_cards_is_none():
 
 def test_plans_on_disk(tmp_path):
     """A plan is sealed into its campaign's folder, for its owner alone."""
-    path = seal(PLAN, tmp_path)
+    path = seal_plan(PLAN, tmp_path)
     assert path == tmp_path / "campaigns" / PLAN.id / "plan.json"
     assert path.read_bytes() == BYTES
     assert read_plan(path) == read_plan(path.parent) == PLAN
     if os.name == "posix":
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
-    assert seal(PLAN, tmp_path) == path
+    assert seal_plan(PLAN, tmp_path) == path
     assert [one.name for one in path.parent.iterdir()] == ["plan.json"]
 
 

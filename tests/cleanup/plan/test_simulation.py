@@ -16,7 +16,11 @@ from cleanup_vaults import (
 
 from tokenvault_data.analysis.filters.filters import expired
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
-from tokenvault_data.cleanup.plan.simulation import minutes_needed, requests_needed, simulate
+from tokenvault_data.cleanup.plan.simulation import (
+    minutes_needed,
+    requests_needed,
+    simulate_cleanup,
+)
 from tokenvault_data.cleanup.selection import exclusions, rules
 from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.errors import RefusedByGuardRail, UsageError
@@ -39,7 +43,7 @@ def rows(table):
 
 def test_before_and_after_add_up(snapshot):
     """By network, bank and expiry, before less planned is after, and each adds up to the vault."""
-    found = simulate(snapshot, EXPIRED, ALL_OPEN, now=NOW)
+    found = simulate_cleanup(snapshot, EXPIRED, ALL_OPEN, now=NOW)
     assert (found.cards, found.customers, found.vault_cards) == (4, 4, 10)
     assert rows(found.by_bank.fillna("?")) == {
         "HDFC Bank": (5, 2, 3),
@@ -61,10 +65,10 @@ def test_before_and_after_add_up(snapshot):
 
 def test_what_is_spared_is_said(snapshot):
     """A customer's last usable card is counted, and nobody is left without one."""
-    found = simulate(snapshot, rules.networks("rupay"), ALL_OPEN, now=NOW)
+    found = simulate_cleanup(snapshot, rules.networks("rupay"), ALL_OPEN, now=NOW)
     assert (found.cards, found.spared, found.left_without_usable) == (1, 1, 0)
     assert found.left_out == {exclusions.SPARED: 1}
-    bold = simulate(
+    bold = simulate_cleanup(
         snapshot, rules.networks("rupay"), replace(ALL_OPEN, keep_last_usable=False), now=NOW
     )
     assert (bold.cards, bold.spared, bold.left_without_usable) == (2, 0, 1)
@@ -83,7 +87,7 @@ def test_a_plan_is_made_exactly_where_none_is_foretold_to_be_refused(snapshot):
     three, four = (replace(ALL_OPEN, rows=rows) for rows in (3, 4))
     for limits, hours in ((ALL_OPEN, 1), (Limits(), 1), (three, 1), (four, 1), (four, 40)):
         given = {"now": NOW + timedelta(hours=hours), "as_of": DAY}
-        found = simulate(snapshot, EXPIRED, limits, **given)
+        found = simulate_cleanup(snapshot, EXPIRED, limits, **given)
         if found.violations:
             with pytest.raises(RefusedByGuardRail) as error:
                 plan_cleanup(snapshot, EXPIRED, limits=limits, planner="Asha", **given)
@@ -95,12 +99,12 @@ def test_a_plan_is_made_exactly_where_none_is_foretold_to_be_refused(snapshot):
 
 def test_a_condition_will_do(snapshot):
     """Any condition of the analysis can be simulated as it is."""
-    assert simulate(snapshot, expired(DAY), now=NOW).sentence == EXPIRED.sentence()
+    assert simulate_cleanup(snapshot, expired(DAY), now=NOW).sentence == EXPIRED.sentence()
 
 
 def test_nothing_to_plan_is_said(snapshot):
     """A rule that selects nothing costs nothing and says so."""
-    found = simulate(snapshot, rules.networks("amex"), now=NOW, limit_per_minute=60)
+    found = simulate_cleanup(snapshot, rules.networks("amex"), now=NOW, limit_per_minute=60)
     assert (found.cards, found.requests, found.minutes) == (0, 0, 0.0)
     assert "There is nothing to plan." in found.findings
 
@@ -119,9 +123,9 @@ def test_minutes_are_those_of_the_share(snapshot):
     assert minutes_needed(100, None, 0.5) is None
     assert minutes_needed(100, 100, 0.5) == 2.0
     assert minutes_needed(100, 100, 0) == float("inf")
-    found = simulate(snapshot, EXPIRED, ALL_OPEN, limit_per_minute=10, now=NOW)
+    found = simulate_cleanup(snapshot, EXPIRED, ALL_OPEN, limit_per_minute=10, now=NOW)
     assert found.minutes == pytest.approx(found.requests / 5)
-    never = simulate(
+    never = simulate_cleanup(
         snapshot, EXPIRED, replace(ALL_OPEN, rate_share=0), limit_per_minute=10, now=NOW
     )
     assert "never end" in repr(never)
@@ -131,12 +135,12 @@ def test_minutes_are_those_of_the_share(snapshot):
 def test_a_rate_limit_is_a_number(snapshot, limit):
     """No time can be told from anything but a whole number of requests."""
     with pytest.raises(UsageError, match="rate limit"):
-        simulate(snapshot, EXPIRED, limit_per_minute=limit, now=NOW)
+        simulate_cleanup(snapshot, EXPIRED, limit_per_minute=limit, now=NOW)
 
 
 def test_what_is_shown_names_nobody(snapshot):
     """Text and HTML say rule, figures and guard rails, escaped, and hold no id."""
-    found = simulate(snapshot, EXPIRED, now=NOW, limit_per_minute=100)
+    found = simulate_cleanup(snapshot, EXPIRED, now=NOW, limit_per_minute=100)
     for shown in (repr(found), found._repr_html_()):
         assert "4 cards of 4 customers would be deleted in emulator" in shown
         assert "expires before 22 November 2026" in shown
@@ -144,5 +148,5 @@ def test_what_is_shown_names_nobody(snapshot):
         assert "HDFC Bank" in shown
         for secret in ("cust_", "old-", "customer-", "live_"):
             assert secret not in shown
-    hostile = simulate(snapshot, rules.banks("<script>alert(1)</script>"), now=NOW)
+    hostile = simulate_cleanup(snapshot, rules.banks("<script>alert(1)</script>"), now=NOW)
     assert "<script>" not in hostile._repr_html_()

@@ -10,8 +10,8 @@ from cleanup_journals import BALA, Book, campaign_folder, every_final, make_plan
 from tokenvault_data.cleanup.audit.rules import FINALS, LEFT
 from tokenvault_data.cleanup.report.report import (
     COMPLETION,
-    completion_report,
     exceptions,
+    report_cleanup,
     write_exceptions,
 )
 from tokenvault_data.cleanup.selection.rules import expired, listed
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
 
 
 def page_of(folder, tmp_path, **more):
-    return completion_report(folder, tmp_path / "report.html", **more).read_text("utf-8")
+    return report_cleanup(folder, tmp_path / "report.html", **more).read_text("utf-8")
 
 
 class _Texts(HTMLParser):
@@ -49,7 +49,7 @@ class _Texts(HTMLParser):
 @pytest.mark.parametrize("name", ["report.parquet", "report.csv"])
 def test_every_planned_card_has_a_row(folder, tmp_path, name):
     """In both forms, in the order of the plan, with its end and what proves it."""
-    path = completion_report(folder, tmp_path / name, policy="full")
+    path = report_cleanup(folder, tmp_path / name, policy="full")
     frame = read_export(path, COMPLETION)
     assert list(frame.columns) == COMPLETION.names
     assert [str(one) for one in frame["final"]] == list(FINALS)
@@ -65,10 +65,10 @@ def test_every_planned_card_has_a_row(folder, tmp_path, name):
 
 def test_ids_are_masked_unless_asked_for(folder, tmp_path):
     """The default lets no id of a customer or card out, and still keeps the evidence readable."""
-    path = completion_report(folder, tmp_path / "report.csv")
+    path = report_cleanup(folder, tmp_path / "report.csv")
     assert not re.search(r"cust_\d|inst-\d", path.read_text())
     assert "attempt-7-4" in path.read_text()
-    table = pq.read_table(completion_report(folder, tmp_path / "report.parquet"))
+    table = pq.read_table(report_cleanup(folder, tmp_path / "report.parquet"))
     assert len(set(table["customer_id"].to_pylist())) == 9
 
 
@@ -129,7 +129,7 @@ def test_a_campaign_at_work_is_reported_as_such(tmp_path):
     page = page_of(never, tmp_path)
     assert "never applied" in page
     assert "missing" not in page
-    assert pq.read_table(completion_report(never, tmp_path / "r.parquet")).num_rows == 2
+    assert pq.read_table(report_cleanup(never, tmp_path / "r.parquet")).num_rows == 2
 
 
 def test_a_page_without_a_journal_claims_nothing(tmp_path):
@@ -190,7 +190,7 @@ def test_ids_that_a_spreadsheet_would_run_are_found_again(tmp_path, customer, na
 def test_what_cannot_be_written_is_refused(folder, tmp_path, name, policy):
     """Other suffixes, other policies, and folders that are not there."""
     with pytest.raises(UsageError, match="Nothing was written"):
-        completion_report(folder, tmp_path / name, policy=policy)
+        report_cleanup(folder, tmp_path / name, policy=policy)
 
 
 def test_a_damaged_plan_has_no_report(tmp_path):
@@ -199,4 +199,4 @@ def test_a_damaged_plan_has_no_report(tmp_path):
     path = folder / "plan.json"
     path.write_bytes(path.read_bytes()[:-2])
     with pytest.raises(UsageError, match=r"plan\.json"):
-        completion_report(folder, tmp_path / "report.html")
+        report_cleanup(folder, tmp_path / "report.html")

@@ -12,7 +12,7 @@ from cleanup_plans import make_plan
 from cleanup_vaults import ALL_OPEN, DAY, NOW, expired_vault, publish_vault, raw_card
 
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
-from tokenvault_data.cleanup.plan.simulation import simulate
+from tokenvault_data.cleanup.plan.simulation import simulate_cleanup
 from tokenvault_data.cleanup.selection import exclusions, rules
 from tokenvault_data.cleanup.selection.cards import HoldUsed
 from tokenvault_data.cleanup.selection.holds import (
@@ -279,7 +279,7 @@ def test_cards_on_hold_are_not_planned_and_counted(tmp_path):
     assert {card.customer_id for card in made.cards} == {"cust_0002", "cust_0003"}
     assert made.left_out == {exclusions.HELD: 2}
     assert made.holds == holds.used
-    found = simulate(snapshot, EXPIRED, ALL_OPEN, now=NOW, holds=holds)
+    found = simulate_cleanup(snapshot, EXPIRED, ALL_OPEN, now=NOW, holds=holds)
     assert (found.cards, dict(found.left_out)) == (2, {exclusions.HELD: 2})
     assert any("Left out: 2 on hold." in text for text in found.findings)
     every = replace(holds.lists[0], customers=frozenset(f"cust_{n:04d}" for n in range(4)))
@@ -324,7 +324,7 @@ def test_python_does_not_forget_the_lists_of_the_store(tmp_path):
     made = planned(snapshot)
     assert len(made.cards) == 3
     assert [one.name for one in made.holds] == ["legal.txt"]
-    assert simulate(snapshot, EXPIRED, ALL_OPEN, now=NOW).cards == 3
+    assert simulate_cleanup(snapshot, EXPIRED, ALL_OPEN, now=NOW).cards == 3
 
 
 def test_an_id_behind_an_apostrophe_is_on_hold_in_both_readings(tmp_path):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from cli_bench import Shell, documented_fields, typed
 
-from tokenvault_data.cleanup.plan.plan_file import read_plan, seal
+from tokenvault_data.cleanup.plan.plan_file import read_plan, seal_plan
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
 
@@ -42,7 +42,7 @@ def settling_at_once(shop, plan):
     """Have the same plan made so that cards need not be seen gone a minute later."""
     made = read_plan(shop.folder / plan["path"])
     quick = replace(made, limits=replace(made.limits, settle_seconds=0.1))
-    seal(quick, shop.folder / "vault-data")
+    seal_plan(quick, shop.folder / "vault-data")
     return plan | {"plan": quick.id, "phrase": quick.phrase}
 
 

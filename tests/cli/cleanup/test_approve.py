@@ -9,7 +9,7 @@ import pytest
 from cli_bench import Shell, documented_fields
 
 import tokenvault_data as tv
-from tokenvault_data.cleanup.plan.plan_file import seal
+from tokenvault_data.cleanup.plan.plan_file import seal_plan
 from tokenvault_data.cleanup.selection import rules
 from tokenvault_data.emulator.server import Emulator
 from tokenvault_data.emulator.settings import EmulatorSettings
@@ -39,7 +39,7 @@ def plan(shop):
     limits = tv.Limits(vault_share=1.0, bank_share=1.0, settle_seconds=0.1)
     rule = rules.expired(datetime.now(UTC).date())
     made = tv.plan_cleanup(tv.open_snapshot(store), rule, limits=limits, planner="ravi")
-    seal(made, store)
+    seal_plan(made, store)
     shown = shop.run("cleanup", "show", made.id, "--json")
     assert shown.code == 0, shown.err
     return shown.document
@@ -155,14 +155,14 @@ def test_proven_by_ledger_noted_seal_and_countersignature(shop, plan, asha):
     assert [list(first.document)] == documented_fields("tokenvault cleanup audit")
     assert (first.code, first.document["anchors"]) == (0, ["ledger"])
     assert "No approval was required in the environment emulator" in first.document["verdict"]
-    seal = first.document["seal_digest"]
-    assert shop.run(*audit, "--seal", seal).document["anchors"] == ["ledger", "noted seal"]
+    seal_plan = first.document["seal_digest"]
+    assert shop.run(*audit, "--seal", seal_plan).document["anchors"] == ["ledger", "noted seal"]
     wrong = shop.run(*audit, "--seal", "0" * 64)
     assert (wrong.code, wrong.document["ok"]) == (1, False)
     assert shop.run(*audit, "--seal", "abc").code == 2
     signed = shop.run("cleanup", "countersign", plan["plan"], "--key", "asha", "--json")
     assert [list(signed.document)] == documented_fields("tokenvault cleanup countersign")
-    assert signed.document["seal"] == seal
+    assert signed.document["seal"] == seal_plan
     assert shop.run(*audit).document["anchors"] == ["ledger", "countersignature of asha"]
     shown = shop.run("cleanup", "audit", plan["plan"])
     assert shown.code == 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from cli_bench import Shell, documented_fields
 
-from tokenvault_data.cleanup.plan.plan_file import read_plan, seal
+from tokenvault_data.cleanup.plan.plan_file import read_plan, seal_plan
 from tokenvault_data.cleanup.plan.summary import describe
 
 CAPS = ("--max-vault-share", "1", "--max-bank-share", "1", "--planner", "ravi")
@@ -179,7 +179,7 @@ def test_a_plan_that_its_snapshot_contradicts_is_shown_to_nobody(shop):
     """Digest, canary and counts are sound; the snapshot in the store has other cards."""
     plan = read_plan(shop.folder / planned(shop)["path"])
     other = replace(plan, vault_cards=plan.vault_cards + 1000)
-    seal(other, shop.folder / "vault-data")
+    seal_plan(other, shop.folder / "vault-data")
     for command in ("show", "apply"):
         refused = shop.run("cleanup", command, other.id, "--json")
         assert (refused.code, refused.document["error"]["kind"]) == (4, "PlanDamaged")

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 from cleanup_bench import WIDE, cleanup_bench
 
-from tokenvault_data.cleanup.approval.approvals import approve, write_approval
+from tokenvault_data.cleanup.approval.approvals import approve_plan, write_approval
 from tokenvault_data.cleanup.approval.approvers import trust_approver
 from tokenvault_data.cleanup.approval.keys import keygen, load_signing_key
 from tokenvault_data.cleanup.campaign.preflight import Account
-from tokenvault_data.cleanup.plan.plan_file import seal
+from tokenvault_data.cleanup.plan.plan_file import seal_plan
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
 from tokenvault_data.cleanup.selection.limits import Limits
 from tokenvault_data.cleanup.selection.rules import expired_for
@@ -31,7 +31,7 @@ def plan(bench):
 
 def test_only_open_plans_of_the_account_are_found(bench, plan):
     """Another environment's, an outdated one and a damaged one are not offered; that is counted."""
-    seal(plan, bench.store)
+    seal_plan(plan, bench.store)
     outdated = replace(
         plan, limits=replace(plan.limits, plan_hours=0.0), expires_at=plan.created_at
     )
@@ -40,7 +40,7 @@ def test_only_open_plans_of_the_account_are_found(bench, plan):
         outdated,
         replace(plan, note="to be damaged"),
     ]
-    places = [seal(one, bench.store) for one in others]
+    places = [seal_plan(one, bench.store) for one in others]
     places[2].chmod(0o600)
     places[2].write_bytes(places[2].read_bytes()[:-9])
     found, unreadable = open_campaigns(bench.store, "emulator", plan.merchant)
@@ -54,13 +54,13 @@ def test_production_waits_for_somebody_else(bench, plan, tmp_path):
     """Needed and missing; given by one not trusted; given by one who is: only then it is enough."""
     config = tmp_path / "config"
     plan = replace(plan, environment="production")
-    folder = seal(plan, bench.store).parent
+    folder = seal_plan(plan, bench.store).parent
     account = Account("production", plan.merchant, 1.0)
     before = approvals_of(plan, folder, config)
     assert (before.is_needed, before.is_enough) == (True, False)
     assert "nobody has approved it" in refusal_of(plan, account, bench.store, config)
     files = keygen("Ravi", directory=config)
-    write_approval(approve(plan, load_signing_key("Ravi", directory=config)), folder)
+    write_approval(approve_plan(plan, load_signing_key("Ravi", directory=config)), folder)
     unknown = approvals_of(plan, folder, config)
     assert not unknown.is_enough
     assert "its key is not among" in unknown.refused[0].why
@@ -96,7 +96,7 @@ def test_elsewhere_it_may_be_left_out_and_must_count_if_given(bench, tmp_path):
     assert f"tokenvault cleanup approve {panel.plan.id} --key NAME" in panel.part(4)._repr_html_()
     files = keygen("Ravi", directory=config)
     folder = bench.store / "campaigns" / panel.plan.id
-    write_approval(approve(panel.plan, load_signing_key("Ravi", directory=config)), folder)
+    write_approval(approve_plan(panel.plan, load_signing_key("Ravi", directory=config)), folder)
     panel.reread.click()
     assert panel.phrase.disabled
     assert "4. Approval: an approval does not count" in panel.part(4)._repr_html_()

@@ -105,7 +105,7 @@ def refuse_planner(plan: Plan, name: str) -> None:
         )
 
 
-def approve(plan: Plan, key: SigningKey, *, now: datetime | None = None) -> Approval:
+def approve_plan(plan: Plan, key: SigningKey, *, now: datetime | None = None) -> Approval:
     """Sign a plan.
 
     Parameters

@@ -173,7 +173,7 @@ class AuditedCampaign:
     replay: Replay | None
 
 
-def audit(
+def audit_cleanup(
     folder: str | os.PathLike[str],
     *,
     approvers: Trust | Mapping[str, str] | None = None,

@@ -59,7 +59,7 @@ from tokenvault_data.cleanup.journal.states import ENDED
 from tokenvault_data.cleanup.ledger.ledger import DayUse, Ledger
 from tokenvault_data.cleanup.ledger.machine import machine_id
 from tokenvault_data.cleanup.plan.plan import Plan
-from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, PLAN_NAME, read_plan, seal
+from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, PLAN_NAME, read_plan, seal_plan
 from tokenvault_data.cleanup.plan.snapshot import check_against_snapshot
 from tokenvault_data.cleanup.selection.holds import Holds, keep_given, load_holds, missing
 from tokenvault_data.errors import (
@@ -537,10 +537,10 @@ class Campaign:
             whose = (account.environment, account.merchant, self._config)
             locks.enter_context(only_campaign(*whose, plan_id=self.plan.id))
             if not self.folder.is_dir():
-                seal(self.plan, self._store)
+                seal_plan(self.plan, self._store)
             locks.enter_context(only_in_folder(self.folder))
             if not (self.folder / PLAN_NAME).exists():
-                seal(self.plan, self._store)
+                seal_plan(self.plan, self._store)
             yield
 
     @contextmanager

@@ -98,7 +98,7 @@ class VerificationResult:
         return f"Looked again at {looked}: {', '.join(parts)}{more}."
 
 
-def verify(
+def verify_cleanup(
     vault: Vault,
     plan: Plan | str | os.PathLike[str],
     folder: str | os.PathLike[str],

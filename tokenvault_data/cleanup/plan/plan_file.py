@@ -54,7 +54,7 @@ __all__ = [
     "parse_plan",
     "plan_bytes",
     "read_plan",
-    "seal",
+    "seal_plan",
     "write_plan",
 ]
 
@@ -67,7 +67,7 @@ _SHARED: Final = ("card_network", "card_bank", "bank", "card_type", "instrument_
 _SHARED_TOO: Final = ("expires_on", "fetched_at")
 
 
-def seal(plan: Plan, store: str | os.PathLike[str]) -> Path:
+def seal_plan(plan: Plan, store: str | os.PathLike[str]) -> Path:
     """Write a plan durably into the folder of its campaign, where only its owner can read it.
 
     Returns

@@ -150,7 +150,7 @@ class Simulation:
         return f"<p><strong>{html.escape(self.headline)}</strong></p><ul>{points}</ul>{tables}"
 
 
-def simulate(
+def simulate_cleanup(
     snapshot: Snapshot,
     rule: Rule | Predicate,
     limits: Limits | None = None,

@@ -117,7 +117,7 @@ _PAGES: Final = (".html", ".htm")
 _TABLES: Final = (".csv", ".parquet")
 
 
-def completion_report(
+def report_cleanup(
     folder: str | os.PathLike[str],
     to: str | os.PathLike[str],
     *,

@@ -142,10 +142,10 @@ def approve(  # noqa: PLR0917  one parameter an option
     """
     from tokenvault_data.cleanup.approval.approvals import (
         approval_phrase,
+        approve_plan,
         refuse_planner,
         write_approval,
     )
-    from tokenvault_data.cleanup.approval.approvals import approve as sign
     from tokenvault_data.text import utc_minute
 
     opened = plan_at(plan, store)
@@ -158,7 +158,7 @@ def approve(  # noqa: PLR0917  one parameter an option
         raise RefusedByGuardRail(
             f"what was typed is not the phrase of this plan; nothing was signed; type: {phrase}"
         )
-    approval = sign(opened, signing_key)
+    approval = approve_plan(opened, signing_key)
     path = write_approval(approval, _made(campaign_folder(opened, store)))
     if as_json:
         print_json(
@@ -195,12 +195,11 @@ def revoke(  # noqa: PLR0917  one parameter an option
     Void are all approvals of the plan that this key signed until now. A later one counts again.
     """
     del profile
-    from tokenvault_data.cleanup.approval.revocation import revoke as sign
-    from tokenvault_data.cleanup.approval.revocation import write_revocation
+    from tokenvault_data.cleanup.approval.revocation import revoke, write_revocation
     from tokenvault_data.text import utc_minute
 
     opened = plan_at(plan, store, against_snapshot=False)
-    revocation = sign(opened, _signing_key(key, passphrase=passphrase), reason=reason)
+    revocation = revoke(opened, _signing_key(key, passphrase=passphrase), reason=reason)
     path = write_revocation(revocation, _made(campaign_folder(opened, store)))
     if as_json:
         print_json(
@@ -235,12 +234,11 @@ def countersign(  # noqa: PLR0917  one parameter an option
     """
     del profile
     from tokenvault_data.cleanup.approval.approvers import load_trust
-    from tokenvault_data.cleanup.audit.countersign import countersign as sign
-    from tokenvault_data.cleanup.audit.countersign import write_countersignature
+    from tokenvault_data.cleanup.audit.countersign import countersign, write_countersignature
 
     opened = plan_at(plan, store, against_snapshot=False)
     folder = campaign_folder(opened, store)
-    signed = sign(folder, _signing_key(key, passphrase=passphrase))
+    signed = countersign(folder, _signing_key(key, passphrase=passphrase))
     path = write_countersignature(signed, folder)
     if as_json:
         print_json(

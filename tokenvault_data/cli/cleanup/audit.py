@@ -40,13 +40,13 @@ def verify(
 
     Nothing is deleted. Exit code 1 says that not all of them were seen gone.
     """
-    from tokenvault_data.cleanup.campaign.verification import verify as look_again
+    from tokenvault_data.cleanup.campaign.verification import verify_cleanup
     from tokenvault_data.client.blocking import Vault
     from tokenvault_data.config.loading import load_profile
 
     opened = plan_at(plan, store, against_snapshot=False)
     with Vault(load_profile(profile), share_at_most=opened.limits.rate_share) as vault:
-        result = look_again(vault, opened, campaign_folder(opened, store), sample=sample)
+        result = verify_cleanup(vault, opened, campaign_folder(opened, store), sample=sample)
     if as_json:
         print_json(
             {
@@ -91,11 +91,11 @@ def audit(
     """
     del profile
     from tokenvault_data.cleanup.approval.approvers import load_trust
-    from tokenvault_data.cleanup.audit.audit import audit as prove
+    from tokenvault_data.cleanup.audit.audit import audit_cleanup
     from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER
 
     folder = folder_named(plan, store / CAMPAIGNS_FOLDER) or local_path(plan)
-    result = prove(
+    result = audit_cleanup(
         folder.parent if folder.is_file() else folder, approvers=load_trust(), noted_seal=seal
     )
     if as_json:
@@ -172,19 +172,19 @@ def report(  # noqa: PLR0917  one parameter an option
 ) -> None:
     """Write what has become of every planned card, with the evidence."""
     del profile
-    from tokenvault_data.cleanup.audit.audit import audit as prove
+    from tokenvault_data.cleanup.audit.audit import audit_cleanup
+    from tokenvault_data.cleanup.report.report import exceptions as not_gone
     from tokenvault_data.cleanup.report.report import (
-        completion_report,
+        report_cleanup,
         write_exceptions,
     )
-    from tokenvault_data.cleanup.report.report import exceptions as not_gone
 
     if exceptions is not None and exceptions.resolve() == to.resolve():
         raise UsageError("The report and the exceptions cannot be one file; nothing was written")
     opened = plan_at(plan, store, against_snapshot=False)
     folder = campaign_folder(opened, store)
-    path = completion_report(folder, to, policy=policy)
-    audited = prove(folder)
+    path = report_cleanup(folder, to, policy=policy)
+    audited = audit_cleanup(folder)
     left = None
     if exceptions is not None and not_gone(folder).num_rows:
         left = write_exceptions(folder, exceptions)

@@ -126,7 +126,7 @@ def simulate(  # noqa: PLR0917  one parameter an option
     cards.
     """
     from tokenvault_data.cleanup.ledger.day_room import day_room
-    from tokenvault_data.cleanup.plan.simulation import simulate as simulate_cleanup
+    from tokenvault_data.cleanup.plan.simulation import simulate_cleanup
     from tokenvault_data.cleanup.selection.holds import load_holds
     from tokenvault_data.dataset.bank_names import load_bank_names
     from tokenvault_data.dataset.snapshots import open_snapshot
@@ -229,7 +229,7 @@ def plan(  # noqa: PLR0917  one parameter an option
     The rule is all that is given together: `--expired --where card_network=visa` are expired visa
     cards. Nothing is sent. A single changed byte makes the plan worthless.
     """
-    from tokenvault_data.cleanup.plan.plan_file import seal
+    from tokenvault_data.cleanup.plan.plan_file import seal_plan
     from tokenvault_data.cleanup.plan.planning import plan_cleanup
     from tokenvault_data.cleanup.plan.simulation import unknown_on_hold
     from tokenvault_data.cleanup.selection.holds import keep_copies, load_holds
@@ -267,7 +267,7 @@ def plan(  # noqa: PLR0917  one parameter an option
         holds=holds,
     )
     keep_copies(hold or (), campaign_folder(made, store))
-    path = seal(made, store)
+    path = seal_plan(made, store)
     room = room_of(made, store)
     if as_json:
         document = plan_document(made) | {"today": asdict(room), "path": str(path)}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tokenvault_data.cleanup.approval.approvers import load_trust
-from tokenvault_data.cleanup.audit.audit import AuditResult, audit
+from tokenvault_data.cleanup.audit.audit import AuditResult, audit_cleanup
 from tokenvault_data.cleanup.campaign.applying import abort_cleanup, apply_cleanup
 from tokenvault_data.cleanup.campaign.locking import is_campaign_at_work
 from tokenvault_data.cleanup.campaign.preflight import Account
@@ -19,14 +19,14 @@ from tokenvault_data.cleanup.campaign.stop_request import (
     read_stop_request,
     request_stop,
 )
-from tokenvault_data.cleanup.campaign.verification import VerificationResult, verify
+from tokenvault_data.cleanup.campaign.verification import VerificationResult, verify_cleanup
 from tokenvault_data.cleanup.journal.journal import FILE_NAME as JOURNAL_NAME
 from tokenvault_data.cleanup.ledger.day_room import DayRoom, day_room
-from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, read_plan, seal
+from tokenvault_data.cleanup.plan.plan_file import CAMPAIGNS_FOLDER, read_plan, seal_plan
 from tokenvault_data.cleanup.plan.planning import plan_cleanup
-from tokenvault_data.cleanup.plan.simulation import Simulation, simulate
+from tokenvault_data.cleanup.plan.simulation import Simulation, simulate_cleanup
 from tokenvault_data.cleanup.plan.snapshot import check_against_snapshot
-from tokenvault_data.cleanup.report.report import completion_report
+from tokenvault_data.cleanup.report.report import report_cleanup
 from tokenvault_data.cleanup.selection.holds import load_holds
 from tokenvault_data.client.blocking import Vault
 from tokenvault_data.config.loading import Profile, load_profile
@@ -284,7 +284,7 @@ class CleanupSession:
         self.forget()
         limit = self._limit_per_minute or self.account.limit_per_minute
         self._as_of = choice.as_of
-        self.simulation = simulate(
+        self.simulation = simulate_cleanup(
             self.snapshot,
             rule,
             self.limits,
@@ -317,7 +317,7 @@ class CleanupSession:
             note=note,
             holds=load_holds(self.store),
         )
-        seal(plan, self.store)
+        seal_plan(plan, self.store)
         self._show(plan)
 
     def open(self, plan_id: str) -> None:
@@ -376,12 +376,14 @@ class CleanupSession:
         """Fetch every card that is called gone once more."""
         plan = self._sealed()
         with self.account.client(plan.limits.rate_share) as vault:
-            self.verification = verify(vault, plan, self.folder, config_dir=self._config_dir)
+            self.verification = verify_cleanup(
+                vault, plan, self.folder, config_dir=self._config_dir
+            )
 
     def prove(self) -> None:
         """Run the audit."""
         trust = load_trust(self._config_dir)
-        self.proof = audit(self.folder, approvers=trust, config_dir=self._config_dir)
+        self.proof = audit_cleanup(self.folder, approvers=trust, config_dir=self._config_dir)
 
     def prove_at_rest(self) -> None:
         """Run the audit where a person is about to decide, or all is over."""
@@ -392,7 +394,7 @@ class CleanupSession:
         """Write the completion report; each place is a page or a table, by its name's end."""
         trust = load_trust(self._config_dir)
         self.files = tuple(
-            completion_report(self.folder, one, approvers=trust, config_dir=self._config_dir)
+            report_cleanup(self.folder, one, approvers=trust, config_dir=self._config_dir)
             for one in places
         )
 

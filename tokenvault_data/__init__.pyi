@@ -1,0 +1,1 @@
+from .analysis.breakdown import breakdown as breakdown

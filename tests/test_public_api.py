@@ -1,42 +1,82 @@
 """The names that `import tokenvault_data` promises."""
 
+import ast
+import inspect
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import tokenvault_data
+from tokenvault_data import types
 
 NAMES = [
+    "Approval",
     "AsyncVault",
+    "AuditResult",
+    "BankNames",
+    "Budget",
+    "CampaignStatus",
+    "Cryptogram",
+    "CustomerCards",
+    "CustomerList",
+    "Holds",
     "Limits",
+    "Manifest",
+    "Network",
+    "Plan",
+    "Predicate",
+    "Preflight",
     "Profile",
+    "Progress",
+    "QualitySettings",
+    "ResultTable",
+    "RetryPolicy",
+    "Rule",
+    "SigningKey",
+    "Simulation",
     "Snapshot",
+    "SnapshotListing",
     "TokenVaultError",
     "Vault",
+    "VerificationResult",
     "abort_cleanup",
     "apply_cleanup",
+    "approve_plan",
+    "audit_cleanup",
     "breakdown",
     "changes",
+    "check_cleanup",
     "collect",
     "connect",
     "connect_async",
+    "duplicates",
     "expired",
+    "expired_for",
     "expiring",
     "export",
     "forecast",
     "identity",
     "iter_frames",
     "list_snapshots",
+    "listed",
     "load_bank_names",
+    "load_holds",
     "load_profile",
+    "load_signing_key",
     "open_snapshot",
     "plan_cleanup",
     "quality",
     "read_customers",
     "read_export",
+    "read_plan",
+    "recover_cleanup",
     "report",
+    "report_cleanup",
+    "seal_plan",
     "show_ids",
+    "simulate_cleanup",
+    "verify_cleanup",
     "where",
 ]
 HEAVY = ["pandas", "pyarrow", "numpy", "httpx", "pyreqwest", "rich", "typer", "asyncio"]
@@ -70,6 +110,49 @@ def test_every_name_is_what_its_home_defines():
     """Each name resolves, to a function or class of that very name."""
     for name in NAMES:
         assert getattr(tokenvault_data, name).__name__ == name
+
+
+def imported_by(module):
+    """Where each name comes from that a module's annotations may use."""
+    own = (name for name, value in vars(module).items() if not inspect.ismodule(value))
+    homes = dict.fromkeys(own, module.__name__)
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.ImportFrom):
+            homes |= {alias.asname or alias.name: node.module for alias in node.names}
+        if isinstance(node, ast.ClassDef):
+            homes[node.name] = module.__name__
+    return homes
+
+
+def signatures_of(thing):
+    """Every annotation, as text, of a function, or of what a class shows."""
+    if inspect.isclass(thing):
+        for name, value in vars(thing).items():
+            inner = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+            if inspect.isfunction(inner) and (name == "__init__" or not name.startswith("_")):
+                yield from signatures_of(inner)
+    elif inspect.isfunction(thing) and thing.__module__.startswith("tokenvault_data."):
+        signature = inspect.signature(thing)
+        parameters = [one.annotation for one in signature.parameters.values()]
+        for annotation in (*parameters, signature.return_annotation):
+            if isinstance(annotation, str):
+                yield sys.modules[thing.__module__], annotation
+
+
+def test_every_type_of_a_signature_can_be_imported():
+    """What `tv` takes and gives can be named in annotations: from `tv`, or from its `types`."""
+    known, missing, seen = {*tokenvault_data.__all__, *vars(types)}, set(), 0
+    for public in tokenvault_data.__all__:
+        for module, annotation in signatures_of(getattr(tokenvault_data, public)):
+            homes = imported_by(module)
+            for node in ast.walk(ast.parse(annotation, mode="eval")):
+                name = getattr(node, "id", "_")
+                is_private = name.startswith("_") or name == "T"
+                if not is_private and homes.get(name, "").startswith("tokenvault_data"):
+                    seen += 1
+                    missing |= {name} - known
+    assert not missing
+    assert seen > 100
 
 
 def test_submodules_do_not_hide_names():

@@ -7,35 +7,6 @@ is loaded when first used.
 >>> Explorer(tv.open_snapshot("vault-data"))  # doctest: +SKIP
 """
 
-from __future__ import annotations
+import lazy_loader
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from tokenvault_data.widgets.changes.view import ChangesView
-    from tokenvault_data.widgets.cleanup.panel import CleanupPanel
-    from tokenvault_data.widgets.collect.panel import CollectPanel
-    from tokenvault_data.widgets.expiry.radar import ExpiryRadar
-    from tokenvault_data.widgets.explore.explorer import Explorer
-
-_HOMES = {
-    "ChangesView": "changes.view",
-    "CleanupPanel": "cleanup.panel",
-    "CollectPanel": "collect.panel",
-    "ExpiryRadar": "expiry.radar",
-    "Explorer": "explore.explorer",
-}
-__all__ = ["ChangesView", "CleanupPanel", "CollectPanel", "ExpiryRadar", "Explorer"]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

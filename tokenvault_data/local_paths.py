@@ -39,13 +39,18 @@ def local_path(place: str | os.PathLike[str]) -> Path:
     ------
     UsageError
         It is an address, such as ``s3://bucket/store`` or ``postgresql://user:…@host/base``. The
-        message shows its scheme only, since an address may hold a password.
+        message shows its scheme only, since an address may hold a password. Or it is no path.
 
     Examples
     --------
     >>> local_path("vault-data").name
     'vault-data'
     """
+    if not isinstance(place, str | os.PathLike):
+        raise UsageError(
+            f"A path is text or a pathlib.Path, and {type(place).__name__} was given; nothing was"
+            " done."
+        )
     text = os.fspath(place)
     if not isinstance(text, str):
         raise UsageError(

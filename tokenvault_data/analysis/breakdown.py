@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -170,11 +172,14 @@ def breakdown(
     UsageError
         A column is not one that cards are counted by, or a parameter is no such thing.
     """
+    given: object = by
+    if not isinstance(given, Iterable):
+        raise UsageError(f"{by!r} is no column; nothing was counted; name one, or a list of them.")
     names = [by] if isinstance(by, str) else list(by)
     if not names:
         raise UsageError("No column was named to break down by; nothing was counted; name one.")
-    if top is not None and top < 1:
-        raise UsageError(f"{top} is no number of groups; nothing was counted; give 1 or more.")
+    if top is not None and (not isinstance(top, Integral) or top < 1):
+        raise UsageError(f"{top!r} is no number of groups; nothing was counted; give 1 or more.")
     condition, day = read_where(where), day_of(as_of)
     cube = cube_of(source)
     dimensions, grouping = cube.grouped(names, condition, banks=banks, as_of=day)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -368,7 +369,7 @@ def identity_members(
 def _members(
     source: Source, threshold: int, kinds: Sequence[str], memory_limit_mb: int
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    if threshold < 2 or threshold != int(threshold):
+    if not isinstance(threshold, Real) or threshold < 2 or threshold != int(threshold):
         raise UsageError(
             f"A threshold of {threshold!r} makes no sense; nothing was counted; give a whole number"
             " from 2 on."

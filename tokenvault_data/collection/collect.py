@@ -8,6 +8,7 @@ from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from tokenvault_data.arguments import check_client
 from tokenvault_data.client.pacing.learned_rate import LearnedRate
 from tokenvault_data.collection.customer_list import CustomerList, read_customers
 from tokenvault_data.collection.fan_out import (
@@ -307,6 +308,7 @@ def collect(
     check_settings(concurrency, patience_seconds)
     if resume is not None and fresh:
         raise UsageError("a run cannot be both resumed and begun afresh; nothing was sent")
+    check_client(vault)
     store = local_path(store)
     run = _choose_run(store, vault.profile, customers, column=column, resume=resume, fresh=fresh)
     with run.locked(), report_for(progress) as report:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from tokenvault_data.arguments import check_client
 from tokenvault_data.collection.customer_list import CustomerList, read_customers
 from tokenvault_data.collection.fan_out import (
     CONCURRENCY,
@@ -78,6 +79,7 @@ def iter_frames(
             f"batch_customers is {batch_customers}; it has to be from 1 to {UNSAVED_CUSTOMERS:,}."
             " Nothing was sent"
         )
+    check_client(vault)
     listed = (
         customers
         if isinstance(customers, CustomerList)

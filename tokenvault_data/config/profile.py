@@ -71,7 +71,8 @@ def check_profile_name(name: str) -> str:
     ProfileError
         For any other name.
     """
-    if _profile_name(name) is None:
+    given: object = name
+    if not isinstance(given, str) or _profile_name(given) is None:
         raise ProfileError(
             "A profile's name is made of 1 to 64 letters, digits, '_' and '-', and this one is not;"
             " choose another."

@@ -218,6 +218,11 @@ def _banks(rows: Iterable[_Row], table: str) -> dict[str, str]:
 
 def _own_rows(extra: str | os.PathLike[str] | ArrowStream) -> tuple[Iterator[_Row], str]:
     if not isinstance(extra, str | os.PathLike):
+        if not hasattr(extra, "__arrow_c_stream__"):
+            raise UsageError(
+                f"Bank names are a CSV file or a table, and {type(extra).__name__} was given; no"
+                " bank was named."
+            )
         return _frame_rows(extra), "the table of bank names"
     path = local_path(extra)
     try:

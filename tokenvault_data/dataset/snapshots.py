@@ -421,7 +421,8 @@ def _latest(store: Path, environment: str | None) -> Path:
 
 
 def _find(store: Path, reference: str | Path) -> Path:
-    for path in (store / SNAPSHOTS_FOLDER / reference, local_path(reference)):
+    given = local_path(reference)
+    for path in (store / SNAPSHOTS_FOLDER / given, given):
         if path.is_dir() and path.name:
             return path
     raise SnapshotError(

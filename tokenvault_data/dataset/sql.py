@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from tokenvault_data.arguments import needed
 from tokenvault_data.dataset.readers import open_duckdb
 from tokenvault_data.errors import UsageError
 
@@ -75,6 +76,7 @@ def select(
     UsageError
         It is not SQL, names what is not there, or asks for something else than rows.
     """
+    query = needed(query, str, "A query as text")
     try:
         statements = connection.extract_statements(query)
         if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:

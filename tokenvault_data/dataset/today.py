@@ -34,13 +34,14 @@ def day_of(as_of: date | datetime | str | None) -> date:
     """
     if as_of is None:
         return today_in_india()
-    if isinstance(as_of, datetime):
+    is_missing = as_of != as_of  # noqa: PLR0124  as pandas' NaT, which calls itself a datetime
+    if isinstance(as_of, datetime) and not is_missing:
         return (as_of if as_of.tzinfo is None else as_of.astimezone(INDIA)).date()
-    if isinstance(as_of, date):
+    if isinstance(as_of, date) and not is_missing:
         return as_of
     try:
-        return date.fromisoformat(as_of.strip())
-    except (AttributeError, ValueError):
+        return date.fromisoformat(as_of.strip() if isinstance(as_of, str) else "")
+    except ValueError:
         raise UsageError(
             f"{as_of!r} is not a day; nothing was counted; give one as YYYY-MM-DD."
         ) from None

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from tokenvault_data.cleanup.approval.keys import same_person
+from tokenvault_data.arguments import needed
+from tokenvault_data.cleanup.approval.keys import SigningKey, same_person
 from tokenvault_data.cleanup.approval.revocation import REVOCATIONS, read_revocations
 from tokenvault_data.cleanup.approval.signed_files import SignedKind
 from tokenvault_data.cleanup.plan.guard_rails import CLOCK_TOLERANCE, too_old
+from tokenvault_data.cleanup.plan.plan import Plan
 from tokenvault_data.errors import RefusedByGuardRail, UsageError
 from tokenvault_data.text import utc_minute
 
@@ -23,9 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tokenvault_data.cleanup.approval.approvers import Trust
-    from tokenvault_data.cleanup.approval.keys import SigningKey
     from tokenvault_data.cleanup.approval.revocation import Revocation
-    from tokenvault_data.cleanup.plan.plan import Plan
     from tokenvault_data.cleanup.selection.limits import Limits
 
 PRODUCTION: Final = "production"
@@ -122,6 +122,8 @@ def approve_plan(plan: Plan, key: SigningKey, *, now: datetime | None = None) ->
     RefusedByGuardRail
         The approver is the planner.
     """
+    needed(plan, Plan, "A plan, as tv.read_plan(...) gives it,")
+    needed(key, SigningKey, "A key, as tv.load_signing_key(...) gives it,")
     refuse_planner(plan, key.name)
     moment = datetime.now(UTC) if now is None else now.astimezone(UTC)
     return APPROVALS.signed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from tokenvault_data.arguments import check_client
 from tokenvault_data.cleanup.campaign.campaign import Campaign, Preflight
 from tokenvault_data.errors import CampaignPaused
 
@@ -116,6 +117,7 @@ def _run(
     act: Callable[[Campaign], Awaitable[CampaignStatus]],
     config_dir: Path | None,
 ) -> CampaignStatus:
+    check_client(vault)
     opened = Campaign.open(plan, store, config_dir=config_dir)
     begun, over = threading.Event(), threading.Event()
     campaigns: list[Campaign] = []

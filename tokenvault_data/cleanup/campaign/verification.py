@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, Literal
 
+from tokenvault_data.arguments import check_client
 from tokenvault_data.cleanup.audit.audit import audited
 from tokenvault_data.cleanup.audit.rules import GONE
 from tokenvault_data.cleanup.plan.plan import Plan
@@ -130,6 +131,7 @@ def verify_cleanup(
     UsageError
         The plan is not the campaign's, its files do not hold together, or `sample` is not above 0.
     """
+    check_client(vault)
     place = local_path(folder)
     opened = plan if isinstance(plan, Plan) else read_plan(plan)
     _refuse_other_account(vault, opened)

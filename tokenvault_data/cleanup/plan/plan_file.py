@@ -15,6 +15,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from tokenvault_data.arguments import needed
 from tokenvault_data.cleanup.plan.content import (
     FORMAT,
     FORMAT_VERSION,
@@ -80,6 +81,7 @@ def seal_plan(plan: Plan, store: str | os.PathLike[str]) -> Path:
     UsageError
         The file cannot be written, or is there and holds something else.
     """
+    needed(plan, Plan, "A plan, as tv.plan_cleanup(...) makes it,")
     return write_plan(plan, local_path(store) / CAMPAIGNS_FOLDER / plan.id)
 
 

@@ -6,6 +6,7 @@ import getpass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tokenvault_data.arguments import needed
 from tokenvault_data.cleanup.plan.content import LONGEST_NAME, LONGEST_NOTE
 from tokenvault_data.cleanup.plan.guard_rails import guard_rails_met
 from tokenvault_data.cleanup.plan.plan import Plan
@@ -16,6 +17,7 @@ from tokenvault_data.cleanup.selection.rules import Rule, as_rule
 from tokenvault_data.cleanup.selection.sampling import canary_of
 from tokenvault_data.cleanup.selection.selection import Selection, select_cards
 from tokenvault_data.dataset.flattening.canonical import INDIA
+from tokenvault_data.dataset.snapshots import Snapshot
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import RefusedByGuardRail, UsageError
 from tokenvault_data.text import counted
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.filters.filters import Predicate
     from tokenvault_data.cleanup.selection.holds import Holds
     from tokenvault_data.dataset.bank_names import BankNames
-    from tokenvault_data.dataset.snapshots import Snapshot
 
 
 def plan_cleanup(
@@ -73,7 +74,9 @@ def plan_cleanup(
     UsageError
         The rule selects no card that can be deleted, or something given is wrong.
     """
-    rule, limits = as_rule(rule), Limits() if limits is None else limits
+    needed(snapshot, Snapshot, "A snapshot, as tv.open_snapshot(...) gives it,")
+    rule = as_rule(rule)
+    limits = Limits() if limits is None else needed(limits, Limits, "tv.Limits(...)")
     moment = _moment(now)
     day = day_for(as_of, moment)
     planner, note = _planner(planner), _note(note)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
+from tokenvault_data.arguments import needed
 from tokenvault_data.cleanup.plan.guard_rails import guard_rails_met
 from tokenvault_data.cleanup.plan.planning import day_for
 from tokenvault_data.cleanup.plan.summary import shown_sentence
@@ -17,6 +18,7 @@ from tokenvault_data.cleanup.selection.holds import holds_beside
 from tokenvault_data.cleanup.selection.limits import Limits, Violation
 from tokenvault_data.cleanup.selection.rules import Rule, as_rule
 from tokenvault_data.cleanup.selection.selection import DIMENSIONS, Selection, select_cards
+from tokenvault_data.dataset.snapshots import Snapshot
 from tokenvault_data.dataset.tables import ResultTable, result_table
 from tokenvault_data.errors import UsageError
 from tokenvault_data.text import counted, long_day, percent
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from tokenvault_data.analysis.filters.filters import Predicate
     from tokenvault_data.cleanup.selection.holds import Holds
     from tokenvault_data.dataset.bank_names import BankNames
-    from tokenvault_data.dataset.snapshots import Snapshot
 
 CALLS_PER_CARD: Final = 4
 """The customer's list before, which shows a card to keep as well; the delete; two fetches after."""
@@ -184,7 +185,9 @@ def simulate_cleanup(
     UsageError
         Something given is wrong.
     """
-    rule, limits = as_rule(rule), Limits() if limits is None else limits
+    needed(snapshot, Snapshot, "A snapshot, as tv.open_snapshot(...) gives it,")
+    rule = as_rule(rule)
+    limits = Limits() if limits is None else needed(limits, Limits, "tv.Limits(...)")
     moment = datetime.now(UTC) if now is None else now
     day = day_for(as_of, moment)
     given: object = limit_per_minute

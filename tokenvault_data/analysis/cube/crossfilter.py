@@ -20,8 +20,8 @@ from tokenvault_data.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from tokenvault_data.analysis.cube.cells import Cells, Codes
-    from tokenvault_data.analysis.cube.cube import Coded, Cube
+    from tokenvault_data.analysis.cube.cells import Codes
+    from tokenvault_data.analysis.cube.cube import Cube
     from tokenvault_data.dataset.bank_names import BankNames
 
 
@@ -93,113 +93,6 @@ def _last_day(month: str) -> date:
     return date(year, number + 1, 1) - timedelta(days=1)
 
 
-MOST_ENTRIES = 75_000_000
-"""Sums held at most, 300 MB; a cube with more is counted from its cells, which takes longer."""
-
-_FEW = 4
-
-
-class Slabs:
-    """Cards by combination and month.
-
-    Parameters
-    ----------
-    cells : Cells
-    dimensions : sequence of Coded
-        All but the expiry.
-    months : Coded or None
-        The expiry; None to leave it out, and then there is one slab.
-    most_entries : int
-        Hold the sums along the months only if they are no more than this.
-
-    Attributes
-    ----------
-    codes : tuple of numpy.ndarray
-        By dimension, the code of each combination.
-    combinations, slots : int
-        How many combinations there are, and how many slabs: slab 0 holds unknown expiry.
-    """
-
-    def __init__(
-        self,
-        cells: Cells,
-        dimensions: Sequence[Coded],
-        months: Coded | None,
-        *,
-        most_entries: int = MOST_ENTRIES,
-    ) -> None:
-        grouped = [*dimensions] if months is None else [*dimensions, months]
-        grouping = group_cells(grouped, None, cells.count)
-        keys = grouping.keys[: len(dimensions)]
-        self._cards = count_cards(cells, grouping)
-        new = np.zeros(grouping.count, bool)
-        new[:1] = True
-        for key in keys:
-            new[1:] |= key[1:] != key[:-1]
-        starts = np.flatnonzero(new)
-        self.codes = tuple(key[starts] for key in keys)
-        self.combinations = len(starts)
-        self._starts = np.append(starts, grouping.count)
-        self._combination = (np.cumsum(new) - 1).astype(np.int32)
-        if months is None:
-            self.slots = 1
-            self._slot = np.zeros(grouping.count, np.uint8)
-        else:
-            self.slots = len(months.values) + 1
-            self._slot = grouping.keys[-1]
-        fits = (self.slots + 1) * self.combinations <= most_entries
-        self._sums = self._added_up() if fits else None
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory that the numbers take, in bytes."""
-        sums = 0 if self._sums is None else self._sums.nbytes
-        cells = self._cards.nbytes + self._combination.nbytes + self._slot.nbytes
-        return sums + cells + self._starts.nbytes + sum(codes.nbytes for codes in self.codes)
-
-    def within(self, wanted: Codes) -> Codes:
-        """Return the cards of each combination in the slabs for which `wanted` is true."""
-        edges = np.flatnonzero(np.diff(wanted, prepend=False, append=False))
-        if self._sums is not None:
-            found = np.zeros(self.combinations, self._sums.dtype)
-            for first, behind in edges.reshape(-1, 2):
-                found += self._sums[behind] - self._sums[first]
-            return found
-        picked = wanted[self._slot]
-        counted = np.bincount(
-            self._combination[picked], self._cards[picked], minlength=self.combinations
-        )
-        return counted.astype(np.int64)
-
-    def by_slot(self, selected: Codes) -> Codes:
-        """Return the cards of each slab in the combinations for which `selected` is true."""
-        chosen = np.flatnonzero(selected)
-        if len(chosen) * _FEW < self.combinations:
-            return self.by_slot_of(chosen)
-        picked = selected[self._combination]
-        return self._counted(self._slot[picked], self._cards[picked])
-
-    def by_slot_of(self, chosen: Codes) -> Codes:
-        """Return the cards of each slab in some combinations, given by number."""
-        starts = self._starts[chosen]
-        lengths = self._starts[chosen + 1] - starts
-        behind = np.cumsum(lengths)
-        cells = np.arange(behind[-1] if len(behind) else 0)
-        cells += np.repeat(starts - behind + lengths, lengths)
-        return self._counted(self._slot[cells], self._cards[cells])
-
-    def _counted(self, slots: Codes, cards: Codes) -> Codes:
-        return np.bincount(slots, cards, minlength=self.slots).astype(np.int64)
-
-    def _added_up(self) -> Codes:
-        """Return, by slab and combination, the cards of all slabs before it."""
-        total = int(self._cards.sum())
-        kind = np.int32 if total <= np.iinfo(np.int32).max else np.int64
-        sums = np.zeros((self.slots + 1, self.combinations), kind)
-        sums[self._slot.astype(np.int64) + 1, self._combination] = self._cards
-        return np.cumsum(sums, axis=0, out=sums)
-
-
 Filter: TypeAlias = "frozenset[object] | MonthRange"
 
 EXPIRY = "expiry"
@@ -226,8 +119,6 @@ class CrossFilter:
         Names of banks; those of the package when not given.
     as_of : date or str, optional
         The day that ``expires_in`` counts from; today in India when not given.
-    most_entries : int
-        Sums held at most to answer quickly, 4 bytes each.
 
     Raises
     ------
@@ -251,7 +142,6 @@ class CrossFilter:
         *,
         banks: BankNames | None = None,
         as_of: date | str | None = None,
-        most_entries: int = MOST_ENTRIES,
     ) -> None:
         names = tuple(dimensions)
         if len(set(names)) < len(names):
@@ -259,33 +149,22 @@ class CrossFilter:
                 f"{', '.join(names)} names a column twice; nothing was counted; name each once."
             )
         coded = {name: cube.coded(name, banks=banks, as_of=as_of) for name in names}
-        months = coded.get(EXPIRY)
-        flat = [one for name, one in coded.items() if name != EXPIRY]
-        self._slabs = Slabs(cube.cells, flat, months, most_entries=most_entries)
-        self._codes = {one.name: codes for one, codes in zip(flat, self._slabs.codes, strict=True)}
+        grouping = group_cells(list(coded.values()), None, cube.cells.count)
+        self._cards = count_cards(cube.cells, grouping)
+        self._codes = dict(zip(names, grouping.keys, strict=True))
         self._values = {name: one.values.to_pylist() for name, one in coded.items()}
         self._has_missing = {name: bool((one.codes == 0).any()) for name, one in coded.items()}
         self._names = names
 
-        combinations = self._slabs.combinations
         self._filters: dict[str, Filter] = {}
         self._refused: dict[str, Codes] = {}
-        self._refusals = np.zeros(combinations, np.uint8)
-        self._cards = self._slabs.within(np.ones(self._slabs.slots, bool))
+        self._refusals = np.zeros(grouping.count, np.uint8)
         self._bars: dict[str, Codes] = {}
-        # The expiry bars and the combinations they were counted for, to go on from.
-        self._by_slot = np.zeros(self._slabs.slots, np.int64)
-        self._slots_are_of = np.zeros(combinations, bool)
 
     @property
     def dimensions(self) -> tuple[str, ...]:
         """The dimensions that have bars."""
         return self._names
-
-    @property
-    def size_bytes(self) -> int:
-        """Memory that the numbers take beside the cube, in bytes."""
-        return self._slabs.size_bytes + self._refusals.nbytes + self._cards.nbytes
 
     @property
     def total(self) -> int:
@@ -322,15 +201,11 @@ class CrossFilter:
         else:
             self._filters[dimension] = wanted
         self._bars = {name: bars for name, bars in self._bars.items() if name == dimension}
-        passing = self._passing_codes(dimension, wanted)
-        if dimension == EXPIRY:
-            self._cards = self._slabs.within(passing)
-            return
         before = self._refused.pop(dimension, None)
         if before is not None:
             self._refusals -= before
         if wanted is not None:
-            refused = ~passing[self._codes[dimension]]
+            refused = ~self._passing_codes(dimension, wanted)[self._codes[dimension]]
             self._refused[dimension] = refused
             self._refusals += refused
 
@@ -344,19 +219,15 @@ class CrossFilter:
             cards of each (int64) that pass the filters of all other dimensions. Values stay when
             they have no cards left.
         """
-        stale = [name for name in self._names if name not in self._bars]
-        selected = self._refusals == 0 if stale else np.zeros(0, bool)
-        chosen: tuple[Codes, Codes] | None = None
-        for name in stale:
-            if name == EXPIRY:
-                self._bars[name] = self._expiry_bars(selected)
-            elif name in self._refused:
-                # Those that no other dimension refuses.
-                others = self._chosen(self._refusals == self._refused[name])
-                self._bars[name] = self._counted(name, *others)
+        passing: tuple[Codes, Codes] | None = None
+        for name in self._names:
+            if name in self._bars:
+                continue
+            if name in self._refused:  # those that no other dimension refuses
+                self._bars[name] = self._counted(name, *self._of(self._refused[name]))
             else:
-                chosen = self._chosen(selected) if chosen is None else chosen
-                self._bars[name] = self._counted(name, *chosen)
+                passing = self._of(0) if passing is None else passing
+                self._bars[name] = self._counted(name, *passing)
         return {name: self._shown(name) for name in self._names}
 
     def predicate(self) -> Predicate:
@@ -375,36 +246,21 @@ class CrossFilter:
                 joined = joined & IsIn(name, tuple(wanted))  # type: ignore[arg-type]  # checked there
         return joined
 
-    def _passing_codes(self, dimension: str, wanted: Filter | None) -> Codes:
+    def _passing_codes(self, dimension: str, wanted: Filter) -> Codes:
         """Return whether the filter keeps each code of a dimension, that of missing first."""
         known = self._values[dimension]
-        if wanted is None:
-            return np.ones(len(known) + 1, bool)
         if isinstance(wanted, MonthRange):
             return np.array([False, *(wanted.holds(month) for month in known)])
         return np.array([None in wanted, *(value in wanted for value in known)])
 
-    def _chosen(self, passing: Codes) -> tuple[Codes, Codes]:
-        chosen = np.flatnonzero(passing)
-        return chosen, self._cards[chosen]
+    def _of(self, refusals: Codes | int) -> tuple[Codes, Codes]:
+        """Return the cells with so many refusals, and their cards."""
+        cells = np.flatnonzero(self._refusals == refusals)
+        return cells, self._cards[cells]
 
-    def _counted(self, name: str, chosen: Codes, cards: Codes) -> Codes:
+    def _counted(self, name: str, cells: Codes, cards: Codes) -> Codes:
         size = len(self._values[name]) + 1
-        return np.bincount(self._codes[name][chosen], cards, minlength=size).astype(np.int64)
-
-    def _expiry_bars(self, selected: Codes) -> Codes:
-        changed = np.flatnonzero(selected != self._slots_are_of)
-        if 4 * len(changed) < self._slabs.combinations:
-            added = selected[changed]
-            self._by_slot = (
-                self._by_slot
-                + self._slabs.by_slot_of(changed[added])
-                - self._slabs.by_slot_of(changed[~added])
-            )
-        else:
-            self._by_slot = self._slabs.by_slot(selected)
-        self._slots_are_of = selected
-        return self._by_slot
+        return np.bincount(self._codes[name][cells], cards, minlength=size).astype(np.int64)
 
     def _shown(self, name: str) -> tuple[list[object], Codes]:
         bars, values = self._bars[name], self._values[name]

@@ -1,16 +1,38 @@
 __version__: str
 
 from .analysis.breakdown import breakdown as breakdown
-from .analysis.changes.compare import changes as changes
-from .analysis.expiry import expiring as expiring
+from .analysis.changes.compare import (
+    changes as changes,
+    compare as compare,
+)
+from .analysis.expiry import (
+    expired_but_active as expired_but_active,
+    expiring as expiring,
+    expiry_calendar as expiry_calendar,
+    expiry_outlook as expiry_outlook,
+)
 from .analysis.filters.filters import (
     Predicate as Predicate,
     expired as expired,
     where as where,
 )
-from .analysis.forecast import forecast as forecast
-from .analysis.identity import identity as identity
-from .analysis.quality.quality import quality as quality
+from .analysis.forecast import (
+    backtest as backtest,
+    forecast as forecast,
+)
+from .analysis.identity import (
+    identity as identity,
+    identity_members as identity_members,
+)
+from .analysis.outreach import (
+    customer_outlook as customer_outlook,
+    customers_at_risk as customers_at_risk,
+    customers_without_usable_card as customers_without_usable_card,
+)
+from .analysis.quality.quality import (
+    quality as quality,
+    quality_rows as quality_rows,
+)
 from .analysis.quality.settings import QualitySettings as QualitySettings
 from .cleanup.approval.approvals import (
     Approval as Approval,

@@ -1,8 +1,8 @@
 """What must not be seen is not shown: secrets, customer ids, credentials.
 
 Secrets are held by `Secret`, which shows nothing of itself wherever Python would print it.
-`RedactingFilter` is the net below: it takes every secret that is alive out of log records, also
-when some other library has put it there. Customer ids are personal data, so logs get a keyed hash
+`scrub` is the net below: it takes every secret that is alive out of a text, also where some other
+library has put it there. Customer ids are personal data, so logs get a keyed hash
 (`customer_hash`) and screens a mask (`mask_id`).
 """
 
@@ -14,9 +14,7 @@ import functools
 import hashlib
 import hmac
 import json
-import logging
 import secrets
-import traceback
 import weakref
 from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import quote
@@ -136,38 +134,6 @@ def scrub(text: str) -> str:
         for spelling in sorted(spellings, key=len, reverse=True):
             text = text.replace(spelling, MASKED)
     return text
-
-
-_RECORD_FIELDS: Final = frozenset(vars(logging.makeLogRecord({})))
-
-
-class RedactingFilter(logging.Filter):
-    """Takes living secrets out of a log record: message, traceback, stack and extra fields.
-
-    Attach it to a *handler*; a filter on a logger does not see what its children log. Records are
-    changed in place, so further handlers get the scrubbed record as well.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Scrub the record and let it pass."""
-        try:
-            message = record.getMessage()
-        except Exception as error:  # noqa: BLE001  a wrong log call must not stop the program
-            message = f"(log message could not be formatted: {type(error).__name__})"
-        record.msg = scrub(message)
-        record.args = None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = "".join(traceback.format_exception(*record.exc_info)).rstrip("\n")
-        record.exc_info = None
-        if record.exc_text:
-            record.exc_text = scrub(record.exc_text)
-        if record.stack_info:
-            record.stack_info = scrub(record.stack_info)
-        for name, value in vars(record).items():
-            if name not in _RECORD_FIELDS and value is not None:
-                plain = isinstance(value, (bool, int, float, Secret))
-                setattr(record, name, value if plain else scrub(str(value)))
-        return True
 
 
 def customer_hash(customer_id: str) -> str:

@@ -11,8 +11,6 @@ from hypothesis import strategies as st
 
 from tokenvault_data.dataset.bank_key import bank_key
 from tokenvault_data.dataset.bank_names import (
-    BankNameRow,
-    bank_name_table,
     canonical_banks,
     load_bank_names,
 )
@@ -221,15 +219,3 @@ def test_a_table_from_a_spreadsheet_is_read(tmp_path):
     path = tmp_path / "banks.csv"
     path.write_bytes(b"\xef\xbb\xbfspelling,bank,note\r\nFOO,Foo Bank,\r\n")
     assert load_bank_names(path).canonical("foo") == "Foo Bank"
-
-
-def test_the_review_table_adds_up():
-    """Every spelling stands once with name, reason and cards: big banks first, missing last."""
-    counts = {"HDFC BANK LTD": 5, "Foo": 7, "HDFC BANK": 6, None: 99, "FOO LTD": 1}
-    assert bank_name_table(counts, NAMES) == [
-        BankNameRow("HDFC BANK", "HDFC Bank", "table", 6),
-        BankNameRow("HDFC BANK LTD", "HDFC Bank", "table", 5),
-        BankNameRow("Foo", "Foo", "as received", 7),
-        BankNameRow("FOO LTD", "Foo", "rule", 1),
-        BankNameRow(None, None, "as received", 99),
-    ]

@@ -15,7 +15,6 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -77,15 +76,6 @@ class BankNames:
         return "as received" if self.canonical(spelling) == spelling else "rule"
 
 
-class BankNameRow(NamedTuple):
-    """One spelling, for review; bank and spelling are None for cards whose bank is missing."""
-
-    spelling: str | None
-    bank: str | None
-    reason: Reason
-    cards: int
-
-
 def load_bank_names(extra: str | os.PathLike[str] | ArrowStream | None = None) -> BankNames:
     """Read the table of the package, and a table of one's own over it.
 
@@ -130,44 +120,6 @@ def canonical_banks(
     """
     names = load_bank_names() if names is None else names
     return [names.canonical(spelling) for spelling in spellings]
-
-
-def bank_name_table(counts: Mapping[str | None, int], names: BankNames) -> list[BankNameRow]:
-    """Return every spelling with its name and the reason, for somebody to review.
-
-    Parameters
-    ----------
-    counts : mapping of str or None to int
-        Cards by spelling.
-    names : BankNames
-
-    Returns
-    -------
-    list of BankNameRow
-        Banks of many cards first, within a bank its commonest spelling first, missing last.
-    """
-    rows = [
-        BankNameRow(
-            spelling,
-            names.canonical(spelling),
-            "as received" if spelling is None else names.reason(spelling),
-            cards,
-        )
-        for spelling, cards in counts.items()
-    ]
-    totals: defaultdict[str | None, int] = defaultdict(int)
-    for row in rows:
-        totals[row.bank] += row.cards
-    return sorted(
-        rows,
-        key=lambda row: (
-            row.bank is None,
-            -totals[row.bank],
-            row.bank or "",
-            -row.cards,
-            row.spelling or "",
-        ),
-    )
 
 
 def _written_out(key: str) -> str:

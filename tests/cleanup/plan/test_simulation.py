@@ -66,12 +66,16 @@ def test_before_and_after_add_up(snapshot):
 def test_what_is_spared_is_said(snapshot):
     """A customer's last usable card is counted, and nobody is left without one."""
     found = simulate_cleanup(snapshot, rules.networks("rupay"), ALL_OPEN, now=NOW)
-    assert (found.cards, found.spared, found.left_without_usable) == (1, 1, 0)
+    assert (found.cards, found.left_out[exclusions.SPARED], found.left_without_usable) == (1, 1, 0)
     assert found.left_out == {exclusions.SPARED: 1}
     bold = simulate_cleanup(
         snapshot, rules.networks("rupay"), replace(ALL_OPEN, keep_last_usable=False), now=NOW
     )
-    assert (bold.cards, bold.spared, bold.left_without_usable) == (2, 0, 1)
+    assert (bold.cards, exclusions.SPARED in bold.left_out, bold.left_without_usable) == (
+        2,
+        False,
+        1,
+    )
     assert "1 customer would be left without a usable card." in bold.findings
 
 

@@ -17,7 +17,6 @@ from tokenvault_data.reports.charts import charts
 from tokenvault_data.reports.charts.charts import (
     changes_bars,
     changes_by_bank,
-    changes_over_time,
 )
 from tokenvault_data.reports.charts.style import contrast, heat, ink_on
 from tokenvault_data.reports.labels import LONGEST_NAME, one_line
@@ -176,14 +175,9 @@ def test_the_outlook_keeps_its_order_and_says_what_has_expired():
 
 
 def test_changes_say_what_came_and_went():
-    """The summary names additions and losses; a series keeps its order of time."""
+    """The summary names additions and losses."""
     summary = counts(["added", "gone", "renewed"], "what")
     assert changes_bars(summary).title == "30 cards were added and 20 are gone"
-    over = changes_over_time([("2026-10", {"added": 3}), ("2026-11", {"added": 5, "gone": 1})])
-    assert over.title == "Most frequent over 2 comparisons: added, 8 cards"
-    assert "added, 2026-11: 5 cards" in over.description
-    with pytest.raises(UsageError, match="no changes to draw"):
-        changes_over_time([])
 
 
 def test_saving_follows_the_suffix(tmp_path):

@@ -13,7 +13,6 @@ from tokenvault_data.arguments import needed
 from tokenvault_data.cleanup.plan.guard_rails import guard_rails_met
 from tokenvault_data.cleanup.plan.planning import day_for
 from tokenvault_data.cleanup.plan.summary import shown_sentence
-from tokenvault_data.cleanup.selection.exclusions import SPARED
 from tokenvault_data.cleanup.selection.holds import holds_beside
 from tokenvault_data.cleanup.selection.limits import Limits, Violation
 from tokenvault_data.cleanup.selection.rules import Rule, as_rule
@@ -94,11 +93,6 @@ class Simulation:
     minutes: float | None
     violations: tuple[Violation, ...]
     held_unknown: int = 0
-
-    @property
-    def spared(self) -> int:
-        """Cards left out because they are the last their customers can pay with."""
-        return self.left_out.get(SPARED, 0)
 
     @property
     def headline(self) -> str:

@@ -165,19 +165,6 @@ def heaviest_first(lines: Sequence[Mapping[str, Any]], column: str) -> list[Any]
     return sorted(weight, key=lambda value: (rank(value), -weight[value], str(value)))
 
 
-def over_time(summaries: Sequence[tuple[str, Mapping[str, int]]]) -> str:
-    """Say which kind of change is most frequent over all comparisons."""
-    totals: dict[str, int] = {}
-    for _, counts in summaries:
-        for kind, cards in counts.items():
-            totals[kind] = totals.get(kind, 0) + int(cards)
-    most = max(totals, key=lambda kind: totals[kind])
-    return (
-        f"Most frequent over {len(summaries)} comparisons: {name_of('what', most)},"
-        f" {count(totals[most])} cards"
-    )
-
-
 def _hides(groups: Iterable[Mapping[str, Any]]) -> bool:
     """Say whether a figure is hidden: a superlative would be a bound of it, or untrue."""
     return any(group["cards"] is None for group in groups)

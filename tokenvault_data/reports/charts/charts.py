@@ -38,7 +38,6 @@ from tokenvault_data.reports.charts.style import (
     MAIN,
     PAPER,
     QUIET_INK,
-    WIDE_FROM,
     WIDTH,
     bar_colours,
     heat,
@@ -47,7 +46,7 @@ from tokenvault_data.reports.charts.style import (
 from tokenvault_data.reports.labels import count, day, is_missing, month_name, name_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import date
 
     import pandas as pd
@@ -164,50 +163,6 @@ def changes_by_bank(table: pd.DataFrame, *, about: str = "", width: int = WIDTH)
         cells=[(line["bank"], str(line["kind"]), line) for line in lines],
         width=width,
     )
-
-
-def changes_over_time(
-    summaries: Sequence[tuple[str, Mapping[str, int]]], *, about: str = "", width: int = WIDTH
-) -> Chart:
-    """Draw kinds of changes, one row each, over a series of comparisons.
-
-    Parameters
-    ----------
-    summaries : sequence of (str, mapping of str to int)
-        A label, such as a day, and the number of cards by kind of change; in order of time.
-    about, width
-        As in `charts.bars`.
-
-    Raises
-    ------
-    UsageError
-        There is nothing to draw.
-    """
-    kinds = list(dict.fromkeys(itertools.chain.from_iterable(counts for _, counts in summaries)))
-    if not kinds:
-        raise UsageError("There are no changes to draw; nothing was drawn; compare two snapshots.")
-    places = range(len(summaries))
-    title = findings.over_time(summaries)
-    return grid_chart(
-        title,
-        findings.subtitle_of("Cards by what became of them", about),
-        rows=[(kind, name_of("what", kind)) for kind in kinds],
-        columns=[
-            (place, name_of("label", summaries[place][0]), _short(summaries, place, width))
-            for place in places
-        ],
-        cells=[
-            (kind, place, {"cards": int(cards)})
-            for place in places
-            for kind, cards in summaries[place][1].items()
-        ],
-        width=width,
-    )
-
-
-def _short(summaries: Sequence[tuple[str, Mapping[str, int]]], place: int, width: int) -> str:
-    room = max(4, int(width / max(len(summaries), 1) / (9 if width >= WIDE_FROM else 7)))
-    return name_of("label", summaries[place][0][: room + 1])[:room]
 
 
 _BUCKET_NAMES: Final = {"expired": "already expired", "later": "later"}

@@ -127,12 +127,6 @@ class Approvals:
         """Those that do not; each closes the button."""
         return tuple(one for one in self.states if not one.counts)
 
-    @property
-    def is_enough(self) -> bool:
-        """Whether approvals are no reason to refuse the plan."""
-        fine = self.problem is None and not self.refused
-        return fine and (bool(self.counting) or not self.is_needed)
-
 
 def approvals_of(plan: Plan, folder: Path, config_dir: Path | None = None) -> Approvals:
     """Read the approvals beside a plan, and judge them as the campaign will."""

@@ -20,7 +20,7 @@ import pandas as pd
 from tokenvault_data.dataset.flattening.flatten import ReceivedBody, flatten
 
 BATCH_CUSTOMERS = 2_000
-GOAL = 10.0
+GOAL = 6.0
 _NETWORKS = ("VISA", "visa", "mastercard", "MASTERCARD", "rupay", "RUPAY", "amex", "diners")
 _BANKS = ("HDFC Bank Limited", "HDFC BANK", "AXIS BANK", "ICICI BANK", "State Bank of India")
 _VERSIONS = ("2022-09-01", "2023-08-01", "2025-01-01")

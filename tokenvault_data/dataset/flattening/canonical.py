@@ -352,8 +352,10 @@ def _link_or_null(column: pa.StringArray, name: str, found: AnomalyRows) -> pa.S
     short = pc.less_equal(pc.utf8_length(column), vocabulary.LONGEST_PLACEHOLDER)
     if not short.true_count:
         return column
-    texts = column.filter(short).unique().to_pylist()
-    words = [text for text in texts if vocabulary.stands_for_nothing(text)]
+    texts = column.filter(short).unique()
+    # No text with a digit stands for nothing, and nearly all ids have one.
+    words = texts.filter(pc.invert(pc.match_substring_regex(texts, "[0-9]"))).to_pylist()
+    words = [text for text in words if vocabulary.stands_for_nothing(text)]
     if not words:
         return column
     placeholder = pc.is_in(column, pa.array(words, pa.string()))

@@ -54,9 +54,9 @@ async def plain_httpx(url: str, connections: int, seconds: float) -> dict[str, f
 async def httpx_on_our_wire(url: str, connections: int, seconds: float) -> dict[str, float]:
     import httpx
 
-    from tokenvault_data.client.transport import EngineTransport
+    from tokenvault_data.client.pyreqwest_engine import PyreqwestTransport
 
-    transport = EngineTransport()
+    transport = PyreqwestTransport()
     async with httpx.AsyncClient(base_url=url, headers=HEADERS, transport=transport) as client:
 
         async def one(number: int) -> None:
@@ -80,9 +80,9 @@ async def aiohttp_by_hand(url: str, connections: int, seconds: float) -> dict[st
 
 
 async def our_exchange(url: str, connections: int, seconds: float) -> dict[str, float]:
-    from tokenvault_data.client.transport import EngineTransport
+    from tokenvault_data.client.pyreqwest_engine import PyreqwestTransport
 
-    transport = EngineTransport()
+    transport = PyreqwestTransport()
 
     async def one(number: int) -> None:
         answer = await transport.exchange("GET", url + path(number), HEADERS)

@@ -3,7 +3,7 @@
 from cli_bench import documented_fields
 
 CHECKS = [
-    *("python", "versions", "masked ids", "disk", "profile", "network"),
+    *("python", "versions", "engine", "masked ids", "disk", "profile", "network"),
     *("host", "access", "clock", "rate limit"),
 ]
 

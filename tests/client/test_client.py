@@ -32,10 +32,12 @@ from raw_server import (
 )
 
 from tokenvault_data import errors, redaction
+from tokenvault_data.client import engines
 from tokenvault_data.client.blocking import connect
 from tokenvault_data.client.client import AsyncVault
+from tokenvault_data.client.pyreqwest_engine import PyreqwestTransport
 from tokenvault_data.client.retries import RetryPolicy
-from tokenvault_data.client.transport import EngineTransport, TransportSettings
+from tokenvault_data.client.transport import TransportSettings
 from tokenvault_data.config.credentials import PartnerCredentials
 from tokenvault_data.config.loading import Profile, emulator_profile
 from tokenvault_data.config.network import Network
@@ -505,7 +507,7 @@ def test_any_httpx_transport_can_take_the_engines_place():
     )
     assert listed == [CARD]
     with RawServer() as server:
-        use(server, lambda vault: vault.list_instruments(CUSTOMER), transport=EngineTransport())
+        use(server, lambda vault: vault.list_instruments(CUSTOMER), transport=PyreqwestTransport())
         assert len(server.seen) == 1
 
 
@@ -686,8 +688,10 @@ def test_errors_show_no_secret_no_url_and_no_id(operation, trouble):
         assert private not in words
 
 
-def test_a_cancelled_calls_traceback_shows_no_secret():
-    """Nor does the traceback of a call that was cancelled in the air."""
+@pytest.mark.parametrize("why_not", [None, "No module named 'pyreqwest'"], ids=["usual", "httpx"])
+def test_a_cancelled_calls_traceback_shows_no_secret(why_not, monkeypatch):
+    """Nor does the traceback of a call that was cancelled in the air, whatever carried it."""
+    monkeypatch.setattr(engines, "why_not_pyreqwest", lambda: why_not)
 
     async def scenario(vault):
         task = asyncio.ensure_future(vault.fetch_cryptogram(CUSTOMER, INSTRUMENT))

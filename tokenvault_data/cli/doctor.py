@@ -81,8 +81,23 @@ def _machine() -> Iterator[DoctorFinding]:
         except PackageNotFoundError:
             found.append(f"{package} not installed")
     yield DoctorFinding("versions", "ok", ", ".join(found))
+    yield _engine()
     is_kept, where = customer_hash_key_status()
     yield DoctorFinding("masked ids", "ok" if is_kept else "warning", where)
+
+
+def _engine() -> DoctorFinding:
+    from tokenvault_data.client.engines import why_not_pyreqwest
+
+    reason = why_not_pyreqwest()
+    if reason is None:
+        return DoctorFinding("engine", "ok", "pyreqwest carries the requests")
+    return DoctorFinding(
+        "engine",
+        "warning",
+        f"httpx carries the requests, since pyreqwest cannot be imported ({reason}); it takes some"
+        " 30 times the processor time. Install it with `pip install pyreqwest`",
+    )
 
 
 def _disk(store: Path) -> DoctorFinding:
@@ -124,8 +139,8 @@ def _answer(profile: Profile) -> Iterator[DoctorFinding]:
     import anyio
     import httpx
 
+    from tokenvault_data.client.engines import check_network
     from tokenvault_data.client.probe import probe
-    from tokenvault_data.client.transport import check_network
 
     try:
         check_network(profile.network)

@@ -24,6 +24,7 @@ from tokenvault_data.client.calls import (
     read_cryptogram,
     read_instrument,
 )
+from tokenvault_data.client.engines import open_transport
 from tokenvault_data.client.pacing.account_shares import DEFAULT_SHARE, AccountShare
 from tokenvault_data.client.pacing.pacer import CancellableSleep, Pacer
 from tokenvault_data.client.paging import MAX_PAGES, PageChain
@@ -37,7 +38,6 @@ from tokenvault_data.client.retries import (
 )
 from tokenvault_data.client.transport import (
     Answer,
-    EngineTransport,
     Transport,
     TransportAdapter,
     TransportSettings,
@@ -614,8 +614,8 @@ def _wire(
     transport: httpx.AsyncBaseTransport | None, settings: TransportSettings, network: Network
 ) -> Transport:
     if transport is None:
-        return EngineTransport(settings, network)
-    if isinstance(transport, EngineTransport):
+        return open_transport(settings, network)
+    if isinstance(transport, Transport):
         return transport
     return TransportAdapter(transport, settings)
 

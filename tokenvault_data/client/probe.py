@@ -8,7 +8,8 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from tokenvault_data.client.calls import list_call
-from tokenvault_data.client.transport import EngineTransport, TransportSettings
+from tokenvault_data.client.engines import open_transport
+from tokenvault_data.client.transport import TransportSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,7 +56,7 @@ async def probe(profile: Profile) -> Probe:
         "x-api-version": profile.api_version,
         **profile.credentials.headers(),
     }
-    transport = EngineTransport(
+    transport = open_transport(
         TransportSettings(connect_seconds=5, total_seconds=10), profile.network
     )
     began = time.monotonic()

@@ -95,8 +95,8 @@ def _engine() -> DoctorFinding:
     return DoctorFinding(
         "engine",
         "warning",
-        f"httpx carries the requests, since pyreqwest cannot be imported ({reason}); it takes some"
-        " 30 times the processor time. Install it with `pip install pyreqwest`",
+        f"httpx carries the requests, since pyreqwest cannot be imported ({reason}); it takes more"
+        " than 20 times the processor time. Install it with `pip install pyreqwest`",
     )
 
 

@@ -81,7 +81,7 @@ def test_never_more_than_the_bound_is_unsaved(run, monkeypatch, concurrency):
             nonlocal worst
             for position in positions:
                 await asyncio.sleep(0)
-                taking = asyncio.ensure_future(recorder.take(fetched(position)))
+                taking = asyncio.ensure_future(recorder.record(fetched(position)))
                 await asyncio.sleep(0)
                 worst = max(worst, recorder.tally.customers - recorder.saved + concurrency)
                 await taking
@@ -101,15 +101,15 @@ def test_a_part_is_written_when_its_oldest_result_has_waited(run, monkeypatch):
 
     async def go():
         recorder = recorder_of(run)
-        await recorder.take(fetched(0))
+        await recorder.record(fetched(0))
         await asyncio.sleep(0.6)
-        await recorder.take(fetched(1))
+        await recorder.record(fetched(1))
         await recorder.write_if_old()
         assert run.part_numbers() == []
         await asyncio.sleep(0.6)  # the first is now too old, the second is not
         await recorder.write_if_old()
         assert sorted(outcomes(run)) == [0, 1]
-        await recorder.take(fetched(2))
+        await recorder.record(fetched(2))
         await recorder.write_if_old()
         assert sorted(outcomes(run)) == [0, 1]
 
@@ -136,7 +136,7 @@ def test_outcomes_say_what_became_of_each(run):
     async def go():
         recorder = recorder_of(run)
         for result in results:
-            await recorder.take(result)
+            await recorder.record(result)
         await recorder.write_rest()
         return recorder.tally
 
@@ -165,9 +165,9 @@ def test_an_unreadable_body_costs_only_its_customer(run):
     async def go():
         recorder = recorder_of(run)
         for position in range(50):
-            await recorder.take(fetched(position))
-        await recorder.take(fetched(50, b'{"message": "not a list"}'))
-        await recorder.take(fetched(51, b"<html>"))
+            await recorder.record(fetched(position))
+        await recorder.record(fetched(50, b'{"message": "not a list"}'))
+        await recorder.record(fetched(51, b"<html>"))
         await recorder.write_rest()
         return recorder.tally
 
@@ -194,7 +194,7 @@ def test_odd_records_are_counted_as_rows_as_they_are_in_instruments(run):
     async def go():
         recorder = recorder_of(run)
         for position, body in enumerate(bodies):
-            await recorder.take(fetched(position, body))
+            await recorder.record(fetched(position, body))
         await recorder.write_rest()
 
     asyncio.run(go())
@@ -213,11 +213,11 @@ def test_a_part_that_cannot_be_written_is_tried_once_more(run):
         recorder = recorder_of(run, concurrency=512)
         parts.rename(run.path / "elsewhere")
         for position in range(part_customers(512) - 1):
-            await recorder.take(fetched(position))
+            await recorder.record(fetched(position))
         with pytest.raises(CollectionError, match="Make room or check the disk"):
-            await recorder.take(fetched(3999))
+            await recorder.record(fetched(3999))
         assert recorder.saved == 0
-        await recorder.take(fetched(4000))  # still in flight when the disk was full
+        await recorder.record(fetched(4000))  # still in flight when the disk was full
         (run.path / "elsewhere").rename(parts)
         await recorder.write_rest()
         return recorder.saved
@@ -239,8 +239,8 @@ def test_writing_does_not_hold_up_the_event_loop(run, monkeypatch):
     async def go():
         recorder = recorder_of(run, concurrency=1)
         for position in range(part_customers(1) - 1):
-            await recorder.take(fetched(position))
-        writing = asyncio.ensure_future(recorder.take(fetched(4999)))
+            await recorder.record(fetched(position))
+        writing = asyncio.ensure_future(recorder.record(fetched(4999)))
         longest, last = 0.0, time.monotonic()
         while not writing.done():
             await asyncio.sleep(0)

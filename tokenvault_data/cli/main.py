@@ -22,8 +22,13 @@ from tokenvault_data.cli.export import export
 from tokenvault_data.cli.failures import failure_of
 from tokenvault_data.cli.identity import identity
 from tokenvault_data.cli.lab import lab
-from tokenvault_data.cli.printing.output import print_error, print_json
-from tokenvault_data.cli.printing.streams import lost_output, open_closed_streams, outlive_readers
+from tokenvault_data.cli.printing.output import (
+    lost_output,
+    open_closed_streams,
+    outlive_readers,
+    print_error,
+    print_json,
+)
 from tokenvault_data.cli.quality import quality
 from tokenvault_data.cli.registering import as_command
 from tokenvault_data.cli.report import report

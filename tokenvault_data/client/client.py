@@ -211,7 +211,7 @@ class Caller:
             # A delete is the rest of something begun: whatever allowed it grows old in the line.
             sent_at = await self._pacer.slot(ahead=call.method == "DELETE")
         else:
-            sent_at = await reservation.take()
+            sent_at = await reservation.acquire()
         result: Answer | httpx.TransportError | None = None
         try:
             if before_send is not None:

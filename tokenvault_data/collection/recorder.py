@@ -165,7 +165,7 @@ class Recorder:
         self.tally = Tally()
         self.saved = 0
 
-    async def take(self, result: Fetched | Failed) -> None:
+    async def record(self, result: Fetched | Failed) -> None:
         """Add one result; waits when a full part cannot be written yet.
 
         Raises

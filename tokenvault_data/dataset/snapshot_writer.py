@@ -8,6 +8,7 @@ is either no such snapshot or a whole one.
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import secrets
 import shutil
@@ -15,7 +16,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -33,12 +34,56 @@ from tokenvault_data.dataset.flattening.canonical import count_codes
 from tokenvault_data.dataset.manifest import MANIFEST_NAME, FileEntry, Manifest, toolkit_version
 from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOME_NAMES, OUTCOMES
 from tokenvault_data.dataset.snapshots import SNAPSHOTS_FOLDER, Snapshot, newest_manifests
-from tokenvault_data.dataset.usual_outcomes import unusual_share
 from tokenvault_data.errors import SnapshotError
 from tokenvault_data.local_paths import local_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+
+ENOUGH: Final = 20
+"""Customers answered below which a share says nothing."""
+
+MORE: Final = 0.10
+"""A share of customers without cards this much above the usual one is said, if it is not chance."""
+
+MUCH: Final = 0.50
+"""A share that is said where there is nothing to compare with."""
+
+_SIGMAS: Final = 4.0
+
+
+def unusual_share(outcomes: Mapping[str, int], earlier: Sequence[Manifest]) -> str | None:
+    """Say in a sentence that customers without cards are unusually many; None where they are not.
+
+    Parameters
+    ----------
+    outcomes : mapping of str to int
+        Customers by outcome.
+    earlier : sequence of Manifest
+        Snapshots of the same account; those with a notice of their own are no measure.
+    """
+    answered = outcomes["fetched"] + outcomes["empty"]
+    if answered < ENOUGH:
+        return None
+    share = outcomes["empty"] / answered
+    known = [one.outcomes for one in earlier if not one.notices]
+    measured = sum(one["fetched"] + one["empty"] for one in known)
+    said = f"{outcomes['empty']:,} of {answered:,} customers ({share:.0%}) have no cards"
+    if measured < ENOUGH:
+        if share < MUCH:
+            return None
+        return f"{said}: check that the list names customers, and in the right spelling."
+    usual = sum(one["empty"] for one in known) / measured
+    spread = max(usual, 1 / measured)
+    chance = _SIGMAS * math.sqrt(spread * (1 - spread) * (1 / answered + 1 / measured))
+    if share <= usual + max(MORE, chance):
+        return None
+    return (
+        f"{said}, and {usual:.0%} had none in earlier snapshots: check that the list names"
+        " customers, and in the right spelling."
+    )
 
 
 ROWS_PER_FILE = 64 * ROW_GROUP_ROWS

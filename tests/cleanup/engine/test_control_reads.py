@@ -21,7 +21,7 @@ def test_a_good_read_proves_and_passes_the_turn_on():
     seen = []
     for _ in range(4):
         seen.append(controls.index)
-        assert controls.note("good") == "proven"
+        assert controls.record("good") == "proven"
     assert seen == [0, 1, 2, 0]
     assert controls.is_good
 
@@ -29,19 +29,19 @@ def test_a_good_read_proves_and_passes_the_turn_on():
 def test_only_when_no_card_is_there_the_account_is_wrong():
     """A control card may be gone for a reason of its own, all of them at once may not."""
     controls = Controls(3)
-    assert controls.note("bad") == "next"
-    assert controls.note("bad") == "next"
-    assert controls.note("good") == "proven"
+    assert controls.record("bad") == "next"
+    assert controls.record("bad") == "next"
+    assert controls.record("good") == "proven"
     for _ in range(2):
-        assert controls.note("bad") == "next"
-    assert controls.note("bad") == "wrong_account"
+        assert controls.record("bad") == "next"
+    assert controls.record("bad") == "wrong_account"
     assert not controls.is_good
 
 
 def test_an_unclear_read_says_nothing():
     """Neither good nor bad, and the same card is read again."""
     controls = Controls(2)
-    assert controls.note("unclear") == "later"
+    assert controls.record("unclear") == "later"
     assert controls.index == 0
     assert not controls.is_good
 
@@ -52,7 +52,7 @@ def test_items_leave_when_they_are_taken():
     controls.wait_for(1, 0.0)
     before = controls.waiting
     controls.wait_for(2, 1.0)
-    controls.take(before)
+    controls.settle(before)
     assert controls.waiting == (2,)
 
 
@@ -61,6 +61,6 @@ def test_each_time_the_account_is_found_wrong_is_told_apart():
     controls = Controls(2)
     spells = [controls.spell]
     for sign in ("bad", "bad", "good", "bad", "unclear", "bad", "good"):
-        controls.note(sign)
+        controls.record(sign)
         spells.append(controls.spell)
     assert spells == [0, 0, 1, 1, 1, 1, 2, 2]

@@ -37,7 +37,7 @@ SETTLE = 60.0
 def standing(*steps):
     """A campaign of one card, after some steps."""
     made = JournalState()
-    made.take(Record("opened", None, {"rows": 1}))
+    made.apply(Record("opened", None, {"rows": 1}))
     for step in steps:
         take(made, step)
     return made
@@ -45,7 +45,7 @@ def standing(*steps):
 
 def take(made, step):
     for record in step.records:
-        made.take(record)
+        made.apply(record)
     return made.items[0]
 
 
@@ -384,7 +384,7 @@ def remembering():
         moved(0, "planned", "verifying"),
         state("halted", "verifying", None),
     ):
-        made.take(record)
+        made.apply(record)
     return made
 
 

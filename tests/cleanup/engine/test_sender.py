@@ -173,7 +173,7 @@ def test_three_lists_of_garbage_pause_and_failures_rest():
 def test_nothing_of_a_list_is_asked_for_once_the_gate_is_closed():
     """A page in between may close it; then the list is given up, and it is nobody's fault."""
     vault = Scripted(answered(200, {"data": [], "cursor": "next"}, **{"retry-after": "9"}))
-    vault.while_sent = lambda: vault.sender.gate.note(429, {"retry-after": "30"}, vault.seconds)
+    vault.while_sent = lambda: vault.sender.gate.observe(429, {"retry-after": "30"}, vault.seconds)
     assert vault.list() is None
     assert len(vault.asked) == 1
     assert vault.sender.ending is None
@@ -186,7 +186,7 @@ def test_slots_are_booked_where_both_may_leave():
     """While question and delete together would meet the reserve, it waits."""
     vault = Scripted(window_reserve=0.3)
     headers = {"x-ratelimit-limit": "100", "x-ratelimit-remaining": "30"}
-    vault.sender.gate.note(200, headers | {"x-ratelimit-reset": "20"}, vault.seconds)
+    vault.sender.gate.observe(200, headers | {"x-ratelimit-reset": "20"}, vault.seconds)
     began = vault.seconds
     assert asyncio.run(vault.sender.reserve(1)) is not None
     assert vault.seconds == began
@@ -200,7 +200,7 @@ def test_slots_that_came_too_late_are_given_back():
 
     async def reserve(count):
         if not vault.reserved:
-            vault.sender.gate.note(429, {"retry-after": "5"}, vault.seconds)
+            vault.sender.gate.observe(429, {"retry-after": "5"}, vault.seconds)
         vault.reserved.append(Slots())
         return vault.reserved[-1]
 
@@ -248,7 +248,7 @@ def steps(vault, seconds):
         (lambda vault: steps(vault, 2.2), True, "2.2 s old"),
         (lambda vault: setattr(vault, "seconds", vault.seconds + 1.5), True, "was stopped"),
         (
-            lambda vault: vault.sender.gate.note(429, {"retry-after": "9"}, vault.seconds),
+            lambda vault: vault.sender.gate.observe(429, {"retry-after": "9"}, vault.seconds),
             False,
             "rate limit",
         ),
@@ -305,7 +305,7 @@ def test_a_fetch_waits_for_the_gate_and_tells_when_it_leaves():
 
     def close_once():
         if not closed:
-            closed.append(vault.sender.gate.note(429, {"retry-after": "5"}, vault.seconds))
+            closed.append(vault.sender.gate.observe(429, {"retry-after": "5"}, vault.seconds))
 
     vault.before_ready = close_once
     left = []

@@ -54,29 +54,29 @@ def test_three_garbage_answers_in_a_row_trip_it():
 def test_three_changed_cards_stop_a_canary_and_two_do_not():
     """Wherever they stand among the others."""
     stop = DriftBreaker(Limits())
-    assert stop.note(drifted=True, in_canary=True) is None
-    assert stop.note(drifted=False, in_canary=True) is None
-    assert stop.note(drifted=True, in_canary=True) is None
-    assert "canary" in stop.note(drifted=True, in_canary=True)
+    assert stop.record(drifted=True, in_canary=True) is None
+    assert stop.record(drifted=False, in_canary=True) is None
+    assert stop.record(drifted=True, in_canary=True) is None
+    assert "canary" in stop.record(drifted=True, in_canary=True)
 
 
 def test_two_percent_of_two_hundred_are_borne_and_more_are_not():
     """Four changed cards in the window pass, the fifth stops, and old ones are forgotten."""
     stop = DriftBreaker(Limits())
     for _ in range(4):
-        assert stop.note(drifted=True, in_canary=False) is None
+        assert stop.record(drifted=True, in_canary=False) is None
     for _ in range(196):
-        stop.note(drifted=False, in_canary=False)
-    assert stop.note(drifted=True, in_canary=False) is None
+        stop.record(drifted=False, in_canary=False)
+    assert stop.record(drifted=True, in_canary=False) is None
     for _ in range(2):
-        stop.note(drifted=False, in_canary=False)
-    assert stop.note(drifted=True, in_canary=False) is None
-    assert stop.note(drifted=True, in_canary=False) is None
-    assert stop.note(drifted=True, in_canary=False) is None
-    assert "5 of the last 200" in stop.note(drifted=True, in_canary=False)
+        stop.record(drifted=False, in_canary=False)
+    assert stop.record(drifted=True, in_canary=False) is None
+    assert stop.record(drifted=True, in_canary=False) is None
+    assert stop.record(drifted=True, in_canary=False) is None
+    assert "5 of the last 200" in stop.record(drifted=True, in_canary=False)
 
 
 def test_no_drift_allowed_means_the_first_one_stops():
     """Zero means zero, in the canary and after."""
-    assert DriftBreaker(Limits(drift_canary=0)).note(drifted=True, in_canary=True)
-    assert DriftBreaker(Limits(drift_share=0.0)).note(drifted=True, in_canary=False)
+    assert DriftBreaker(Limits(drift_canary=0)).record(drifted=True, in_canary=True)
+    assert DriftBreaker(Limits(drift_share=0.0)).record(drifted=True, in_canary=False)

@@ -794,7 +794,7 @@ class Wire:
         """A question of so many pages and what hangs on it, of which so many are sent."""
         reservation = await self.pacer.reserve(pages + 1)
         for turn in range(used):
-            sent_at = await reservation.take()
+            sent_at = await reservation.acquire()
             self.note(f"{name}.{turn}")
             await asyncio.sleep(answer_seconds)
             self.pacer.observe(200, told(limit=20), sent_at=sent_at)
@@ -833,7 +833,7 @@ def test_a_reservation_says_how_far_apart_its_slots_are(per_minute, count):
         pacer = await knowing_pacer(loop, per_minute)
         reservation = await pacer.reserve(count)
         began = loop.time()
-        taken = [await reservation.take() for _ in range(count)]
+        taken = [await reservation.acquire() for _ in range(count)]
         assert taken[0] == began
         assert taken[-1] - taken[0] == pytest.approx(reservation.spacing_seconds, abs=0.01)
         even = 60.0 / (0.5 * per_minute)
@@ -906,7 +906,7 @@ def test_a_slot_that_is_given_back_too_late_is_lost():
     async def main(loop):
         pacer = await knowing_pacer(loop)
         reservation = await pacer.reserve(2)
-        first = await reservation.take()
+        first = await reservation.acquire()
         await asyncio.sleep(7.1)
         reservation.give_back()
         assert await pacer.slot() - first == pytest.approx(12.0, abs=0.3)
@@ -923,10 +923,10 @@ def test_nothing_is_reserved_before_the_limit_is_known():
         assert reservation.spacing_seconds == 0.0
         wire = Wire(loop, pacer)
         others = [loop.create_task(wire.single("other")) for _ in range(5)]
-        sent_at = await reservation.take()
+        sent_at = await reservation.acquire()
         await asyncio.sleep(0.1)
         pacer.observe(200, told(limit=20), sent_at=sent_at)
-        await reservation.take()
+        await reservation.acquire()
         wire.note("rest")
         await asyncio.gather(*others)
         assert wire.left[1][1] == "rest"  # the head of the line was already waiting for its slot
@@ -943,7 +943,7 @@ def test_an_account_without_a_limit_gives_what_is_asked_for():
         began = loop.time()
         reservation = await pacer.reserve(3)
         for _ in range(4):
-            await reservation.take()
+            await reservation.acquire()
         assert (loop.time(), reservation.spacing_seconds) == (began, 0.0)
 
     run_virtual(main)
@@ -960,9 +960,9 @@ def test_where_the_budget_is_spent_between_the_first_waits():
         for _ in range(3):
             reservation = await pacer.reserve(2)
             began = loop.time()
-            await reservation.take()
+            await reservation.acquire()
             assert loop.time() == began
-            await reservation.take()
+            await reservation.acquire()
             assert loop.time() - began <= reservation.spacing_seconds + 0.01 <= 1.3
 
     run_virtual(main)
@@ -979,18 +979,18 @@ def test_holding_abandons_a_reservation(at):
         else:
             reservation = await pacer.reserve(2)
             if at == "second":
-                await reservation.take()
-                waits = loop.create_task(reservation.take())
+                await reservation.acquire()
+                waits = loop.create_task(reservation.acquire())
             else:
                 pacer.hold()
-                waits = loop.create_task(reservation.take())
+                waits = loop.create_task(reservation.acquire())
         await asyncio.sleep(0.3)
         pacer.hold()
         with pytest.raises(CallAbandoned):
             await waits
         pacer.release()
         if at != "reserve":
-            assert await reservation.take() > 0
+            assert await reservation.acquire() > 0
 
     run_virtual(main)
 
@@ -1009,7 +1009,7 @@ def test_a_slot_given_back_while_nothing_may_leave_keeps_nobody_awake():
         pacer = Pacer(share=0.5, clock=loop.time, sleep=sleep)
         pacer.observe(200, told(limit=20), sent_at=await pacer.slot())
         reservation = await pacer.reserve(2)
-        sent_at = await reservation.take()
+        sent_at = await reservation.acquire()
         reservation.give_back()
         pacer.observe(429, told(limit=20, **{"retry-after": 30}), sent_at=sent_at)
         assert await pacer.slot() - sent_at >= 30.0
@@ -1031,7 +1031,7 @@ def test_reservations_use_the_budget_as_single_requests_do():
                     takes = [pacer.slot]
                 else:
                     reservation = await pacer.reserve(2)
-                    takes = [reservation.take, reservation.take]
+                    takes = [reservation.acquire, reservation.acquire]
                 for take in takes:
                     sent_at = await take()
                     sent += loop.time() - began < 60.0

@@ -107,7 +107,7 @@ def test_updates_are_held_back_but_the_last_is_told():
 
     def work(job):
         for number in range(20_000):
-            job.tell(number)
+            job.report(number)
 
     worker.start(work)
     assert worker.join(30)

@@ -291,7 +291,7 @@ def _read_journal(case: Case, wanted: frozenset[int], *, is_over: bool) -> _Read
                     read.records += 1
                     if entry.seq in wanted:
                         read.hashes[entry.seq] = read.head
-                    replay.take(entry)
+                    replay.apply(entry)
                 if read.records == 0:
                     findings.add("empty audits", "journal.sqlite: its audit is empty")
                 check_tables(connection, plan, replay, findings)

@@ -38,7 +38,7 @@ class ControlTrail:
         self.good = 0
         self.reads = 0
 
-    def take(self, seq: int, *, is_good: bool, status: int | None, index: int) -> None:
+    def add(self, seq: int, *, is_good: bool, status: int | None, index: int) -> None:
         """Add one control read."""
         self.reads += 1
         if is_good:

@@ -84,7 +84,7 @@ class CardInvariants:
         self.largest_bound = 0.0
         self.late: list[float] = []
 
-    def take(self, entry: JournalEntry, card: CardTrail, state: str) -> None:
+    def check(self, entry: JournalEntry, card: CardTrail, state: str) -> None:
         """Add a record about a card, written while the campaign was in `state`."""
         if card.final is not None:
             self._add(entry, "comes after the card had ended")
@@ -323,7 +323,7 @@ class Replay:
         self.machines: list[str] = []
         self.is_sealed = False
 
-    def take(self, entry: JournalEntry) -> None:
+    def apply(self, entry: JournalEntry) -> None:
         """Add one record."""
         fault = fault_of_form(entry.kind, entry.number, entry.detail)
         if fault is not None:
@@ -343,7 +343,7 @@ class Replay:
                     "intends a delete after the plan's approval was revoked, unless the revocation"
                     " reached this folder later",
                 )
-            self._law.take(entry, self.cards[entry.number], self.state)
+            self._law.check(entry, self.cards[entry.number], self.state)
         else:
             self._add(entry, f"is about card {entry.number}, which the plan does not name")
 
@@ -469,7 +469,7 @@ class Replay:
         is_good = detail["ok"] and detail["status"] == 200
         if detail["ok"] and not is_good:
             self._add(entry, f"calls an answer of status {detail['status']} good")
-        self.controls.take(
+        self.controls.add(
             entry.seq, is_good=is_good, status=detail["status"], index=detail["control"]
         )
 

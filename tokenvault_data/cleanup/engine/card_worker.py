@@ -318,7 +318,7 @@ class CardWorker:
     def _count_drift(self, number: int, check: ListObservation) -> None:
         if check.verdict in ("unclear", "forbidden"):
             return
-        reason = self._drift_stop.note(
+        reason = self._drift_stop.record(
             drifted=check.verdict == "drift", in_canary=number in self._canary
         )
         if reason is not None and not self._sender.is_heedless:
@@ -433,7 +433,7 @@ class CardWorker:
                 if reading.is_forbidden
                 else "the account looks wrong: no control card is there any more"
             )
-            said = self._controls.note(sign)
+            said = self._controls.record(sign)
             detail = {
                 "status": reading.status,
                 "ok": sign == "good",
@@ -443,7 +443,7 @@ class CardWorker:
             records = [Record("control", None, detail)]
             if said == "proven":
                 records += [self._proven_gone(number) for number in waiting]
-                self._controls.take(waiting)
+                self._controls.settle(waiting)
                 await self.write(Decision(tuple(records), _STOPPED, CardProgress()))
                 return said
             await self.commit(records)
@@ -463,7 +463,7 @@ class CardWorker:
     async def give_up_proof(self, reason: str) -> None:
         """End what was seen gone without a control read that could prove it."""
         waiting = self._controls.waiting
-        self._controls.take(waiting)
+        self._controls.settle(waiting)
         records = tuple(
             decisions.without_proof(number, self._standing.items[number], reason)
             for number in waiting

@@ -65,8 +65,8 @@ class Controls:
         oldest = next(iter(self._waiting.values()))
         return max(0.0, oldest + AT_MOST_SECONDS - now)
 
-    def note(self, sign: Sign) -> Literal["proven", "next", "wrong_account", "later"]:
-        """Take in what the card at `index` showed.
+    def record(self, sign: Sign) -> Literal["proven", "next", "wrong_account", "later"]:
+        """Record what the card at `index` showed.
 
         Returns
         -------
@@ -91,7 +91,7 @@ class Controls:
         self._spell += 1
         return "wrong_account"
 
-    def take(self, numbers: tuple[int, ...]) -> None:
+    def settle(self, numbers: tuple[int, ...]) -> None:
         """Let items go that wait no more."""
         for number in numbers:
             self._waiting.pop(number, None)

@@ -244,7 +244,7 @@ class Engine:
         """Try whether the vault answers again, three times; go on, or abort."""
         # What was seen gone is fetched again by the session to come: a probe that finds the account
         # wrong, and then right, proves nothing of what was seen before.
-        self._controls.take(self._controls.waiting)
+        self._controls.settle(self._controls.waiting)
         for wait in PROBE_SECONDS:
             until = self._clock.monotonic() + wait
             while (left := until - self._clock.monotonic()) > 0 and self._sender.ending is None:
@@ -286,7 +286,7 @@ class Engine:
             Whether items put off to the end get their last look.
         """
         self._sender.is_heedless = self._standing.state == "aborted"
-        self._controls.take(self._controls.waiting)
+        self._controls.settle(self._controls.waiting)
         self._courses.clear()
         self._timed.clear()
         self._later.clear()

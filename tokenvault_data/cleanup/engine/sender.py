@@ -64,7 +64,7 @@ class Throttle:
         """As `RefusedTime.seconds`."""
         return self._refused_time.seconds(now)
 
-    def note(self, status: int | None, headers: Mapping[str, str], now: float) -> None:
+    def observe(self, status: int | None, headers: Mapping[str, str], now: float) -> None:
         """Take in an answer.
 
         Parameters
@@ -170,7 +170,7 @@ class DriftBreaker:
         self._window: deque[bool] = deque(maxlen=limits.drift_window)
         self._in_canary = 0
 
-    def note(self, *, drifted: bool, in_canary: bool) -> str | None:
+    def record(self, *, drifted: bool, in_canary: bool) -> str | None:
         """Count one checked card; give the reason to stop for, if there is one.
 
         The share is of the whole window from the first card on, so that one of the first three is
@@ -447,7 +447,7 @@ class Sender:
 
     def _note(self, attempt: Attempt) -> None:
         now = self._clock.monotonic()
-        self.gate.note(attempt.status, attempt.headers, now)
+        self.gate.observe(attempt.status, attempt.headers, now)
         if self.gate.refused_seconds(now) > REFUSED_SECONDS and not self.is_heedless:
             minutes = f"{REFUSED_SECONDS / 60:.0f} minutes"
             self.stop(StopReason("pause", f"nothing was answered but 429 for over {minutes}"))

@@ -57,10 +57,10 @@ def replayed(connection: sqlite3.Connection, head: JournalHead) -> tuple[Journal
         if seq == 1 and not _is_opening_of(head, record):
             raise _damaged("it is about another plan")
         try:
-            standing.take(record)
+            standing.apply(record)
         except (KeyError, TypeError):
             raise _damaged(f"record {seq} of its audit lacks what it should hold") from None
-        wanted.take(record, at)
+        wanted.apply(record, at)
         previous = hash_
     if not standing.state:
         raise _damaged("its audit is empty")
@@ -87,7 +87,7 @@ class _Tables:
         self.intents = 0
         self.outcomes = 0
 
-    def take(self, record: Record, at: str) -> None:
+    def apply(self, record: Record, at: str) -> None:
         detail = record.detail
         if record.kind == "intended":
             names = ("attempt", "ordinal", "idempotency_key", "deadline")
@@ -317,7 +317,7 @@ class Journal:
             )
         self._is_broken = True  # until the disk has it
         for record in records:
-            self.standing.take(record)
+            self.standing.apply(record)
         at = self._clock().isoformat(timespec="microseconds")
         seq, previous = self._seq, self._hash
         lines: list[tuple[object, ...]] = []

@@ -126,7 +126,7 @@ class JournalState:
         """Whether every item has ended."""
         return self.states["final"] == len(self.items)
 
-    def take(self, record: Record) -> None:  # noqa: PLR0912  one branch a kind of record
+    def apply(self, record: Record) -> None:  # noqa: PLR0912  one branch a kind of record
         """Add one record.
 
         Raises

@@ -85,7 +85,7 @@ class Reservation:
         self._slots = deque(slots)
         self.spacing_seconds = slots[-1] - slots[0]
 
-    async def take(self) -> float:
+    async def acquire(self) -> float:
         """Wait until the next slot has come; what is not reserved any more is waited for in line.
 
         Raises

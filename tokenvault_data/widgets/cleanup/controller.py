@@ -179,7 +179,7 @@ class CleanupDesk:
             self._controls.phrase.value = ""
             self._page.say(5, [("warning", _MOVED_ON)])
         elif "run" in pressable(facts):
-            self._begin("run", lambda job: self._session.apply(typed, job.tell))
+            self._begin("run", lambda job: self._session.apply(typed, job.report))
             self._controls.phrase.value = ""
 
     def _ask(self, word: Literal["pause", "abort"]) -> None:
@@ -191,7 +191,7 @@ class CleanupDesk:
         if self.stage in {Stage.AT_WORK, Stage.ELSEWHERE}:
             self._ask("abort")
         else:
-            self._begin("abort", lambda job: self._session.abort(job.tell))
+            self._begin("abort", lambda job: self._session.abort(job.report))
 
     def _report(self) -> None:
         folder = self._session.folder
@@ -247,7 +247,7 @@ class CleanupDesk:
             session.refresh()
             session.prove_at_rest()
             if asked == "abort" and "abort" in pressable(self._facts()):
-                self._begin("abort", lambda job: session.abort(job.tell))
+                self._begin("abort", lambda job: session.abort(job.report))
         session.search()
 
     def _look(self) -> bool:

@@ -98,7 +98,7 @@ class CustomersBox:
         """The column of ids; None where there is nothing to choose from."""
         return self._read.column if self._read else self._column
 
-    def take(self, customers: CustomerList) -> None:
+    def set_list(self, customers: CustomerList) -> None:
         """Take a list in place of the one read."""
         self._choose(customers)
 

@@ -127,7 +127,7 @@ class CollectJob:
             if not mine:
                 mine.add(progress.run_id)
                 _at_work[progress.run_id] = job.stopping
-            job.tell(progress)
+            job.report(progress)
 
         try:
             return collect(

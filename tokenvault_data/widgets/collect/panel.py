@@ -166,7 +166,7 @@ class CollectPanel(Panel):
                 self._fail(error)
                 return
             if not pending.is_of(self._boxes.list_read):
-                self._boxes.customers.take(customers)
+                self._boxes.customers.set_list(customers)
             self._before = pending.before
             self._begin("running", lambda vault: CollectJob(vault, self._store, customers))
 

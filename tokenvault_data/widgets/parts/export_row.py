@@ -120,7 +120,7 @@ class ExportRow(ipywidgets.VBox):
         size = counted(rows.number, self._unit)
 
         def write(job: Job[str]) -> str:
-            job.tell(f"Writing {size}.")
+            job.report(f"Writing {size}.")
             return f"{export(rows.source, path, policy=policy)} holds {size}; {_LEFT[policy]}."
 
         return write

@@ -214,7 +214,7 @@ class Job(Generic[T]):
         self._told_at = float("-inf")
         self._held: list[T] = []
 
-    def tell(self, value: T) -> None:
+    def report(self, value: T) -> None:
         """Pass a value on, or hold it while the last one is too recent."""
         self._held = [value]
         if time.monotonic() - self._told_at >= UPDATE_SECONDS:

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tokenvault_data.dataset.usual_outcomes import unusual_share
+from tokenvault_data.dataset.snapshot_writer import unusual_share
 
 
 class Earlier:

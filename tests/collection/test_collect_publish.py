@@ -13,7 +13,7 @@ import pytest
 from collection_bench import ROOT, assert_is_truth, connect, ids_of, only_run, running, saved_in
 
 import tokenvault_data as tv
-from tokenvault_data.collection.publish import publish
+from tokenvault_data.collection.collect import publish
 from tokenvault_data.collection.run import list_runs
 from tokenvault_data.dataset.snapshots import list_snapshots
 from tokenvault_data.errors import CollectionError, SnapshotError
@@ -236,7 +236,7 @@ KILLED = """
     from pathlib import Path
 
     store, count = Path(sys.argv[1]), int(sys.argv[2])
-    from tokenvault_data.collection.publish import publish
+    from tokenvault_data.collection.collect import publish
     from tokenvault_data.collection.run import list_runs
 
     EVENTS = {"open", "os.rename", "os.mkdir", "os.chmod", "os.remove", "os.rmdir", "shutil.rmtree"}

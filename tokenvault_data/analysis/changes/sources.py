@@ -6,8 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
-import pyarrow as pa
-
 from tokenvault_data.analysis.cards.source import Source, open_source
 from tokenvault_data.dataset.readers import open_parquet
 from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
@@ -19,8 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import duckdb
+    import pyarrow as pa
 
     from tokenvault_data.dataset.frames import ArrowStream
+
+SIDES: Final = ("old", "new")
+
+KEY: Final = ("customer_id", "instrument_id")
+"""The columns that say which card it is."""
 
 NEEDED: Final = ("customer_id", "instrument_id", "instrument_status", "expires_on")
 """Columns without which two lists cannot be compared."""
@@ -83,18 +87,24 @@ class TwoLists:
         return [
             column
             for column in DETAILS.values()
-            if all(null_count(one, column) != row_count(one) for one in self.sides.values())
+            if all(_null_count(one, column) != one.row_count for one in self.sides.values())
         ]
 
+    def rows_without_id(self, connection: duckdb.DuckDBPyConnection, side: str) -> int:
+        """Return how many rows of a side are no card that can be compared."""
+        source = self.sides[side]
+        if all(_null_count(source, column) == 0 for column in KEY):
+            return 0
+        [(cards,)] = connection.execute(f"SELECT count(*) FROM {side}_cards").fetchall()  # noqa: S608  names are ours
+        return source.row_count - int(cards)
+
     @contextmanager
-    def connection(
-        self, banks: Banks, *, memory_limit_mb: int | None
-    ) -> Iterator[duckdb.DuckDBPyConnection]:
+    def connection(self, *, memory_limit_mb: int | None) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open DuckDB with views of both sides, ``old_...`` and ``new_...``.
 
-        ``..._cards`` has the compared columns, typed; ``..._asked`` says of each customer whether
-        the list was ``fetched`` (or found empty) and when that ``finished_at``; a customer may be
-        there several times. ``bank_of_spelling`` has the ``bank`` of every ``spelling``.
+        ``..._cards`` has the compared columns, typed, of all rows that have an id; ``..._asked``
+        says of each customer whether the list was ``fetched`` (or found empty) and when that
+        ``finished_at``; a customer may be there several times.
         """
         files: dict[str, list[Path]] = {}
         tables: dict[str, pa.Table] = {}
@@ -112,7 +122,6 @@ class TwoLists:
             for side, source in self.sides.items():
                 connection.execute(_cards_view(side, source))
                 connection.execute(_asked_view(side, source))
-            _name_banks(connection, self, banks)
             yield connection
 
 
@@ -142,7 +151,7 @@ def two_lists(old: ArrowStream | Source, new: ArrowStream | Source) -> TwoLists:
     return lists
 
 
-def null_count(source: Source, column: str) -> int | None:
+def _null_count(source: Source, column: str) -> int | None:
     """Return how many rows of a list have no value in a column; None where files do not say."""
     if source.table is not None:
         present = column in source.table.schema.names
@@ -161,20 +170,15 @@ def null_count(source: Source, column: str) -> int | None:
     return nulls
 
 
-def row_count(source: Source) -> int:
-    """Return how many rows a list has."""
-    if source.table is not None:
-        return int(source.table.num_rows)
-    assert source.snapshot is not None  # noqa: S101  a source is one or the other
-    return source.snapshot.manifest.instruments
-
-
 def _cards_view(side: str, source: Source) -> str:
     present = set(source.schema.names)
     columns = ", ".join(
         f"{name if name in present else 'NULL'}::{kind} AS {name}" for name, kind in _TYPES.items()
     )
-    return f"CREATE TEMP VIEW {side}_cards AS SELECT {columns} FROM {side}_instruments"  # noqa: S608  names are ours
+    return (
+        f"CREATE TEMP VIEW {side}_cards AS SELECT {columns} FROM {side}_instruments "  # noqa: S608  names are ours
+        f"WHERE {' AND '.join(f'{column} IS NOT NULL' for column in KEY)}"
+    )
 
 
 def _asked_view(side: str, source: Source) -> str:
@@ -190,18 +194,3 @@ def _asked_view(side: str, source: Source) -> str:
             "WHERE customer_id IS NOT NULL"
         )
     return f"CREATE TEMP VIEW {side}_asked AS {query}"
-
-
-def _name_banks(connection: duckdb.DuckDBPyConnection, lists: TwoLists, banks: Banks) -> None:
-    spellings: set[str] = set()
-    for side in lists.sides:
-        found = connection.execute(f"SELECT DISTINCT card_bank FROM {side}_cards")  # noqa: S608  names are ours
-        spellings.update(row[0] for row in found.fetchall() if row[0] is not None)
-    ordered = sorted(spellings)
-    names = [banks.canonical(spelling) for spelling in ordered]
-    connection.register(
-        "bank_of_spelling",
-        pa.table(
-            {"spelling": pa.array(ordered, pa.string()), "bank": pa.array(names, pa.string())}
-        ),
-    )

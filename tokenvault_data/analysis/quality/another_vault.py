@@ -175,7 +175,7 @@ def vault_check(source: Source, older: list[Source], *, day: date, banks: BankNa
 
 
 def _sampled(old: Source, new: Source, *, day: date, banks: BankNames) -> Overlap:
-    every = max(1, _rows(new) // SAMPLED_CARDS)
+    every = max(1, new.row_count // SAMPLED_CARDS)
     tables = {
         side: _sample(source, every, day=day, banks=banks)
         for side, source in (("old", old), ("new", new))
@@ -223,9 +223,3 @@ def _sample(source: Source, every: int, *, day: date, banks: BankNames) -> pa.Ta
         return connection.sql(
             f"SELECT {', '.join(names)} FROM cards WHERE hash(customer_id) % {every} = 0"  # noqa: S608  names are ours
         ).to_arrow_table()
-
-
-def _rows(source: Source) -> int:
-    if source.snapshot is not None:
-        return source.snapshot.manifest.instruments
-    return 0 if source.table is None else int(source.table.num_rows)

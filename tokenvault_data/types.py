@@ -7,7 +7,6 @@ from tokenvault_data.analysis.cards.card_view import Where as Where
 from tokenvault_data.analysis.cards.dates import Within as Within
 from tokenvault_data.analysis.cards.source import Source as Source
 from tokenvault_data.analysis.changes.compare import Comparison as Comparison
-from tokenvault_data.analysis.changes.detection import Hashing as Hashing
 from tokenvault_data.analysis.changes.sources import Banks as Banks
 from tokenvault_data.analysis.cube.cube import Cube as Cube
 from tokenvault_data.analysis.quality.drift import Against as Against

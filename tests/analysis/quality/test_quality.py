@@ -1,5 +1,6 @@
 """Verdicts on the data: every check finds what was put there, and its rows are listed."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from tokenvault_data.analysis.quality.quality import quality, quality_rows
 from tokenvault_data.analysis.quality.settings import QUALITY_SETTINGS, Threshold
 from tokenvault_data.dataset.bank_names import load_bank_names
+from tokenvault_data.dataset.flattening.canonical import INDIA
 from tokenvault_data.dataset.schema import INSTRUMENTS
 from tokenvault_data.errors import UsageError
 
@@ -108,6 +110,17 @@ def test_a_day_ends_at_midnight_in_india():
     table = table_of({"c": [card()]}, fetched_at_us=int(fetched.timestamp()) * 10**6)
     assert checks(table, as_of=date(2020, 3, 1))["freshness"]["verdict"] == "warn"
     assert checks(table, as_of="2020-02-29")["freshness"]["rows"] == 0
+
+
+def test_the_minute_is_told_only_where_it_was_given():
+    """The same call a minute later says the same, so that two answers can be compared as bytes."""
+    table = table_of({"c": [card()]})
+    said = [quality(table, as_of=as_of).notes[0] for as_of in (NOW, "2020-02-29", None)]
+    assert said[:2] == [
+        f"Judged as of {NOW.astimezone(INDIA):%Y-%m-%d %H:%M} in India.",
+        "Judged as of 2020-02-29 in India.",
+    ]
+    assert re.fullmatch(r"Judged as of \d{4}-\d\d-\d\d in India\.", said[2])
 
 
 def test_missing_values_are_counted_column_by_column():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -49,7 +50,7 @@ from tokenvault_data.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import date, datetime
+    from datetime import date
 
     import duckdb
 
@@ -169,8 +170,10 @@ def quality(
                 banks=asked.banks,
             ),
         ]
+    # The minute only where it was given: else the same call says two things a minute apart.
+    shown = "%Y-%m-%d %H:%M" if isinstance(as_of, datetime) else "%Y-%m-%d"
     notes = [
-        f"Judged as of {asked.moment.astimezone(INDIA):%Y-%m-%d %H:%M} in India.",
+        f"Judged as of {asked.moment.astimezone(INDIA):{shown}} in India.",
         "quality_rows(source, check) lists the rows behind a check.",
     ]
     if not asked.source.has_outcomes:

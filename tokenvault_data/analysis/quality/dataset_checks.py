@@ -240,10 +240,14 @@ def _freshness(
         return Finding("freshness", "unknown", said, 0, None, threshold, "fetched_at")
     # Clocks differ: what was fetched a moment in the future was fetched now.
     hours = max(0.0, (moment.timestamp() * 1_000_000 - oldest) / _HOUR_US)
-    age = f"{hours / 24:,.1f} days" if hours >= 48 else f"{hours:.1f} hours"
+    age = f"{hours / 24:,.1f} days" if hours >= 48 else _in_hours(int(hours))
     said = f"The oldest answer is {age} old; {counted(stale, 'card')} of {total:,} are stale."
     verdict = settings.freshness.verdict(hours)
     return Finding("freshness", verdict, said, stale, stale / total, threshold, "fetched_at")
+
+
+def _in_hours(hours: int) -> str:
+    return counted(hours, "hour") if hours else "less than an hour"
 
 
 def _counts(

@@ -5,7 +5,8 @@
 ...     snapshot = tv.collect(vault, ["cust_0000000", "cust_0000001"])
 >>> tv.open_snapshot("vault-data").to_pandas()  # doctest: +SKIP
 
-Everything here is loaded when first used, so that importing the package costs next to nothing.
+The names stand in `__init__.pyi` beside this file, the only list of them. Each is loaded when first
+used, so that importing the package costs next to nothing.
 """
 
 import lazy_loader

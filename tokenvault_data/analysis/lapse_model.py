@@ -1,4 +1,4 @@
-"""How many scheduled expiries become lapses, learnt from past steps; pure numbers, no tables.
+"""How many scheduled expiries become lapses, learnt from past steps: snapshots in, numbers out.
 
 From month to month a scheduled card survives with a probability that depends on its lead, the
 months left to its expiry. Survival through leads L, L - 1, ..., 0 makes a scheduled card a lapse;

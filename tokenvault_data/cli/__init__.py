@@ -1,5 +1,5 @@
 """The command line: parse, call, print.
 
-`main` lists the commands, each in a module of its name; `failures` gives what went wrong its exit
-code, and `printing` says all of it.
+`main` lists the commands, each in a module of its name but `show`, which is in `snapshots`;
+`failures` gives what went wrong its exit code, and `printing` says all of it.
 """

@@ -1,4 +1,8 @@
-"""The `tokenvault` command: one module a command, and the one place where failures are reported."""
+"""The `tokenvault` command: where commands are listed and their failures reported.
+
+A command stands in the module of its name, but `show`, which is in `snapshots`, and those of
+`cleanup`, which are in its folder.
+"""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ MOST_IN_ROW_AT_BEST: Final = 64
 
 @dataclass(slots=True)
 class RefusedCredentials(Generic[T]):
-    """Refused customers of whom it is not known whether it was they or the account.
+    """Whether credentials were refused or customers: the refused, while that is not known.
 
     Attributes
     ----------

@@ -86,7 +86,7 @@ def load_profile(
         Directory of ``profiles.toml``; by default that of `private_files.config_directory`.
     prompt : callable of str to str, optional
         Asks for a missing credential without echo; by default `getpass.getpass`, and only when
-        standard input is a terminal.
+        standard input and standard error are terminals.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The two pinned Arrow schemas: what every table of the toolkit looks like, column by column.
+"""The two pinned Arrow schemas: instruments and outcomes of every snapshot, column by column.
 
 Every part and every snapshot file is written with exactly these schemas and checked against them
 when read. A change of a name, a type or a meaning is a new :data:`SCHEMA_VERSION`.

@@ -144,7 +144,7 @@ class CardTrail:
     ----------
     remembered : list of str
         Attempts that a ledger remembers and the records do not hold.
-    sight : Sight or None
+    sight : Sighting or None
         The last read that showed something since the last attempt.
     control_after : int or None
         Number of the good control read that confirmed a 404, set when the card has ended.

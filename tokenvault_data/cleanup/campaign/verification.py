@@ -1,7 +1,8 @@
 """Looking again: every card that a campaign calls gone is fetched once more, some time later.
 
 It sends fetches only, writes nothing into the journal, and keeps what it found in a file of its
-own. A 404 counts only between two fetches that show a control card, as in the campaign itself.
+own. One 404 is enough here, between two fetches that show a control card: the campaign has proven
+the card gone before.
 """
 
 from __future__ import annotations
@@ -60,9 +61,10 @@ class VerificationResult:
     looked_at : int
         Of these, cards that were fetched again.
     gone : int
-        Of these, cards that are proven gone.
+        Of these, cards that are gone.
     still_there, unclear : tuple of int
-        Numbers of cards that the vault still has, and of those it said nothing reliable about.
+        Numbers of cards that the vault still has, and of those it said nothing reliable about, or
+        was not asked for because of `stopped`.
     stopped : str or None
         Why not all of them could be looked at.
     file : str
@@ -148,7 +150,7 @@ def verify_cleanup(
         plan=opened.digest,
         at=now.isoformat(),
         called_gone=len(called_gone),
-        looked_at=len(chosen),
+        looked_at=len(sights),
         gone=sum(sight in ("absent", "inactive") for sight in sights.values()),
         still_there=tuple(n for n in chosen if sights.get(n) == "there"),
         unclear=tuple(n for n in chosen if sights.get(n, "unclear") == "unclear"),

@@ -8,7 +8,8 @@ one of these fetches.
 
 One 404 is a word, and a vault of which one node is ill says it of cards that are there. So a card
 is taken for gone once several fetches in a row, at the same intervals, have shown none: see
-`ABSENCES_AFTER_200` and `ABSENCES_OTHERWISE`. And a card may come back: the last of these fetches
+`ABSENCES_AFTER_200` and `ABSENCES_OTHERWISE`. A card that is shown as INACTIVE where it was
+active is gone at once. And a card may come back: the last of these fetches
 is made `Limits.settle_seconds` after the delete. A list that lacks the card counts as none of them.
 """
 
@@ -88,7 +89,7 @@ class CardProgress:
     attempted_at: float | None = None
 
     def afresh(self, *, is_last: bool = False) -> CardProgress:
-        """Forget what fetches have shown, and nothing else."""
+        """Forget what fetches and lists have shown; `is_last` is as given."""
         return CardProgress(is_last=is_last, pages=self.pages, attempted_at=self.attempted_at)
 
 
@@ -175,8 +176,8 @@ class Sent(NamedTuple):
     evidence_seconds : float or None
         At the last look before it was handed over.
     late_seconds : float or None
-        When the send returned, where the process was stopped meanwhile: the delete may have left so
-        much later.
+        How old it may have been when the delete left, where the process was stopped meanwhile or
+        the bound has passed; measured when the send returned.
     """
 
     evidence_seconds: float | None

@@ -65,7 +65,7 @@ class ResponsePolicy:
     ----------
     delete : Outcome
         What a delete that was answered so has become.
-    fetch : Sight
+    fetch : Seen
         What a fetch that was answered so has shown.
     delete_effect, fetch_effect : Effect
     words : str

@@ -51,14 +51,14 @@ FINAL_MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "deleted": "The delete was accepted, and a later fetch showed the card gone.",
         "gone_after_attempt": "The answer to the delete was unclear; a later fetch showed it gone.",
-        "already_gone": "It was gone before any delete of ours that is remembered.",
+        "already_gone": "It was gone, and no delete of ours for it is remembered.",
         "gone_unattributed": "It is gone; an earlier delete is remembered, its answer is not.",
         "skipped_drift": "It was no longer what was planned, so no delete was sent.",
         "drift_after_attempt": "It changed after a delete of unclear result, and was left alone.",
         "rejected": "The vault refused the delete.",
         "unresolved": "A delete was sent, and nothing proved the card gone.",
-        "not_attempted": "No delete was sent: on hold, a last usable card, over a cap, not checked"
-        " in time, or the campaign ended before its turn.",
+        "not_attempted": "No delete was sent: on hold, a last usable card, over a cap, refused or"
+        " not checked in time, or the campaign ended before its turn.",
     }
 )
 """What each end means: the words of the terminal, the panel, the report and the docs."""
@@ -121,7 +121,7 @@ EXCEPTIONS: Final[frozenset[str]] = FINALS - AS_WANTED
 """Finals that make a campaign ``completed_with_exceptions`` when a single item ends in one."""
 
 ENDED: Final[frozenset[str]] = frozenset({"completed", "completed_with_exceptions", "aborted"})
-"""States of a campaign that sends no delete any more."""
+"""States that a campaign ends in. `halted` sends no delete either, but can still be ended."""
 
 
 def check_campaign_move(before: str, after: str) -> None:

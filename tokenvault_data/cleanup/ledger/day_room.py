@@ -1,4 +1,4 @@
-"""What is left today of an account's caps per day."""
+"""What is left of an account's caps per day, which count the last 24 hours."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class DayRoom:
 
     @property
     def left(self) -> int:
-        """How many cards can still be attempted today."""
+        """How many cards can still be attempted now."""
         return max(0, min(self.sends_allowed - self.sends, self.cards_allowed - self.cards))
 
     def sentence(self, planned: int) -> str:

@@ -2,5 +2,5 @@
 
 ::
 
-    body --flatten--> many_records | one_record --> received --canonical--> INSTRUMENTS
+    body --flatten--> many_records | one_record --> as received --canonical--> INSTRUMENTS
 """

@@ -1,4 +1,4 @@
-"""One long job at a time beside the kernel: on a thread of its own, told to stop by an event.
+"""What panels do beside their page: long jobs, watching, the latest request, guarded clicks.
 
 Callbacks of widgets have no fixed thread: ipykernel runs them on its main thread or on others, and
 changes between them within one session. So a job never depends on who started it, nothing is

@@ -8,9 +8,9 @@ one of these fetches.
 
 One 404 is a word, and a vault of which one node is ill says it of cards that are there. So a card
 is taken for gone once several fetches in a row, at the same intervals, have shown none: see
-`ABSENCES_AFTER_200` and `ABSENCES_OTHERWISE`. A card that is shown as INACTIVE where it was
-active is gone at once. And a card may come back: the last of these fetches
+`ABSENCES_AFTER_200` and `ABSENCES_OTHERWISE`. And a card may come back: the last of these fetches
 is made `Limits.settle_seconds` after the delete. A list that lacks the card counts as none of them.
+A card shown as INACTIVE where it was active needs one such fetch, no earlier than that.
 """
 
 from __future__ import annotations

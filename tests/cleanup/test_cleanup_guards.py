@@ -165,7 +165,7 @@ GUARDS = {
     "a revocation reaches cards that wait for their slots": guard(
         "cleanup/engine/test_engine.py::test_what_forbids_to_go_on_is_heeded_by_cards_that_wait_for_their_slots",
         "cleanup.engine.engine",
-        "        reason = self._watcher.may_go_on() if self._attempting else None\n",
+        "        reason = self._monitor.may_go_on() if self._attempting else None\n",
         "        reason = None\n",
     ),
     "a 403 is about one card while a control card answers": guard(

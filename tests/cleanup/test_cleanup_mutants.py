@@ -183,7 +183,7 @@ _UNASKED = (
 )
 _SETTLE = "    return Decision((record, step), *_settling(state, now))"
 _COMMITTED = "            await self.commit(step.records)\n        finally:\n"
-_HANDED_ON = "        return await self._delete(number, intent, course, evidence, reservation)\n"
+_HANDED_ON = "        return await self._delete(number, intent, progress, evidence, reservation)\n"
 _DEFINED = (
     "        evidence: Evidence,\n        reservation: Reservation,\n    ) -> Decision:\n"
     "        card, item"
@@ -311,13 +311,13 @@ MUTANTS = {
         (
             (
                 STEPS,
-                "        return Decision(seen, *_absent(item, course, left))\n",
+                "        return Decision(seen, *_absent(item, progress, left))\n",
                 (
-                    "        then, course = _absent(item, course, left)\n"
+                    "        then, progress = _absent(item, progress, left)\n"
                     '        if then.do == "await_control":\n'
                     '            seen += (proven_gone(number, item, "404"),)\n'
                     '            then = NextAction("nothing")\n'
-                    "        return Decision(seen, then, course)\n"
+                    "        return Decision(seen, then, progress)\n"
                 ),
             ),
         ),

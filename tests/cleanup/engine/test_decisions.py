@@ -63,18 +63,18 @@ def attempted(meaning, times=1):
     for turn in range(times):
         if turn:
             done = CardProgress(looks=len(SETTLE_SECONDS))
-            take(made, look(item, "present", course=done))
+            take(made, look(item, "present", progress=done))
         intent = Intent(f"a{turn}", "k", "d", 0.5, 2.0)
         take(made, after_check(0, item, HOLDS, CardProgress(), intent, attempts=9))
         take(made, after_outcome(0, item, reading(meaning), CardProgress(), SENT, 0.0))
     return made
 
 
-def look(item, verdict, *, course=CardProgress(), after=SETTLE, may_attempt=True, **more):  # noqa: B008  frozen
+def look(item, verdict, *, progress=CardProgress(), after=SETTLE, may_attempt=True, **more):  # noqa: B008  frozen
     status = 404 if verdict == "absent" else 200
     seen = Observation(verdict, None, status, "r", after_seconds=after if item.doubtful else None)
     settings = {"attempts": 4, "settle_seconds": SETTLE} | more
-    return after_look(0, item, seen, course, may_attempt=may_attempt, **settings)
+    return after_look(0, item, seen, progress, may_attempt=may_attempt, **settings)
 
 
 def final(step):
@@ -101,7 +101,7 @@ def test_the_number_of_sends_is_capped():
     """After so many attempts a card that is still there is unresolved."""
     made = attempted("server_error", times=2)
     item = made.items[0]
-    take(made, look(item, "present", course=CardProgress(looks=3)))
+    take(made, look(item, "present", progress=CardProgress(looks=3)))
     step = after_check(0, item, HOLDS, CardProgress(), INTENT, attempts=2)
     assert final(step) == "unresolved"
 
@@ -113,7 +113,7 @@ def test_drift_is_named_by_what_went_before():
     assert final(fresh) == "skipped_drift"
     made = attempted("server_error")
     item = made.items[0]
-    take(made, look(item, "present", course=CardProgress(looks=3)))
+    take(made, look(item, "present", progress=CardProgress(looks=3)))
     assert (
         final(after_check(0, item, drift, CardProgress(), INTENT, attempts=4))
         == "drift_after_attempt"
@@ -144,20 +144,20 @@ def test_where_an_outcome_leads(meaning, state, do, wait):
     assert made.items[0].state == state
     assert (step.next.do, step.next.wait_seconds) == (do, wait)
     assert item.attempt is None
-    assert step.course.attempted_at == (7.0 if do == "look" else None)
+    assert step.progress.attempted_at == (7.0 if do == "look" else None)
 
 
 def test_a_card_still_there_settles_before_a_fresh_attempt():
     """Looks come after 0, 2, 10 and 60 seconds; only then is the card planned again."""
     made = attempted("this_card")
-    item, course, waits = made.items[0], CardProgress(), []
+    item, progress, waits = made.items[0], CardProgress(), []
     while True:
-        step = look(item, "present", course=course)
+        step = look(item, "present", progress=progress)
         take(made, step)
         if step.next.do != "look":
             break
         waits.append(step.next.wait_seconds)
-        course = step.course
+        progress = step.progress
     assert waits == list(SETTLE_SECONDS)
     assert (item.state, step.next.do) == ("planned", "check")
 
@@ -165,12 +165,12 @@ def test_a_card_still_there_settles_before_a_fresh_attempt():
 def test_what_proves_nothing_does_not_count_as_a_look():
     """Unclear fetches never bring a fresh attempt nearer, and put the item off in the end."""
     made = attempted("this_card")
-    item, course = made.items[0], CardProgress()
+    item, progress = made.items[0], CardProgress()
     for _ in UNCLEAR_SECONDS:
-        step = look(item, "unclear", course=course)
-        assert (step.next.do, step.course.looks) == ("look", 0)
-        course = step.course
-    assert look(item, "unclear", course=course).next.do == "look_at_end"
+        step = look(item, "unclear", progress=progress)
+        assert (step.next.do, step.progress.looks) == ("look", 0)
+        progress = step.progress
+    assert look(item, "unclear", progress=progress).next.do == "look_at_end"
 
 
 def test_a_rate_limit_met_costs_an_item_nothing():
@@ -180,7 +180,7 @@ def test_a_rate_limit_met_costs_an_item_nothing():
     step = after_look(
         0, made.items[0], seen, CardProgress(), attempts=4, settle_seconds=SETTLE, may_attempt=True
     )
-    assert step.course == CardProgress()
+    assert step.progress == CardProgress()
 
 
 @pytest.mark.parametrize(
@@ -189,16 +189,16 @@ def test_a_rate_limit_met_costs_an_item_nothing():
 def test_absence_is_seen_again_and_then_waits_for_a_control_read(meaning, waits):
     """Two 404s in a row after a 200, three after anything else; what is unclear counts neither."""
     made = attempted(meaning)
-    item, course, found = made.items[0], CardProgress(), []
+    item, progress, found = made.items[0], CardProgress(), []
     while True:
-        step = look(item, "absent", course=course)
+        step = look(item, "absent", progress=progress)
         take(made, step)
         if step.next.do != "look":
             break
         found.append(step.next.wait_seconds)
-        unclear = look(item, "unclear", course=step.course)
+        unclear = look(item, "unclear", progress=step.progress)
         take(made, unclear)
-        course = unclear.course
+        progress = unclear.progress
     assert found == waits
     assert (item.state, step.next.do) == ("verifying", "await_control")
 
@@ -206,13 +206,13 @@ def test_absence_is_seen_again_and_then_waits_for_a_control_read(meaning, waits)
 def test_a_card_that_shows_up_between_makes_absence_begin_afresh():
     """One 404, the card, one 404: that is no two in a row."""
     made = attempted("this_card")
-    course = CardProgress()
+    progress = CardProgress()
     for verdict in ("absent", "present", "absent"):
-        step = look(made.items[0], verdict, course=course)
+        step = look(made.items[0], verdict, progress=progress)
         take(made, step)
         assert step.next.do == "look"
-        course = step.course
-    assert look(made.items[0], "absent", course=course).next.do == "await_control"
+        progress = step.progress
+    assert look(made.items[0], "absent", progress=progress).next.do == "await_control"
 
 
 def test_a_card_that_a_list_lacks_is_fetched_three_times():
@@ -224,7 +224,7 @@ def test_a_card_that_a_list_lacks_is_fetched_three_times():
     while step.next.do == "look":
         take(made, step)
         waits.append(step.next.wait_seconds)
-        step = look(item, "absent", course=step.course)
+        step = look(item, "absent", progress=step.progress)
     assert (waits, step.next.do) == ([0.0, 2.0, 10.0], "await_control")
 
 
@@ -233,12 +233,12 @@ def test_a_card_that_a_check_missed_is_tried_once_more_at_the_end():
     made = standing()
     item, missed = made.items[0], ABSENT
     take(made, after_check(0, item, missed, CardProgress(), INTENT, attempts=4))
-    step = look(item, "present", course=CardProgress(absences=1))
+    step = look(item, "present", progress=CardProgress(absences=1))
     take(made, step)
     assert (item.state, step.next.do) == ("planned", "check_at_end")
     last = CardProgress(is_last=True)
     take(made, after_check(0, item, missed, last, INTENT, attempts=4))
-    assert final(look(item, "present", course=last)) == "not_attempted"
+    assert final(look(item, "present", progress=last)) == "not_attempted"
 
 
 @pytest.mark.parametrize("verdict", ["absent", "gone_inactive"])
@@ -247,17 +247,17 @@ def test_a_card_that_only_fetches_show_is_not_asked_about_for_ever(verdict):
     made = attempted("this_card")
     item = made.items[0]
     missed = ABSENT._replace(verdict=verdict)
-    take(made, look(item, "present", course=CardProgress(looks=3)))
+    take(made, look(item, "present", progress=CardProgress(looks=3)))
     found = []
-    course = CardProgress()
+    progress = CardProgress()
     while item.state != "final":
-        step = after_check(0, item, missed, course, INTENT, attempts=4)
+        step = after_check(0, item, missed, progress, INTENT, attempts=4)
         take(made, step)
         while step.next.do == "look":
-            step = look(item, "present", course=step.course)
+            step = look(item, "present", progress=step.progress)
             take(made, step)
         found.append(step.next.do)
-        course = step.course.afresh(is_last=step.next.do == "check_at_end")
+        progress = step.progress.afresh(is_last=step.next.do == "check_at_end")
     assert found == ["check_at_end", "nothing"]
     assert item.final == "unresolved"
 
@@ -267,9 +267,9 @@ def test_a_card_has_to_be_gone_for_as_long_as_the_plan_says():
     item = attempted("this_card").items[0]
     first = look(item, "absent", after=1.0)
     assert (first.next.do, first.next.wait_seconds) == ("look", SETTLE - 1)
-    early = look(item, "absent", course=first.course, after=SETTLE - 0.5)
+    early = look(item, "absent", progress=first.progress, after=SETTLE - 0.5)
     assert (early.next.do, early.next.wait_seconds) == ("look", 0.5)
-    assert look(item, "absent", course=early.course, after=SETTLE).next.do == "await_control"
+    assert look(item, "absent", progress=early.progress, after=SETTLE).next.do == "await_control"
     inactive = look(item, "inactive", after=20.0)
     assert (inactive.next.do, inactive.next.wait_seconds, final(inactive)) == ("look", 40.0, None)
     assert final(look(item, "inactive", after=SETTLE)) == "deleted"
@@ -306,7 +306,7 @@ def test_a_last_usable_card_is_spared():
         "not_attempted"
     )
     made = attempted("server_error")
-    take(made, look(made.items[0], "present", course=CardProgress(looks=3)))
+    take(made, look(made.items[0], "present", progress=CardProgress(looks=3)))
     step = after_check(0, made.items[0], spared, CardProgress(), INTENT, attempts=4)
     assert final(step) == "unresolved"
 
@@ -314,16 +314,16 @@ def test_a_last_usable_card_is_spared():
 def test_a_check_that_grows_old_again_and_again_does_not_go_on_for_ever():
     """Four waits, once more at the end, four waits, and it is over without an attempt."""
     made = standing()
-    item, course, waits = made.items[0], CardProgress(pages=3), []
+    item, progress, waits = made.items[0], CardProgress(pages=3), []
     while item.state != "final":
-        take(made, after_check(0, item, HOLDS, course, INTENT._replace(attempt="x"), attempts=4))
-        step = withdrawn(0, item, "too old", course, counts=True)
+        take(made, after_check(0, item, HOLDS, progress, INTENT._replace(attempt="x"), attempts=4))
+        step = withdrawn(0, item, "too old", progress, counts=True)
         take(made, step)
         waits.append((step.next.do, step.next.wait_seconds))
-        course = step.course
+        progress = step.progress
         if step.next.do == "check_at_end":
-            course = course.afresh(is_last=True)
-        assert item.state == "final" or course.pages == 3
+            progress = progress.afresh(is_last=True)
+        assert item.state == "final" or progress.pages == 3
     again = [("check", wait) for wait in UNCLEAR_SECONDS]
     assert waits == [*again, ("check_at_end", 0.0), *again, ("nothing", 0.0)]
     assert (item.final, item.sends, made.deletes) == ("not_attempted", 0, 0)
@@ -331,9 +331,9 @@ def test_a_check_that_grows_old_again_and_again_does_not_go_on_for_ever():
 
 def test_a_fresh_attempt_keeps_what_no_fetch_has_shown():
     """How many pages the list has, and when the last delete was answered."""
-    course = CardProgress(looks=2, absences=1, spell=3, unclear=4, is_missed=True, pages=5)
-    course = replace(course, attempted_at=7.0)
-    assert course.afresh(is_last=True) == CardProgress(is_last=True, pages=5, attempted_at=7.0)
+    progress = CardProgress(looks=2, absences=1, spell=3, unclear=4, is_missed=True, pages=5)
+    progress = replace(progress, attempted_at=7.0)
+    assert progress.afresh(is_last=True) == CardProgress(is_last=True, pages=5, attempted_at=7.0)
 
 
 def test_inactive_needs_no_second_look():
@@ -368,7 +368,7 @@ def test_a_card_that_another_campaign_attempted_is_not_already_gone(shown):
     made = standing()
     step = after_check(0, made.items[0], ABSENT, CardProgress(), INTENT, attempts=4)
     take(made, step)
-    seen = look(made.items[0], "inactive", course=step.course, remembered="f00d")
+    seen = look(made.items[0], "inactive", progress=step.progress, remembered="f00d")
     assert final(seen) == "gone_unattributed"
 
 
@@ -405,7 +405,7 @@ def test_an_attempt_that_only_the_ledger_remembers_needs_three_fetches():
     assert (step.records, step.next.do) == ((), "look")
     waits = []
     while step.next.do == "look":
-        step = look(item, "absent", course=step.course, may_attempt=False)
+        step = look(item, "absent", progress=step.progress, may_attempt=False)
         take(made, step)
         waits.append(step.next.wait_seconds)
     assert (waits, step.next.do) == ([2.0, 10.0, 0.0], "await_control")
@@ -420,7 +420,7 @@ def test_an_intent_withdrawn_leaves_no_trace_of_a_send():
     step = withdrawn(0, made.items[0], "too late", CardProgress(), counts=False)
     item = take(made, step)
     assert (item.state, item.intents, item.sends, made.deletes) == ("planned", 1, 0, 0)
-    assert (step.next, step.course) == (NextAction("check"), CardProgress())
+    assert (step.next, step.progress) == (NextAction("check"), CardProgress())
 
 
 def test_recovery_fetches_first():
@@ -432,7 +432,7 @@ def test_recovery_fetches_first():
     assert (item.state, item.outcome) == ("in_doubt", "in_doubt")
     assert step.next.do == "look"
     assert step.next.wait_seconds >= 2
-    assert step.course.attempted_at == 30.0
+    assert step.progress.attempted_at == 30.0
     again = recovered(0, item, 30.0, may_attempt=True)
     assert (again.records, again.next) == ((), step.next)
 
@@ -442,9 +442,9 @@ def test_an_aborted_campaign_attempts_nothing_more():
     assert final(recovered(0, standing().items[0], 0.0, may_attempt=False)) == "not_attempted"
     made = attempted("server_error")
     item = made.items[0]
-    take(made, look(item, "present", course=CardProgress(looks=3)))
+    take(made, look(item, "present", progress=CardProgress(looks=3)))
     step = recovered(0, item, 0.0, may_attempt=False)
     take(made, step)
     assert (item.state, step.next.do) == ("verifying", "look")
     done = CardProgress(looks=3)
-    assert final(look(item, "present", course=done, may_attempt=False)) == "unresolved"
+    assert final(look(item, "present", progress=done, may_attempt=False)) == "unresolved"

@@ -170,8 +170,8 @@ class CardWorker:
         self._clock = clock
         self._new_id = new_id
         self._checkpoint = checkpoint
-        self._judge = CardComparison(plan, api_version, clock)
-        self._drift_stop = DriftBreaker(plan.limits)
+        self._comparison = CardComparison(plan, api_version, clock)
+        self._drift_breaker = DriftBreaker(plan.limits)
         self._canary = frozenset(plan.canary)
         self._attempted = journal.standing.attempted
         self._forbidden_in_row = {"list": 0, "delete": 0}
@@ -209,28 +209,28 @@ class CardWorker:
             self._checkpoint("after_final_commit")
         return step
 
-    async def attempt(self, number: int, course: CardProgress) -> Decision:
+    async def attempt(self, number: int, progress: CardProgress) -> Decision:
         """Read the customer's list, and if the card is as planned and can go, delete it once."""
         card, item = self._plan.cards[number], self._standing.items[number]
         if not self._knows_holds():
-            return Decision((), _STOPPED, course)
+            return Decision((), _STOPPED, progress)
         forbidden = self._forbidden(number)
         if forbidden is not None:
             return await self.write(decisions.not_to_be_attempted(number, item, forbidden))
         wait = self._memory.seconds_until_room(self._plan, card, self._sender.instance)
         if wait:
-            return Decision((), NextAction("check", wait), course)
+            return Decision((), NextAction("check", wait), progress)
         self._checkpoint("before_check")
-        reservation = await self._sender.reserve(course.pages + 1)
+        reservation = await self._sender.reserve(progress.pages + 1)
         if reservation is None:
-            return Decision((), _STOPPED, course)
+            return Decision((), _STOPPED, progress)
         try:
-            return await self._attempt(number, self._now(course), reservation)
+            return await self._attempt(number, self._now(progress), reservation)
         finally:
             reservation.give_back()
 
     async def _attempt(
-        self, number: int, course: CardProgress, reservation: Reservation
+        self, number: int, progress: CardProgress, reservation: Reservation
     ) -> Decision:
         card, item = self._plan.cards[number], self._standing.items[number]
         evidence = Evidence.about_to_ask(
@@ -239,8 +239,8 @@ class CardWorker:
         asked_at = self._clock.now()
         answer = await self._sender.read_list(card.customer_id, reservation)
         if answer is None:
-            return Decision((), NextAction("check"), course)
-        check = await self._judge.check(
+            return Decision((), NextAction("check"), progress)
+        check = await self._comparison.check(
             card,
             answer,
             asked_at,
@@ -255,7 +255,7 @@ class CardWorker:
         elif answer.status == HTTPStatus.OK:
             self._forbidden_in_row["list"] = 0
         self._checkpoint("after_check")
-        course = replace(course, pages=answer.pages)
+        progress = replace(progress, pages=answer.pages)
         deadline = asked_at + timedelta(seconds=evidence.bound_seconds)
         intent = Intent(
             self._new_id(),
@@ -265,27 +265,27 @@ class CardWorker:
             round(evidence.bound_seconds, 3),
         )
         step = decisions.after_check(
-            number, item, check, course, intent, attempts=self._limits.attempts
+            number, item, check, progress, intent, attempts=self._limits.attempts
         )
         self._count_drift(number, check)
         if step.next.do != "delete":
             return await self.write(step)
         problem = evidence.problem()
         if problem is not None:
-            return await self.write(decisions.too_late(number, item, problem, course))
+            return await self.write(decisions.too_late(number, item, problem, progress))
         knows_holds = self._knows_holds()
         forbidden = self._forbidden(number)  # others got there while this one was checked
         if forbidden is not None:
             return await self.write(decisions.not_to_be_attempted(number, item, forbidden))
         if not knows_holds or not self._memory.reserve(self._plan, card, self._sender.instance):
-            return Decision((), NextAction("check"), course)
+            return Decision((), NextAction("check"), progress)
         self._attempted += item.intents == 0
         try:
             self._checkpoint("before_intent_commit")
             await self.commit(step.records)
         finally:
             self._memory.release(card)
-        return await self._delete(number, intent, course, evidence, reservation)
+        return await self._delete(number, intent, progress, evidence, reservation)
 
     def _knows_holds(self) -> bool:
         """Whether the hold lists are known as they are now; the campaign pauses where not."""
@@ -318,7 +318,7 @@ class CardWorker:
     def _count_drift(self, number: int, check: ListObservation) -> None:
         if check.verdict in ("unclear", "forbidden"):
             return
-        reason = self._drift_stop.record(
+        reason = self._drift_breaker.record(
             drifted=check.verdict == "drift", in_canary=number in self._canary
         )
         if reason is not None and not self._sender.is_heedless:
@@ -328,7 +328,7 @@ class CardWorker:
         self,
         number: int,
         intent: Intent,
-        course: CardProgress,
+        progress: CardProgress,
         evidence: Evidence,
         reservation: Reservation,
     ) -> Decision:
@@ -339,7 +339,9 @@ class CardWorker:
                 call, intent.idempotency_key, evidence, reservation
             )
         except SendCancelled as withheld:
-            step = decisions.withdrawn(number, item, str(withheld), course, counts=withheld.counts)
+            step = decisions.withdrawn(
+                number, item, str(withheld), progress, counts=withheld.counts
+            )
             return await self.write(step)
         self._checkpoint("after_send")
         now = self._clock.monotonic()
@@ -349,7 +351,7 @@ class CardWorker:
             self._count_forbidden("delete")
         elif reading.row.delete == "accepted":
             self._forbidden_in_row["delete"] = 0
-        step = decisions.after_outcome(number, item, reading, course, sent, now)
+        step = decisions.after_outcome(number, item, reading, progress, sent, now)
         self._checkpoint("before_outcome_commit")
         await self.commit(step.records)
         self._checkpoint("after_outcome_commit")
@@ -377,7 +379,7 @@ class CardWorker:
             refused = f"{count} {operation}s in a row were refused (403), and control cards answer"
             self._sender.stop(StopReason("pause", f"{reason}: {refused}"))
 
-    async def look(self, number: int, course: CardProgress, *, may_attempt: bool) -> Decision:
+    async def look(self, number: int, progress: CardProgress, *, may_attempt: bool) -> Decision:
         """Fetch a card after an attempt."""
         card, item = self._plan.cards[number], self._standing.items[number]
         self._checkpoint("before_verify")
@@ -387,17 +389,17 @@ class CardWorker:
             on_send=lambda: asked_at.append(self._clock.monotonic()),
         )
         if reading is None:
-            return Decision((), _STOPPED, course)
+            return Decision((), _STOPPED, progress)
         if reading.is_forbidden:
             await self._stands_alone(reading.message)
-        shown = await self._judge.look(card, reading)
-        if course.attempted_at is not None and asked_at:
-            shown = shown._replace(after_seconds=asked_at[-1] - course.attempted_at)
+        shown = await self._comparison.look(card, reading)
+        if progress.attempted_at is not None and asked_at:
+            shown = shown._replace(after_seconds=asked_at[-1] - progress.attempted_at)
         step = decisions.after_look(
             number,
             item,
             shown,
-            self._now(course),
+            self._now(progress),
             attempts=self._limits.attempts,
             settle_seconds=self._limits.settle_seconds,
             may_attempt=may_attempt,
@@ -405,10 +407,10 @@ class CardWorker:
         )
         return await self.write(step)
 
-    def _now(self, course: CardProgress) -> CardProgress:
+    def _now(self, progress: CardProgress) -> CardProgress:
         """Forget what a wrong account has shown."""
         spell = self._controls.spell
-        return course if course.spell == spell else replace(course, absences=0, spell=spell)
+        return progress if progress.spell == spell else replace(progress, absences=0, spell=spell)
 
     async def read_controls(self) -> Literal["proven", "wrong_account", "later", "stopped"]:
         """Read control cards until one is there, or none is; what waited for it is ended."""

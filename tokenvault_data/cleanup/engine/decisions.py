@@ -98,7 +98,7 @@ class Decision(NamedTuple):
 
     records: tuple[Record, ...]
     next: NextAction
-    course: CardProgress
+    progress: CardProgress
 
 
 class ListObservation(NamedTuple):
@@ -216,7 +216,7 @@ def after_check(  # noqa: PLR0911  one return a verdict
     number: int,
     item: Item,
     check: ListObservation,
-    course: CardProgress,
+    progress: CardProgress,
     intent: Intent,
     *,
     attempts: int,
@@ -227,7 +227,7 @@ def after_check(  # noqa: PLR0911  one return a verdict
     ----------
     number, item
     check : ListObservation
-    course : CardProgress
+    progress : CardProgress
     intent : Intent
         The attempt to make if the card is as planned.
     attempts : int
@@ -245,30 +245,32 @@ def after_check(  # noqa: PLR0911  one return a verdict
     step = moved(number, "planned", "checked")
     match check.verdict:
         case "unclear":
-            return _check_again(number, item, check, course, seen)
+            return _check_again(number, item, check, progress, seen)
         case "absent":
             gone = moved(number, "checked", "verifying", "the customer's list lacks it")
-            return Decision((seen, step, gone), NextAction("look"), replace(course, is_missed=True))
+            return Decision(
+                (seen, step, gone), NextAction("look"), replace(progress, is_missed=True)
+            )
         case "gone_inactive":
             look = moved(number, "checked", "verifying", check.reason)
             return Decision(
-                (seen, step, look), NextAction("look"), replace(course, unclear=0, is_missed=True)
+                (seen, step, look), NextAction("look"), replace(progress, unclear=0, is_missed=True)
             )
         case "last_usable" | "forbidden":
             final = "unresolved" if item.sends else "not_attempted"
             end = ended(number, "checked", final, check.reason)
-            return Decision((seen, step, end), NextAction("nothing"), course)
+            return Decision((seen, step, end), NextAction("nothing"), progress)
         case "drift":
             final = "drift_after_attempt" if item.doubtful else "skipped_drift"
             end = ended(number, "checked", final, check.reason)
-            return Decision((seen, step, end), NextAction("nothing"), course)
+            return Decision((seen, step, end), NextAction("nothing"), progress)
     if item.sends >= attempts:
         final = "unresolved" if item.sends else "not_attempted"
         end = ended(number, "checked", final, _still_there(item))
-        return Decision((seen, step, end), NextAction("nothing"), course)
+        return Decision((seen, step, end), NextAction("nothing"), progress)
     intended = Record("intended", number, {**intent._asdict(), "ordinal": item.intents + 1})
     records = (seen, step, intended, moved(number, "checked", "intended"))
-    return Decision(records, NextAction("delete"), course)
+    return Decision(records, NextAction("delete"), progress)
 
 
 def not_to_be_attempted(number: int, item: Item, reason: str) -> Decision:
@@ -280,7 +282,7 @@ def after_outcome(  # noqa: PLR0917  what happened, to what, and when
     number: int,
     item: Item,
     reading: ClassifiedResponse,
-    course: CardProgress,
+    progress: CardProgress,
     sent: Sent,
     now: float,
 ) -> Decision:
@@ -303,20 +305,20 @@ def after_outcome(  # noqa: PLR0917  what happened, to what, and when
             moved(number, "intended", "not_executed", reading.message),
             moved(number, "not_executed", "planned"),
         )
-        return Decision((record, *back), NextAction("check", 1.0), course.afresh())
+        return Decision((record, *back), NextAction("check", 1.0), progress.afresh())
     state = "in_doubt" if outcome == "unexpected" else outcome
     step = moved(number, "intended", state, None if outcome == "accepted" else reading.message)
     return Decision((record, step), *_settling(state, now))
 
 
 def withdrawn(
-    number: int, item: Item, reason: str, course: CardProgress, *, counts: bool
+    number: int, item: Item, reason: str, progress: CardProgress, *, counts: bool
 ) -> Decision:
     """Take back an intent that was surely not sent.
 
     Parameters
     ----------
-    number, item, reason, course
+    number, item, reason, progress
     counts : bool
         Whether it counts against the item: a rate limit met, or a campaign that stops, does not.
     """
@@ -325,23 +327,25 @@ def withdrawn(
         moved(number, "intended", "planned", reason),
     )
     if not counts:
-        return Decision(records, NextAction("check"), course)
-    again = too_late(number, item, reason, course)
+        return Decision(records, NextAction("check"), progress)
+    again = too_late(number, item, reason, progress)
     if again.records:  # its state is known once the intent is taken back
         final = "unresolved" if item.sends > 1 else "not_attempted"
         return Decision(
-            (*records, ended(number, "planned", final, reason)), again.next, again.course
+            (*records, ended(number, "planned", final, reason)), again.next, again.progress
         )
-    return Decision(records, again.next, again.course)
+    return Decision(records, again.next, again.progress)
 
 
-def too_late(number: int, item: Item, reason: str, course: CardProgress) -> Decision:
+def too_late(number: int, item: Item, reason: str, progress: CardProgress) -> Decision:
     """Ask again about a card of which the check grew too old; not for ever."""
-    if course.unclear < len(UNCLEAR_SECONDS):
-        wait = UNCLEAR_SECONDS[course.unclear]
-        return Decision((), NextAction("check", wait), replace(course, unclear=course.unclear + 1))
-    if not course.is_last:
-        return Decision((), NextAction("check_at_end"), course.afresh())
+    if progress.unclear < len(UNCLEAR_SECONDS):
+        wait = UNCLEAR_SECONDS[progress.unclear]
+        return Decision(
+            (), NextAction("check", wait), replace(progress, unclear=progress.unclear + 1)
+        )
+    if not progress.is_last:
+        return Decision((), NextAction("check_at_end"), progress.afresh())
     return not_to_be_attempted(number, item, f"could not be checked in time: {reason}")
 
 
@@ -349,7 +353,7 @@ def after_look(  # noqa: PLR0911  one return a decision; each is looked for by i
     number: int,
     item: Item,
     look: Observation,
-    course: CardProgress,
+    progress: CardProgress,
     *,
     attempts: int,
     settle_seconds: float,
@@ -360,7 +364,7 @@ def after_look(  # noqa: PLR0911  one return a decision; each is looked for by i
 
     Parameters
     ----------
-    number, item, look, course
+    number, item, look, progress
     attempts : int
         How often a delete may be sent for one card.
     settle_seconds : float
@@ -379,44 +383,44 @@ def after_look(  # noqa: PLR0911  one return a decision; each is looked for by i
     }
     seen: tuple[Record, ...] = (Record("seen", number, detail),)
     if look.verdict == "unclear":
-        return _look_again(number, item, look, course, seen)
+        return _look_again(number, item, look, progress, seen)
     if item.state != "verifying":
         seen += (moved(number, item.state, "verifying"),)
-    course = replace(course, unclear=0)
+    progress = replace(progress, unclear=0)
     left = 0.0 if look.after_seconds is None else max(0.0, settle_seconds - look.after_seconds)
     if look.verdict == "absent":
-        return Decision(seen, *_absent(item, course, left))
-    course = replace(course, absences=0)
+        return Decision(seen, *_absent(item, progress, left))
+    progress = replace(progress, absences=0)
     if look.verdict == "inactive":
         if left:
-            return Decision(seen, NextAction("look", left), course)
+            return Decision(seen, NextAction("look", left), progress)
         return Decision(
             (*seen, proven_gone(number, item, "INACTIVE", remembered)),
             NextAction("nothing"),
-            course,
+            progress,
         )
-    if item.doubtful and course.looks < len(SETTLE_SECONDS) and not course.is_last:
-        wait = SETTLE_SECONDS[course.looks]
-        return Decision(seen, NextAction("look", wait), replace(course, looks=course.looks + 1))
+    if item.doubtful and progress.looks < len(SETTLE_SECONDS) and not progress.is_last:
+        wait = SETTLE_SECONDS[progress.looks]
+        return Decision(seen, NextAction("look", wait), replace(progress, looks=progress.looks + 1))
     if look.verdict == "drift":
         attempted = item.doubtful or item.is_remembered
         final = "drift_after_attempt" if attempted else "skipped_drift"
         end = ended(number, "verifying", final, look.reason)
-        return Decision((*seen, end), NextAction("nothing"), course)
-    if may_attempt and item.sends < attempts and not course.is_last:
+        return Decision((*seen, end), NextAction("nothing"), progress)
+    if may_attempt and item.sends < attempts and not progress.is_last:
         again = moved(number, "verifying", "planned", "still there")
         # One that a check did not find and that is there after all has waited to be attempted, and
         # waits to the end: else a vault that says both would be asked for ever.
-        waits = course.is_missed or not item.doubtful
+        waits = progress.is_missed or not item.doubtful
         what: Do = "check_at_end" if waits else "check"
-        return Decision((*seen, again), NextAction(what), course.afresh())
-    if may_attempt and not course.is_last:
-        return Decision(seen, NextAction("look_at_end"), course)
+        return Decision((*seen, again), NextAction(what), progress.afresh())
+    if may_attempt and not progress.is_last:
+        return Decision(seen, NextAction("look_at_end"), progress)
     if item.sends == 0 and not item.is_remembered:
         end = ended(number, "verifying", "not_attempted", "it is there again; never attempted")
     else:
         end = ended(number, "verifying", "unresolved", _still_there(item))
-    return Decision((*seen, end), NextAction("nothing"), course)
+    return Decision((*seen, end), NextAction("nothing"), progress)
 
 
 def proven_gone(number: int, item: Item, shown: str, remembered: str | None = None) -> Record:
@@ -459,47 +463,55 @@ def _settling(state: str, now: float) -> tuple[NextAction, CardProgress]:
     return NextAction("look"), CardProgress(attempted_at=now)
 
 
-def _absent(item: Item, course: CardProgress, left: float) -> tuple[NextAction, CardProgress]:
+def _absent(item: Item, progress: CardProgress, left: float) -> tuple[NextAction, CardProgress]:
     """Look again until enough fetches in a row have shown no card; then a control read has to.
 
     `left` is how many seconds it takes until a look may be the last.
     """
     was_accepted = item.doubtful > 0 and item.outcome == "accepted"
     needed = ABSENCES_AFTER_200 if was_accepted else ABSENCES_OTHERWISE
-    course = replace(course, absences=course.absences + 1, unclear=0)
-    if course.absences >= needed:
-        return (NextAction("look", left), course) if left else (NextAction("await_control"), course)
-    wait = SETTLE_SECONDS[course.absences - 1]
-    return NextAction("look", max(wait, left) if course.absences == needed - 1 else wait), course
+    progress = replace(progress, absences=progress.absences + 1, unclear=0)
+    if progress.absences >= needed:
+        return (
+            (NextAction("look", left), progress)
+            if left
+            else (NextAction("await_control"), progress)
+        )
+    wait = SETTLE_SECONDS[progress.absences - 1]
+    return NextAction(
+        "look", max(wait, left) if progress.absences == needed - 1 else wait
+    ), progress
 
 
 def _check_again(
-    number: int, item: Item, check: ListObservation, course: CardProgress, seen: Record
+    number: int, item: Item, check: ListObservation, progress: CardProgress, seen: Record
 ) -> Decision:
     if not check.counts:
-        return Decision((seen,), NextAction("check"), course)
-    if course.unclear < len(UNCLEAR_SECONDS):
-        wait = UNCLEAR_SECONDS[course.unclear]
+        return Decision((seen,), NextAction("check"), progress)
+    if progress.unclear < len(UNCLEAR_SECONDS):
+        wait = UNCLEAR_SECONDS[progress.unclear]
         return Decision(
-            (seen,), NextAction("check", wait), replace(course, unclear=course.unclear + 1)
+            (seen,), NextAction("check", wait), replace(progress, unclear=progress.unclear + 1)
         )
-    if not course.is_last:
-        return Decision((seen,), NextAction("check_at_end"), course.afresh())
+    if not progress.is_last:
+        return Decision((seen,), NextAction("check_at_end"), progress.afresh())
     end = without_proof(number, item, f"could not be checked: {check.reason}")
-    return Decision((seen, end), NextAction("nothing"), course)
+    return Decision((seen, end), NextAction("nothing"), progress)
 
 
 def _look_again(
-    number: int, item: Item, look: Observation, course: CardProgress, seen: tuple[Record, ...]
+    number: int, item: Item, look: Observation, progress: CardProgress, seen: tuple[Record, ...]
 ) -> Decision:
     if not look.counts:
-        return Decision(seen, NextAction("look"), course)
-    if course.unclear < len(UNCLEAR_SECONDS):
-        wait = max(SETTLE_SECONDS[0], UNCLEAR_SECONDS[course.unclear])
-        return Decision(seen, NextAction("look", wait), replace(course, unclear=course.unclear + 1))
-    if not course.is_last:
-        return Decision(seen, NextAction("look_at_end"), course.afresh())
+        return Decision(seen, NextAction("look"), progress)
+    if progress.unclear < len(UNCLEAR_SECONDS):
+        wait = max(SETTLE_SECONDS[0], UNCLEAR_SECONDS[progress.unclear])
+        return Decision(
+            seen, NextAction("look", wait), replace(progress, unclear=progress.unclear + 1)
+        )
+    if not progress.is_last:
+        return Decision(seen, NextAction("look_at_end"), progress.afresh())
     step = () if item.state == "verifying" else (moved(number, item.state, "verifying"),)
     final = "unresolved" if item.sends or item.is_remembered else "not_attempted"
     end = ended(number, "verifying", final, f"could not be verified: {look.reason}")
-    return Decision((*seen, *step, end), NextAction("nothing"), course)
+    return Decision((*seen, *step, end), NextAction("nothing"), progress)

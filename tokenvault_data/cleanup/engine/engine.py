@@ -90,7 +90,7 @@ class Engine:
     journal : Journal
         Open; the campaign in state ``canary``, ``running``, ``verifying`` or ``aborted``.
     vault : VaultPort
-    watcher : EngineMonitor
+    monitor : EngineMonitor
     memory : Memory
         The account's ledger and the hold lists.
     api_version : str
@@ -107,7 +107,7 @@ class Engine:
         plan: Plan,
         journal: Journal,
         vault: VaultPort,
-        watcher: EngineMonitor,
+        monitor: EngineMonitor,
         *,
         memory: Memory,
         api_version: str,
@@ -117,13 +117,13 @@ class Engine:
     ) -> None:
         self._plan = plan
         self._standing = journal.standing
-        self._watcher = watcher
+        self._monitor = monitor
         self._clock = clock or Clock()
         self._checkpoint = checkpoint
         self._sender = Sender(vault, plan.limits, self._clock)
         self._controls = Controls(max(1, len(plan.controls)))
         self._heartbeat = Heartbeat(self._clock)
-        self._visits = CardWorker(
+        self._worker = CardWorker(
             plan,
             journal,
             self._sender,
@@ -135,7 +135,7 @@ class Engine:
             new_id=new_id,
             checkpoint=checkpoint,
         )
-        self._courses: dict[int, CardProgress] = {}
+        self._progress: dict[int, CardProgress] = {}
         self._timed: list[tuple[float, int, str]] = []
         self._later: list[tuple[int, str]] = []
         self._flying: dict[asyncio.Task[Any], int | None] = {}
@@ -201,7 +201,7 @@ class Engine:
             ending = self._sender.ending
             self._sender.go_on()
             goes_on = await (self._phase_done() if ending is None else self._follow(ending))
-            self._watcher.changed()
+            self._monitor.changed()
             if not goes_on:
                 return
 
@@ -220,9 +220,9 @@ class Engine:
                 exceptions = sum(standing.finals[final] for final in EXCEPTIONS)
                 after = "completed_with_exceptions" if exceptions else "completed"
                 move = state(standing.state, after, None)
-                await self._visits.commit((move, self._sealed()))
+                await self._worker.commit((move, self._sealed()))
             case _:
-                await self._visits.commit((self._sealed(),))
+                await self._worker.commit((self._sealed(),))
         return False
 
     async def _follow(self, ending: StopReason) -> bool:
@@ -251,7 +251,7 @@ class Engine:
                 await self._tick(max(left, _SHORTEST_SECONDS))
             if self._sender.ending is None:
                 self._sender.is_heedless = True
-                found = await self._visits.read_controls()
+                found = await self._worker.read_controls()
                 self._sender.is_heedless = False
                 if found == "proven":
                     await self._move(before, "a probe found the vault answering again")
@@ -266,7 +266,7 @@ class Engine:
         return True
 
     async def _move(self, after: str, reason: str | None) -> None:
-        await self._visits.commit((state(self._standing.state, after, reason),))
+        await self._worker.commit((state(self._standing.state, after, reason),))
 
     def _sealed(self) -> Record:
         return Record("sealed", None, {"counts": dict(self._standing.finals)})
@@ -287,7 +287,7 @@ class Engine:
         """
         self._sender.is_heedless = self._standing.state == "aborted"
         self._controls.settle(self._controls.waiting)
-        self._courses.clear()
+        self._progress.clear()
         self._timed.clear()
         self._later.clear()
         self._behind.clear()
@@ -316,10 +316,10 @@ class Engine:
             records += step.records
             self._schedule(number, step)
             if len(records) >= _RECORDS_A_COMMIT:
-                await self._visits.commit(records)
+                await self._worker.commit(records)
                 records = []
         self._checkpoint("in_recovery")
-        await self._visits.commit(records)
+        await self._worker.commit(records)
         self._checkpoint("in_recovery")
 
     def _start(self, queued: deque[int], *, may_attempt: bool) -> None:
@@ -342,21 +342,21 @@ class Engine:
             if do == "check" and not self._is_its_turn(number):
                 continue
             self._count_towards_plan_check()
-            course = self._courses.pop(number, None) or self._new_course(number, now)
+            progress = self._progress.pop(number, None) or self._new_progress(number, now)
             visit = (
-                self._visits.attempt(number, course)
+                self._worker.attempt(number, progress)
                 if do == "check"
-                else self._visits.look(number, course, may_attempt=may_attempt)
+                else self._worker.look(number, progress, may_attempt=may_attempt)
             )
             self._fly(number, visit)
 
-    def _new_course(self, number: int, now: float) -> CardProgress:
+    def _new_progress(self, number: int, now: float) -> CardProgress:
         """Return what is remembered of an item that is met first; an older delete counts as new."""
         return CardProgress(attempted_at=now if self._standing.items[number].doubtful else None)
 
     def _is_its_turn(self, number: int) -> bool:
         """Whether no other card of its customer is being attempted; it stands in line else."""
-        reason = self._watcher.may_go_on()
+        reason = self._monitor.may_go_on()
         if reason is not None:
             self._sender.stop(StopReason("pause", reason))
             return False
@@ -387,17 +387,17 @@ class Engine:
         return due_in is not None and (is_last or due_in <= 0)
 
     async def _control_round(self) -> None:
-        found = await self._visits.read_controls()
+        found = await self._worker.read_controls()
         if found in ("proven", "stopped"):
             self._controls_tried = 0
             return
         self._control_after = self._clock.monotonic() + _CONTROL_AGAIN_SECONDS
-        wrong = self._visits.wrong_account
+        wrong = self._worker.wrong_account
         if self._sender.is_heedless:
             self._controls_tried += 1
             if found == "wrong_account" or self._controls_tried >= _CONTROLS_WHEN_ENDING:
                 reason = wrong if found == "wrong_account" else "no control card could be read"
-                await self._visits.give_up_proof(reason)
+                await self._worker.give_up_proof(reason)
         elif found == "wrong_account":
             self._sender.stop(StopReason("pause", wrong))
 
@@ -420,26 +420,26 @@ class Engine:
             step: Decision | None = task.result()
             if number is not None and step is not None:
                 self._schedule(number, step)
-        match self._watcher.asked_for():
+        match self._monitor.asked_for():
             case "pause":
                 self._sender.stop(StopReason("pause", "somebody asked for it"))
             case "abort" if self._standing.state != "aborted":
                 self._sender.stop(StopReason("abort", "somebody asked for it"))
         # Asked of those under way as well: they may have waited for their slots for a while.
-        reason = self._watcher.may_go_on() if self._attempting else None
+        reason = self._monitor.may_go_on() if self._attempting else None
         if reason is not None:
             self._sender.stop(StopReason("pause", reason))
-        self._watcher.changed()
+        self._monitor.changed()
 
     def _schedule(self, number: int, step: Decision) -> None:
         do, wait_seconds = step.next
         now = self._clock.monotonic()
         if do == "check" and wait_seconds > _LONG_WAIT_SECONDS:
-            self._watcher.waits_for_caps(wait_seconds)
+            self._monitor.waits_for_caps(wait_seconds)
         if do == "nothing":
             return
-        self._courses[number] = step.course
-        if do == "await_control" and step.course.spell != self._controls.spell:
+        self._progress[number] = step.progress
+        if do == "await_control" and step.progress.spell != self._controls.spell:
             do = "look"  # the account was found to be wrong while this was written down
         if do == "await_control":
             self._controls.wait_for(number, now)
@@ -456,8 +456,8 @@ class Engine:
             if do == "look_at_end" and not ends:
                 kept.append((number, do))
                 continue
-            course = self._courses.get(number, CardProgress())
-            self._courses[number] = course.afresh(is_last=True)
+            progress = self._progress.get(number, CardProgress())
+            self._progress[number] = progress.afresh(is_last=True)
             heapq.heappush(self._timed, (now, number, do.removesuffix("_at_end")))
         self._later = kept
         return bool(self._timed)
@@ -468,6 +468,6 @@ class Engine:
             return
         self._until_plan_check = _CHECK_PLAN_EVERY_ITEMS
         try:
-            self._watcher.check_plan()
+            self._monitor.check_plan()
         except TokenVaultError as error:
             self._sender.stop(StopReason("halt", str(error)))

@@ -116,6 +116,16 @@ def test_an_import_costs_next_to_nothing():
     assert not set(HEAVY) & set(in_a_fresh_process(code))
 
 
+def test_what_asks_no_table_loads_no_pandas():
+    """To open a snapshot, or to collect one, takes no second for a library that is not used."""
+    code = """
+import json, sys
+import tokenvault_data.collection.collect, tokenvault_data.dataset.snapshots
+print(json.dumps(list(sys.modules)))
+"""
+    assert "pandas" not in in_a_fresh_process(code)
+
+
 def test_every_name_is_what_its_home_defines():
     """Each name resolves, to a function or class of that very name."""
     for name in NAMES:

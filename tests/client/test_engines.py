@@ -8,6 +8,8 @@ import socket
 import ssl
 import threading
 import time
+import traceback
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -123,6 +125,7 @@ def test_the_path_reaches_the_server_as_it_was_encoded():
     assert server.seen[0].target == target
 
 
+LEAK = b'{"cryptogram":"AJkBBkhgAAAA"}'
 BROKEN = [
     ("reset before the answer", reset_after(), httpx.ReadError),
     ("closed before the answer", raw(), httpx.ReadError),
@@ -207,6 +210,23 @@ def test_a_broken_exchange_leaves_exactly_once(behaviour, expected, reused, meth
         if reused:
             is_same = server.seen[0].connection == server.seen[1].connection
             assert is_same == (engine == "pyreqwest")  # httpx's takes a new one for each request
+
+
+LEAKS = [
+    ("chunk size", OK_HEAD + b"transfer-encoding: chunked\r\n\r\n" + LEAK + b"\r\n"),
+    ("chunk footer", OK_HEAD + b"transfer-encoding: chunked\r\n\r\n2\r\n[]" + LEAK + b"\r\n"),
+    ("status line", LEAK + b"\r\n\r\n"),
+    ("header", b"HTTP/1.1 200 OK\r\n" + LEAK + b"\r\n\r\n"),
+]
+
+
+@pytest.mark.parametrize("sent", [case[1] for case in LEAKS], ids=[case[0] for case in LEAKS])
+def test_what_could_not_be_parsed_is_not_quoted(sent):
+    """An answer without its frame may hold a cryptogram: the error says only that it is no HTTP."""
+    with RawServer(raw(sent)) as server:
+        error = exchange(server)
+    assert type(error) in {httpx.RemoteProtocolError, httpx.ReadError}
+    assert "AJkBBkhg" not in "".join(traceback.format_exception(error))
 
 
 def test_deletes_on_connections_that_close_under_them_leave_at_most_once():
@@ -416,6 +436,51 @@ def test_ca_file_makes_a_certificate_believed(authority, ca_file):
         assert exchange(server, network=Network(ca_file=ca_file)).body == b"[]"
 
 
+class SpoiltTls:
+    """A TLS server that answers with `head`, and then with bytes that are no TLS."""
+
+    def __init__(self, authority, head):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("127.0.0.1").configure_cert(context)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.asked = []
+        self._thread = threading.Thread(target=self._serve, args=(context, head))
+
+    def _serve(self, context, head):
+        connection, _ = self._listener.accept()
+        with context.wrap_socket(connection, server_side=True) as secure:
+            self.asked.append(secure.recv(9999).split()[0])
+            if head:
+                secure.sendall(head)
+            with socket.socket(fileno=secure.detach()) as plain, suppress(OSError):
+                plain.sendall(b"these are no records of TLS " * 9)
+                plain.recv(9999)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._thread.join()
+        self._listener.close()
+
+
+HALF = OK_HEAD + b"content-length: 9\r\n\r\n[1"
+
+
+@pytest.mark.parametrize("head", [b"", HALF], ids=["head", "body"])
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_tls_connection_that_breaks_after_the_request_may_have_carried_it(
+    head, method, authority, ca_file
+):
+    """Bytes that are no TLS instead of the answer: an error of httpx's, never "not sent"."""
+    with SpoiltTls(authority, head) as server:
+        error = exchange(server, method, network=Network(ca_file=ca_file))
+    assert type(error) in {httpx.ReadError, httpx.RemoteProtocolError}
+    assert server.asked == [method.encode()]
+
+
 def test_ca_file_does_not_turn_checking_off(authority, ca_file):
     """A certificate for another name, or of another authority, is refused with a ca_file, too."""
     with tls_server(authority, "other.example") as server:
@@ -584,3 +649,36 @@ def test_no_cancellation_is_lost(ask):
 
     with RawServer() as server:
         assert asyncio.run(scenario()) > 20
+
+
+def test_nothing_leaves_once_the_transport_is_closed(engine, authority, ca_file):
+    """A request whose connection is still being set up when httpx's is closed is never sent."""
+    if engine == "pyreqwest":
+        pytest.skip("its engine sends it, and gives it up at once; see the test above")
+
+    async def scenario():
+        wire = wire_of(network=Network(ca_file=ca_file))
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/x"
+        pending = asyncio.ensure_future(wire.exchange("DELETE", url, {}))
+        await asyncio.to_thread(accepted.wait)
+        await wire.aclose()
+        go_on.set()
+        with pytest.raises(httpx.ConnectError):
+            await asyncio.wait_for(pending, 20)
+
+    def serve():
+        connection, _ = listener.accept()
+        accepted.set()
+        go_on.wait()
+        with suppress(OSError), context.wrap_socket(connection, server_side=True) as secure:
+            received.append(secure.recv(9999))
+
+    received, accepted, go_on = [], threading.Event(), threading.Event()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        asyncio.run(scenario())
+        thread.join()
+    assert b"".join(received) == b""

@@ -10,7 +10,7 @@ from dataset_cases import outcomes
 import tokenvault_data as tv
 from tokenvault_data.dataset.frames import to_frame
 from tokenvault_data.dataset.masked_ids import is_identifying
-from tokenvault_data.dataset.snapshots import made_of_ids
+from tokenvault_data.dataset.query_ids import made_of_ids
 
 SECRET = [f"customer-{number:03}-secret" for number in range(6)]
 BANKS = ["A", "A", "B", "B", "C", None]

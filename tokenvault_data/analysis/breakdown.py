@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from numbers import Integral
 from typing import TYPE_CHECKING
@@ -172,10 +171,7 @@ def breakdown(
     UsageError
         A column is not one that cards are counted by, or a parameter is no such thing.
     """
-    given: object = by
-    if not isinstance(given, Iterable):
-        raise UsageError(f"{by!r} is no column; nothing was counted; name one, or a list of them.")
-    names = [by] if isinstance(by, str) else list(by)
+    names = _names(by)
     if not names:
         raise UsageError("No column was named to break down by; nothing was counted; name one.")
     if top is not None and (not isinstance(top, Integral) or top < 1):
@@ -213,6 +209,19 @@ def breakdown(
     )
     table.attrs[ALL_GROUPS] = top is None
     return table
+
+
+def _names(by: object) -> list[str]:
+    try:
+        names = [by] if isinstance(by, str) else list(by)  # type: ignore[call-overload]  # tried
+    except TypeError:
+        names = [by]
+    for name in names:
+        if not isinstance(name, str):
+            raise UsageError(
+                f"{name!r} is no column; nothing was counted; name one, or a list of them."
+            )
+    return names
 
 
 def _found(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from math import inf
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Final
 
@@ -369,7 +370,7 @@ def identity_members(
 def _members(
     source: Source, threshold: int, kinds: Sequence[str], memory_limit_mb: int
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    if not isinstance(threshold, Real) or threshold < 2 or threshold != int(threshold):
+    if not isinstance(threshold, Real) or not 2 <= threshold < inf or threshold % 1:
         raise UsageError(
             f"A threshold of {threshold!r} makes no sense; nothing was counted; give a whole number"
             " from 2 on."

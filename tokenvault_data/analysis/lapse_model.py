@@ -14,6 +14,7 @@ month varies as much as past ones did: both widen the interval.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -104,8 +105,10 @@ def looks_of(snapshots: Snapshot | Sequence[Snapshot]) -> tuple[list[LapseObserv
     UsageError
         There are none, one is no snapshot, or they are of several environments or merchants.
     """
-    given = [snapshots] if isinstance(snapshots, Snapshot) else list(snapshots)
-    if not given or not all(isinstance(one, Snapshot) for one in given):
+    several: object = snapshots
+    named = [*several] if isinstance(several, Iterable) else [several]
+    given = [one for one in named if isinstance(one, Snapshot)]
+    if not given or len(given) < len(named):
         raise UsageError(
             "A forecast is made of one snapshot or several, and something else was given; nothing"
             " was counted; give what open_snapshot or collect returned."

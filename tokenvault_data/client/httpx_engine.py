@@ -22,6 +22,7 @@ from tokenvault_data.client.transport import (
     is_about_tls,
     read_certificates,
     unusable,
+    without_quotes,
 )
 from tokenvault_data.config.network import Network, connection_notes
 from tokenvault_data.errors import UsageError
@@ -38,6 +39,7 @@ _BEFORE_SENDING: Final = (
     httpx.PoolTimeout,
     httpx.ProxyError,
 )
+_CLOSED: Final = "the transport was closed"
 _LOST: Final = "connection closed before message completed"
 
 
@@ -62,32 +64,34 @@ class HttpxTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send one request, at most once."""
         if self._is_closed:
-            raise httpx.ConnectError("the transport was closed")
+            raise httpx.ConnectError(_CLOSED)
         asked = b""
 
         async def watch(event: str, about: dict[str, Any]) -> None:
             nonlocal asked
             if event == "http11.send_request_headers.started":
                 asked = about["request"].method
+                if self._is_closed and asked != b"CONNECT":
+                    raise httpx.ConnectError(_CLOSED)
 
         request.extensions = {**request.extensions, "trace": watch}
         way = self._over_tls if request.url.scheme == "https" else self._direct
         try:
             return await way.handle_async_request(request)
-        except httpx.TransportError as error:
+        except (httpx.TransportError, ssl.SSLError) as error:
             # What is not known to have failed on the way to the vault may have reached it.
-            is_unsent = isinstance(error, _BEFORE_SENDING) or asked == b"CONNECT"
+            is_unsent = isinstance(error, _BEFORE_SENDING) or asked in {b"", b"CONNECT"}
             failure = self._unsent(error) if is_unsent else _lost(error)
         raise failure  # outside of `except`: the traceback of httpx's own holds the whole request
 
-    def _unsent(self, error: httpx.TransportError) -> httpx.TransportError:
+    def _unsent(self, error: httpx.TransportError | ssl.SSLError) -> httpx.TransportError:
         failure = _unsent(error)
         for note in connection_notes(self._network):
             failure.add_note(note)
         return failure
 
     async def aclose(self) -> None:
-        """Close every connection, those in use included."""
+        """Close every connection, those in use included; what is being set up sends nothing."""
         self._is_closed = True
         await self._direct.aclose()
         await self._over_tls.aclose()
@@ -110,7 +114,9 @@ def _trusted(ca_file: Path | None) -> ssl.SSLContext:
     return trusted
 
 
-def _unsent(error: httpx.TransportError) -> httpx.ConnectError | httpx.ConnectTimeout:
+def _unsent(
+    error: httpx.TransportError | ssl.SSLError,
+) -> httpx.ConnectError | httpx.ConnectTimeout:
     if isinstance(error, httpx.TimeoutException):
         return httpx.ConnectTimeout(_reason(error))
     if isinstance(error, httpx.ProxyError):
@@ -122,14 +128,16 @@ def _unsent(error: httpx.TransportError) -> httpx.ConnectError | httpx.ConnectTi
     return httpx.ConnectError(_reason(error))
 
 
-def _lost(error: httpx.TransportError) -> httpx.TransportError:
+def _lost(error: httpx.TransportError | ssl.SSLError) -> httpx.TransportError:
     """Name a failure after which the request may have been seen, as the first engine names it."""
     if isinstance(error, httpx.RemoteProtocolError) and "disconnected" in str(error):
         return httpx.ReadError(_LOST)
+    if isinstance(error, httpx.ProtocolError | ssl.SSLError):
+        return without_quotes(error)
     return type(error)(_reason(error))
 
 
-def _reason(error: httpx.TransportError) -> str:
+def _reason(error: httpx.TransportError | ssl.SSLError) -> str:
     """Return the operating system's words for a failure where there are any, else httpx's."""
     if isinstance(error, httpx.TimeoutException):
         return "operation timed out"
@@ -137,7 +145,7 @@ def _reason(error: httpx.TransportError) -> str:
     while root is not None:
         if isinstance(root, socket.gaierror):
             return f"failed to lookup address information: {root.strerror}"
-        if isinstance(root, OSError) and root.errno:
+        if isinstance(root, OSError) and root.errno and not isinstance(root, ssl.SSLError):
             return f"{os.strerror(root.errno)} (os error {root.errno})"
         if isinstance(root, BaseExceptionGroup):  # one for each address of the host
             root = root.exceptions[0]

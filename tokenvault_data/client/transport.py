@@ -176,6 +176,10 @@ class TransportAdapter:
             if isinstance(error, CertificateError) or not is_about_tls(error):
                 raise
             raise CertificateError(str(error)) from None
+        except OversizedBody:
+            raise
+        except (httpx.ProtocolError, ssl.SSLError) as error:
+            raise without_quotes(error) from None
         except TimeoutError:
             message = f"no whole answer within {bounds.total_seconds:g} s"
             raise httpx.ReadTimeout(message) from None
@@ -196,6 +200,15 @@ class TransportAdapter:
     async def aclose(self) -> None:
         """Close the transport."""
         await self._transport.aclose()
+
+
+def without_quotes(error: httpx.ProtocolError | ssl.SSLError) -> httpx.TransportError:
+    """Name a failure without its text: that quotes what was read, which may be a cryptogram."""
+    if isinstance(error, ssl.SSLError):  # as httpx would, if it knew of it
+        return httpx.ReadError(f"the TLS connection failed ({error.reason or 'broken off'})")
+    if isinstance(error, httpx.LocalProtocolError):
+        return httpx.LocalProtocolError("the request cannot be written as HTTP")
+    return httpx.RemoteProtocolError("the answer is no sound HTTP")
 
 
 def is_about_tls(error: BaseException) -> bool:

@@ -8,11 +8,10 @@ manifest; folders whose name begins with a dot are being written and are nobody 
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
@@ -25,8 +24,7 @@ from tokenvault_data.dataset.derived_dimensions import (
 )
 from tokenvault_data.dataset.durable_files import ROW_GROUP_ROWS, check_schema
 from tokenvault_data.dataset.manifest import MANIFEST_NAME, FileEntry, Manifest, read_manifest
-from tokenvault_data.dataset.masked_ids import holds_text, is_identifying
-from tokenvault_data.dataset.readers import open_duckdb, open_parquet, parquet_dataset
+from tokenvault_data.dataset.readers import open_parquet, parquet_dataset
 from tokenvault_data.dataset.schema import INSTRUMENTS, OUTCOMES
 from tokenvault_data.dataset.today import day_of
 from tokenvault_data.errors import SnapshotError, UsageError
@@ -44,66 +42,6 @@ if TYPE_CHECKING:
 
     from tokenvault_data.dataset.bank_names import BankNames
     from tokenvault_data.dataset.tables import ResultTable
-
-
-_IDS: Final = frozenset(
-    name for schema in (INSTRUMENTS, OUTCOMES) for name in schema.names if is_identifying(name)
-)
-_WORD = re.compile(r"\w+")
-
-
-def made_of_ids(query: str, answer: pa.Schema) -> list[str]:
-    """Return the columns of text in an answer that are, or may be, made of ids.
-
-    A name given to anything in which an id occurs is one of ids wherever the query uses it, so
-    that too much is masked rather than too little.
-
-    Parameters
-    ----------
-    query : str
-        One SELECT.
-    answer : pyarrow.Schema
-        Its columns.
-    """
-    texts = [field.name for field in answer if holds_text(field.type)]
-    with open_duckdb({}) as parser:
-        (tree_text,) = parser.execute("SELECT json_serialize_sql(?)", [query]).fetchall()[0]
-    tree = json.loads(tree_text)
-    nodes = list(_nodes(tree))
-    if tree.get("error") or any(map(_renames_unseen, nodes)):
-        return texts
-    items = [item for node in nodes for item in node.get("select_list", ())]
-    named = [
-        (_name(item), {name for one in _nodes(item) for name in _refers(one)}) for item in items
-    ]
-    ids = set(_IDS)
-    while found := {name for name, names in named if name and names & ids} - ids:
-        ids |= found
-    return [name for name in texts if ids & {*_WORD.findall(name.casefold()), name.casefold()}]
-
-
-def _nodes(tree: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(tree, dict):
-        yield tree
-    for part in tree.values() if isinstance(tree, dict) else tree if isinstance(tree, list) else ():
-        yield from _nodes(part)
-
-
-def _renames_unseen(node: dict[str, Any]) -> bool:
-    """Say whether columns get names here otherwise than behind AS."""
-    kind = node.get("type")
-    aliases = node.get("column_name_alias") or node.get("aliases")
-    unseen = {"SET_OPERATION_NODE", "PIVOT", "RECURSIVE_CTE_NODE", "SHOW_REF"}  # SUMMARIZE, too
-    return bool(aliases) or kind in unseen
-
-
-def _name(item: dict[str, Any]) -> str:
-    return str(item.get("alias") or (item.get("column_names") or [""])[-1]).casefold()
-
-
-def _refers(node: dict[str, Any]) -> list[str]:
-    return [str(name).casefold() for name in node.get("column_names", ())]
-
 
 SNAPSHOTS_FOLDER = "snapshots"
 LATEST = "latest"
@@ -292,7 +230,7 @@ class Snapshot:
             The query cannot be answered; the message says why.
         """
         from tokenvault_data.dataset.partial import partial_notes
-        from tokenvault_data.dataset.snapshots import made_of_ids
+        from tokenvault_data.dataset.query_ids import made_of_ids
         from tokenvault_data.dataset.sql import select
         from tokenvault_data.dataset.tables import result_table
 

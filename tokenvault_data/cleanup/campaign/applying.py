@@ -38,6 +38,7 @@ def check_cleanup(
         With the phrase that `apply_cleanup` has to be given. Errors are those of
         `Campaign.preflight`.
     """
+    check_client(vault)
 
     async def look(connected: AsyncVault) -> Preflight:
         campaign = Campaign.open(plan, store, connected, config_dir=config_dir)

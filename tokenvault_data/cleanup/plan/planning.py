@@ -11,7 +11,7 @@ from tokenvault_data.cleanup.plan.content import LONGEST_NAME, LONGEST_NOTE
 from tokenvault_data.cleanup.plan.guard_rails import guard_rails_met
 from tokenvault_data.cleanup.plan.plan import Plan
 from tokenvault_data.cleanup.selection.cards import BankTotal, PlannedCard
-from tokenvault_data.cleanup.selection.holds import holds_beside
+from tokenvault_data.cleanup.selection.holds import Holds, holds_beside
 from tokenvault_data.cleanup.selection.limits import OPTIONS, Limits
 from tokenvault_data.cleanup.selection.rules import Rule, as_rule
 from tokenvault_data.cleanup.selection.sampling import canary_of
@@ -24,7 +24,6 @@ from tokenvault_data.text import counted
 
 if TYPE_CHECKING:
     from tokenvault_data.analysis.filters.filters import Predicate
-    from tokenvault_data.cleanup.selection.holds import Holds
     from tokenvault_data.dataset.bank_names import BankNames
 
 
@@ -80,7 +79,7 @@ def plan_cleanup(
     moment = _moment(now)
     day = day_for(as_of, moment)
     planner, note = _planner(planner), _note(note)
-    holds = holds_beside(snapshot) if holds is None else holds
+    holds = holds_beside(snapshot) if holds is None else needed(holds, Holds, "tv.load_holds(...)")
     selection = select_cards(
         snapshot,
         rule,

@@ -33,7 +33,7 @@ def local_path(place: str | os.PathLike[str]) -> Path:
     Returns
     -------
     Path
-        `place`, unchanged.
+        `place`; with the home directory in place of a leading ``~``.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def local_path(place: str | os.PathLike[str]) -> Path:
         )
     found = _address(text)
     if found is None and _remote_copy(text) is None:
-        return Path(place)
+        return _as_shells_read(text, Path(place))
     scheme = "ssh" if found is None else (found["scheme"] or found["opaque"]).lower()
     hint = (
         "give the path without the scheme"
@@ -67,5 +67,17 @@ def local_path(place: str | os.PathLike[str]) -> Path:
     )
     raise UsageError(
         f"Addresses ({scheme}:…) are not supported here, so nothing was read or written: {hint}; a"
-        f" folder that really has this name is given as ./{scheme}:…"
+        f" folder that really has this name is given by its whole path, /…/{scheme}:…"
     )
+
+
+def _as_shells_read(text: str, path: Path) -> Path:
+    """Return the path with ``~`` as the home directory, where `text` begins with it.
+
+    Any other that begins so becomes absolute: Arrow would read a home directory out of it, where
+    Python does not.
+    """
+    if not path.parts or not path.parts[0].startswith("~"):
+        return path
+    is_home = text.startswith("~") and path.parts[0] == "~"
+    return path.expanduser() if is_home else path.absolute()

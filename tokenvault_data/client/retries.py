@@ -253,8 +253,10 @@ def _status_error(answer: Answer, call: Call, effort: Effort, policy: RetryPolic
             **common,
         )
     if status == 404:
+        what = "customer" if call.operation == "list" else "instrument"
+        why = "" if call.operation == "list" else ": wrong id, wrong customer, or deleted"
         return NotFound(
-            f"the vault knows no such instrument ({said}): wrong id, wrong customer, or deleted",
+            f"the vault knows no such {what} ({said}){why}",
             **common,
         )
     if status == 429:

@@ -324,6 +324,17 @@ class Cube:
     def _unknown(self, dimension: str) -> UsageError:
         near = get_close_matches(dimension, self.dimensions, n=1)
         meant = f"did you mean {near[0]}? There are" if near else "there are"
+        column = DERIVED.get(dimension)
+        if column is not None:
+            return UsageError(
+                f"{dimension} is made of the column {column}, which the table does not have;"
+                f" nothing was counted; give the table {column}."
+            )
+        if not self.dimensions:
+            return UsageError(
+                "The table has no column that cards are counted by; nothing was counted; give it"
+                f" one of {', '.join(DIMENSIONS)}."
+            )
         return UsageError(
             f"{dimension!r} is not a column that cards are counted by; nothing was counted;"
             f" {meant} {', '.join(self.dimensions)}."

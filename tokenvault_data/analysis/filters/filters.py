@@ -178,7 +178,8 @@ def _read(form: object, place: str, depth: int) -> Predicate:
             place, f"more than {MAX_DEPTH} conditions stand inside one another", "write it flatter"
         )
     if not isinstance(form, dict):
-        raise _unreadable(place, "this is no JSON object", f"write {_FORMS}")
+        hint = "" if place else "from Python, make one with tv.where(bank=...); as JSON, "
+        raise _unreadable(place, "this is no JSON object", f"{hint}write {_FORMS}")
     keys = list(form)
     if keys == ["all"]:
         return All(_read_parts(form["all"], f"{place}.all", depth))

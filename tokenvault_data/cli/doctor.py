@@ -96,7 +96,7 @@ def _engine() -> DoctorFinding:
         "engine",
         "warning",
         f"httpx carries the requests, since pyreqwest cannot be imported ({reason}); it takes more"
-        " than 20 times the processor time. `pip install tokenvault-data` brings the one that fits",
+        " than 20 times the processor time. To install this toolkit again brings the one that fits",
     )
 
 

@@ -1,7 +1,7 @@
 """One vault, all contestants in turn on the same filters; prints one line of JSON.
 
 pandas gets categories and, as ours does, decides a filter only when it changes: its six groupbys
-are what is left. The numpy peer adds up the cells of our cube anew at each change.
+are what is left. The numpy peer adds up all cells of our cube at each change.
 """
 
 from __future__ import annotations
